@@ -1,0 +1,18 @@
+//! What the three commands share: how a run ends, and how its output reaches the disk.
+//!
+//! A command's `main` is `cli::finish("kmapc", run())`. `run` returns a [`Failure`], which carries the text
+//! that stands after `error: ` and the exit code:
+//!
+//! | code | meaning | made by |
+//! | --- | --- | --- |
+//! | 0 | done | `Ok(())` |
+//! | 1 | the input is at fault | [`Failure::input`] |
+//! | 2 | the command line is at fault | [`Failure::usage`] |
+//! | 3 | the machine is at fault: a missing tool, a full disk, an I/O error | [`Failure::machine`] |
+#![forbid(unsafe_code)]
+
+mod failure;
+mod output;
+
+pub use failure::{Failure, Fault, finish};
+pub use output::{print, write_atomically};

@@ -1,0 +1,113 @@
+//! Output is all or nothing: a temporary file in the target's own directory, synced, then renamed over the target.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::Failure;
+
+/// Writes `bytes` to `path` so that the file is either the old one or the whole new one, also after a power cut.
+///
+/// A target that is a symbolic link keeps being one: the file it points to is replaced. The new file has mode 0644 less
+/// the umask.
+///
+/// # Errors
+/// [`Fault::Input`](crate::Fault::Input) where `path` cannot be an output file (it is a directory, or something other
+/// than a regular file); [`Fault::Machine`](crate::Fault::Machine) where writing fails. Nothing is left behind then.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let target = resolve(path)?;
+    let directory = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    replace(directory, &target, bytes).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => format!(" (is `{}` a directory?)", directory.display()),
+            _ => String::new(),
+        };
+        Failure::machine(format_args!(
+            "cannot write `{}`: {error}{hint}",
+            path.display()
+        ))
+    })
+}
+
+/// Writes `bytes` to standard output. A reader that has gone away (`modtree closure … | head -1`) is no error.
+///
+/// # Errors
+/// [`Fault::Machine`](crate::Fault::Machine) where writing fails for another reason.
+pub fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::machine(format_args!(
+            "cannot write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The file that `path` stands for, symbolic links followed, checked to be replaceable by a regular file.
+fn resolve(path: &Path) -> Result<std::path::PathBuf, Failure> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(Failure::input(format_args!(
+            "cannot write `{}`: it is a directory; name a file in it",
+            path.display()
+        ))),
+        Ok(found) if !found.is_file() => Err(Failure::input(format_args!(
+            "cannot write `{}`: it is not a regular file",
+            path.display()
+        ))),
+        Ok(_) => fs::canonicalize(path).map_err(|error| {
+            Failure::machine(format_args!("cannot write `{}`: {error}", path.display()))
+        }),
+        Err(_) => Ok(path.to_path_buf()),
+    }
+}
+
+fn replace(directory: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".tmp-")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(target).map_err(|failed| failed.error)?;
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Fault;
+
+    #[test]
+    fn replaces_a_file_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("es.bmap");
+        write_atomically(&path, b"old").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn follows_a_symbolic_link() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("real"), b"old").unwrap();
+        std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
+        write_atomically(&dir.path().join("link"), b"new").unwrap();
+        assert_eq!(fs::read(dir.path().join("real")).unwrap(), b"new");
+        assert!(dir.path().join("link").is_symlink());
+    }
+
+    #[test]
+    fn a_directory_and_a_missing_directory_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write_atomically(dir.path(), b"x").unwrap_err();
+        assert_eq!(error.fault(), Fault::Input);
+        let error = write_atomically(&dir.path().join("none/x"), b"x").unwrap_err();
+        assert_eq!(error.fault(), Fault::Machine);
+        assert!(error.message().unwrap().contains("none"), "{error:?}");
+    }
+}

@@ -1,0 +1,196 @@
+//! Decoding, one member at a time, never more than the caller allows.
+
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, Read};
+
+use crate::lz4;
+use crate::{Format, detect};
+
+/// The xz decoder may use this much memory: enough for the largest preset (-9 needs 65 MiB) and for the 128 MiB
+/// dictionaries that the kernel accepts, and a bound for a header that asks for 4 GiB.
+const XZ_MEMORY_LIMIT: u64 = 160 << 20;
+
+/// Why a stream could not be decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The stream ends before its format says that it is complete.
+    #[error("the {format} stream is truncated")]
+    Truncated {
+        /// The format that the magic bytes announced.
+        format: Format,
+    },
+    /// The stream breaks the rules of its format, or a checksum is wrong.
+    #[error("the {format} stream is corrupt: {reason}")]
+    Corrupt {
+        /// The format that the magic bytes announced.
+        format: Format,
+        /// What the decoder says about it.
+        reason: String,
+    },
+    /// More bytes came out than the caller allows.
+    #[error("the {format} stream decodes to more than {limit} bytes")]
+    TooLarge {
+        /// The format that the magic bytes announced.
+        format: Format,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Something that is neither padding nor another member of the same format follows the stream.
+    #[error("{length} bytes that are not {format} follow the {format} stream at offset {offset}")]
+    TrailingBytes {
+        /// The format of what stands before.
+        format: Format,
+        /// Where the foreign bytes begin.
+        offset: usize,
+        /// How many there are.
+        length: usize,
+    },
+}
+
+impl DecodeError {
+    fn from_io(format: Format, error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => DecodeError::Truncated { format },
+            _ => DecodeError::Corrupt {
+                format,
+                reason: error.to_string(),
+            },
+        }
+    }
+}
+
+/// One member of a compressed stream: reads as the decoded bytes.
+///
+/// ```
+/// use std::io::Read;
+/// use codec::{Format, Member};
+///
+/// let mut bytes = codec::encode(b"first", Format::Zstd, None)?;
+/// bytes.extend_from_slice(b"and then something else");
+/// let mut member = Member::new(&bytes).expect("zstd's magic bytes");
+/// let mut text = String::new();
+/// member.read_to_string(&mut text)?;
+/// assert_eq!(text, "first");
+/// assert_eq!(member.rest(), b"and then something else");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Member<'a> {
+    format: Format,
+    inner: Inner<'a>,
+}
+
+enum Inner<'a> {
+    Gzip(flate2::bufread::GzDecoder<&'a [u8]>),
+    Xz(xz2::bufread::XzDecoder<&'a [u8]>),
+    Zstd(zstd::stream::read::Decoder<'static, &'a [u8]>),
+    Bzip2(bzip2::bufread::BzDecoder<&'a [u8]>),
+    Lz4Frame(Box<lz4_flex::frame::FrameDecoder<&'a [u8]>>),
+    Lz4Legacy(lz4::LegacyDecoder<'a>),
+    /// The decoder could not even be set up; reading gives the error.
+    Failed(&'a [u8], Option<io::Error>),
+}
+
+impl<'a> Member<'a> {
+    /// Begins to read the member that `bytes` start with, or gives `None` where no known magic bytes stand there.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        let format = detect(bytes)?;
+        let inner = match format {
+            Format::Gzip => Inner::Gzip(flate2::bufread::GzDecoder::new(bytes)),
+            Format::Xz => match xz2::stream::Stream::new_stream_decoder(XZ_MEMORY_LIMIT, 0) {
+                Ok(stream) => Inner::Xz(xz2::bufread::XzDecoder::new_stream(bytes, stream)),
+                Err(error) => Inner::Failed(bytes, Some(error.into())),
+            },
+            Format::Zstd => match zstd::stream::read::Decoder::with_buffer(bytes) {
+                Ok(decoder) => Inner::Zstd(decoder.single_frame()),
+                Err(error) => Inner::Failed(bytes, Some(error)),
+            },
+            Format::Bzip2 => Inner::Bzip2(bzip2::bufread::BzDecoder::new(bytes)),
+            Format::Lz4Frame => {
+                Inner::Lz4Frame(Box::new(lz4_flex::frame::FrameDecoder::new(bytes)))
+            }
+            Format::Lz4Legacy => Inner::Lz4Legacy(lz4::LegacyDecoder::new(bytes)),
+        };
+        Some(Self { format, inner })
+    }
+
+    /// The format of this member.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What follows the part that has been read so far; after the end of the member: what follows the member.
+    pub fn rest(&self) -> &'a [u8] {
+        match &self.inner {
+            Inner::Gzip(decoder) => decoder.get_ref(),
+            Inner::Xz(decoder) => decoder.get_ref(),
+            Inner::Zstd(decoder) => decoder.get_ref(),
+            Inner::Bzip2(decoder) => decoder.get_ref(),
+            Inner::Lz4Frame(decoder) => decoder.get_ref(),
+            Inner::Lz4Legacy(decoder) => decoder.rest(),
+            Inner::Failed(bytes, _) => bytes,
+        }
+    }
+
+    /// Decodes the whole member behind what `out` holds already. Returns what follows the member.
+    ///
+    /// # Errors
+    /// See [`DecodeError`]; `limit` bounds the length of `out`.
+    pub fn read_into(mut self, out: &mut Vec<u8>, limit: u64) -> Result<&'a [u8], DecodeError> {
+        let format = self.format;
+        let room = limit.saturating_sub(out.len() as u64);
+        let read = (&mut self)
+            .take(room.saturating_add(1))
+            .read_to_end(out)
+            .map_err(|error| DecodeError::from_io(format, &error))?;
+        if read as u64 > room {
+            return Err(DecodeError::TooLarge { format, limit });
+        }
+        Ok(self.rest())
+    }
+}
+
+impl Read for Member<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.inner {
+            Inner::Gzip(decoder) => decoder.read(buffer),
+            Inner::Xz(decoder) => decoder.read(buffer),
+            Inner::Zstd(decoder) => decoder.read(buffer),
+            Inner::Bzip2(decoder) => decoder.read(buffer),
+            Inner::Lz4Frame(decoder) => decoder.read(buffer),
+            Inner::Lz4Legacy(decoder) => decoder.read(buffer),
+            Inner::Failed(_, error) => Err(error
+                .take()
+                .unwrap_or_else(|| ErrorKind::InvalidData.into())),
+        }
+    }
+}
+
+/// Decodes `bytes`, or gives them back as they are where they are not compressed.
+///
+/// Several members of one format in a row are one text, as `zcat`, `xzcat` and `zstdcat` have it. Zero bytes after the
+/// last member are padding.
+///
+/// # Errors
+/// See [`DecodeError`]. `limit` is the most that may come out, in bytes; it does not concern bytes that are not compressed.
+pub fn decode(bytes: &[u8], limit: u64) -> Result<Cow<'_, [u8]>, DecodeError> {
+    let Some(format) = detect(bytes) else {
+        return Ok(Cow::Borrowed(bytes));
+    };
+    let mut out = Vec::new();
+    let mut rest = bytes;
+    loop {
+        match Member::new(rest) {
+            Some(member) if member.format() == format => {
+                rest = member.read_into(&mut out, limit)?
+            }
+            _ if rest.iter().all(|&byte| byte == 0) => return Ok(Cow::Owned(out)),
+            _ => {
+                return Err(DecodeError::TrailingBytes {
+                    format,
+                    offset: bytes.len() - rest.len(),
+                    length: rest.len(),
+                });
+            }
+        }
+    }
+}

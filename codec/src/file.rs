@@ -1,0 +1,133 @@
+//! Files as input: regular ones only, read up to a limit, decompressed by their magic bytes.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::{DecodeError, decode};
+
+/// Why a file could not be read. Each text names the path.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The operating system refuses, for example because there is no such file.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A directory, a FIFO, a socket or a device: reading it could block or never end.
+    #[error("cannot read `{}`: it is a {kind}, and a regular file is needed", path.display())]
+    NotRegular {
+        /// The file.
+        path: PathBuf,
+        /// `directory`, `FIFO`, `socket` or `device`.
+        kind: &'static str,
+    },
+    /// The file is larger than the caller allows.
+    #[error("cannot read `{}`: it is larger than {limit} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The file's compressed stream cannot be decoded.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the stream.
+        source: DecodeError,
+    },
+}
+
+impl ReadError {
+    /// Whether the file's contents are at fault; otherwise its path or the machine is.
+    pub fn is_content(&self) -> bool {
+        matches!(self, ReadError::Decode { .. })
+    }
+
+    /// Whether there is no such file.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, ReadError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// Opens a regular file. Never blocks, not even on a FIFO without a writer.
+///
+/// # Errors
+/// [`ReadError::Io`], [`ReadError::NotRegular`].
+pub fn open(path: &Path) -> Result<File, ReadError> {
+    let io_error = |source| ReadError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
+        .open(path)
+        .map_err(io_error)?;
+    let kind = file.metadata().map_err(io_error)?.file_type();
+    if kind.is_file() {
+        return Ok(file);
+    }
+    let kind = if kind.is_dir() {
+        "directory"
+    } else if kind.is_fifo() {
+        "FIFO"
+    } else if kind.is_socket() {
+        "socket"
+    } else {
+        "device"
+    };
+    Err(ReadError::NotRegular {
+        path: path.to_path_buf(),
+        kind,
+    })
+}
+
+/// Reads a whole regular file of at most `limit` bytes, as it is.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let file = open(path)?;
+    let length = file.metadata().map_or(0, |found| found.len());
+    let mut bytes = Vec::with_capacity(length.min(limit) as usize);
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|source| ReadError::Io {
+            path: path.to_path_buf(),
+            source,
+        })?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::TooLarge {
+            path: path.to_path_buf(),
+            limit,
+        });
+    }
+    Ok(bytes)
+}
+
+/// Reads a regular file and decompresses it where its magic bytes say that it is compressed. `limit` bounds both the file
+/// and what comes out of it.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn read_decoded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let bytes = read(path, limit)?;
+    if crate::detect(&bytes).is_none() {
+        return Ok(bytes);
+    }
+    decode(&bytes, limit)
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|source| ReadError::Decode {
+            path: path.to_path_buf(),
+            source,
+        })
+}

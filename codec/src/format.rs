@@ -1,0 +1,69 @@
+//! The formats and the magic bytes that tell them apart.
+
+use std::fmt;
+
+/// A compressed format that the Linux kernel or the kbd and kmod tools read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// RFC 1952, magic `1f 8b`.
+    Gzip,
+    /// The .xz container, magic `fd 37 7a 58 5a 00`.
+    Xz,
+    /// RFC 8878, magic `28 b5 2f fd`.
+    Zstd,
+    /// bzip2, magic `BZh`.
+    Bzip2,
+    /// The lz4 frame format, magic `04 22 4d 18`. The kernel cannot read it as an initramfs.
+    Lz4Frame,
+    /// The legacy lz4 container (`lz4 -l`), magic `02 21 4c 18`: the one that the kernel reads.
+    Lz4Legacy,
+}
+
+impl Format {
+    /// Every format, in the order in which magic bytes are compared.
+    pub const ALL: [Format; 6] = [
+        Format::Gzip,
+        Format::Xz,
+        Format::Zstd,
+        Format::Bzip2,
+        Format::Lz4Frame,
+        Format::Lz4Legacy,
+    ];
+
+    /// The bytes that every stream of this format begins with.
+    pub const fn magic(self) -> &'static [u8] {
+        match self {
+            Format::Gzip => &[0x1f, 0x8b],
+            Format::Xz => &[0xfd, b'7', b'z', b'X', b'Z', 0],
+            Format::Zstd => &[0x28, 0xb5, 0x2f, 0xfd],
+            Format::Bzip2 => b"BZh",
+            Format::Lz4Frame => &[0x04, 0x22, 0x4d, 0x18],
+            Format::Lz4Legacy => &[0x02, 0x21, 0x4c, 0x18],
+        }
+    }
+
+    /// The name that users know: `gzip`, `xz`, `zstd`, `bzip2`, `lz4` (frame) or `lz4-legacy`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Format::Gzip => "gzip",
+            Format::Xz => "xz",
+            Format::Zstd => "zstd",
+            Format::Bzip2 => "bzip2",
+            Format::Lz4Frame => "lz4",
+            Format::Lz4Legacy => "lz4-legacy",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The format that `bytes` begin with, or `None` where they are not compressed in a known way.
+pub fn detect(bytes: &[u8]) -> Option<Format> {
+    Format::ALL
+        .into_iter()
+        .find(|format| bytes.starts_with(format.magic()))
+}

@@ -1,0 +1,1 @@
+//! The three commands against their oracles, and in QEMU: see `tests/tests`.
