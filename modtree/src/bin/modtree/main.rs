@@ -1,2 +1,12 @@
-//! Under construction.
-fn main() {}
+//! The `modtree` command.
+mod args;
+mod report;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    cli::finish(run::run(&args::Args::parse()))
+}

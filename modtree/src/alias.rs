@@ -1,0 +1,207 @@
+//! Module aliases: patterns which modules declare, and the literal strings that ask for them.
+//!
+//! A device's modalias (`usb:v0781p5567d0126dc00dsc00dp00ic08isc06ip50in00`) and a name that kernel code asks for (`fs-vfat`)
+//! are literal; the patterns are on the modules' side (`usb:v*p*d*dc*dsc*dp*ic08isc06ip50in*`). Matching is fnmatch(3)
+//! without flags, after dashes outside brackets have become underscores on both sides (kmod: `alias_normalize` in
+//! `shared/util.c`, `index_searchwild` in `libkmod-index.c`).
+
+use std::collections::HashMap;
+
+/// Turns dashes outside brackets into underscores. `None` where a bracket has no partner: kmod warns and skips such an alias.
+pub fn normalize(alias: &[u8]) -> Option<Vec<u8>> {
+    let mut inside = false;
+    let mut normal = Vec::with_capacity(alias.len());
+    for &byte in alias {
+        match byte {
+            b'[' => inside = true,
+            b']' if !inside => return None,
+            b']' => inside = false,
+            _ => {}
+        }
+        normal.push(if byte == b'-' && !inside { b'_' } else { byte });
+    }
+    (!inside).then_some(normal)
+}
+
+/// Whether `text` matches `pattern` as fnmatch(3) has it without flags: `*`, `?`, `[a-f]`, `[!0]`, and a backslash that
+/// takes the next byte literally.
+///
+/// Takes time in proportion to both lengths multiplied at most, whatever the number of stars.
+///
+/// ```
+/// use modtree::alias::matches;
+/// assert!(matches(b"pci:v*bc0Csc03i[0-3]0*", b"pci:v00008086d00001E31bc0Csc03i30"));
+/// assert!(!matches(b"fs_vfat", b"fs_vfa"));
+/// ```
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    // Where to go on when a later part fails: behind the last star, with one byte more taken by it.
+    let mut star: Option<(usize, usize)> = None;
+    loop {
+        if pattern.get(p) == Some(&b'*') {
+            p += 1;
+            star = Some((p, t));
+        } else if let Some(&byte) = text.get(t)
+            && let Some(next) = step(pattern, p, byte)
+        {
+            p = next;
+            t += 1;
+        } else if t == text.len() && p == pattern.len() {
+            return true;
+        } else if let Some((behind, taken)) = star.filter(|&(_, taken)| taken < text.len()) {
+            star = Some((behind, taken + 1));
+            (p, t) = (behind, taken + 1);
+        } else {
+            return false;
+        }
+    }
+}
+
+/// Matches one byte against what stands at `p`, which is not a star; gives the place behind it.
+fn step(pattern: &[u8], p: usize, byte: u8) -> Option<usize> {
+    match *pattern.get(p)? {
+        b'?' => Some(p + 1),
+        b'[' => match bracket(pattern, p, byte) {
+            Some((end, hit)) => hit.then_some(end),
+            // A bracket that is never closed is a letter.
+            None => (byte == b'[').then_some(p + 1),
+        },
+        b'\\' => match pattern.get(p + 1) {
+            Some(&literal) => (literal == byte).then_some(p + 2),
+            None => None,
+        },
+        literal => (literal == byte).then_some(p + 1),
+    }
+}
+
+/// Reads the bracket expression at `p`: the place behind it, and whether `byte` is in its set.
+fn bracket(pattern: &[u8], p: usize, byte: u8) -> Option<(usize, bool)> {
+    let mut at = p + 1;
+    let negated = matches!(pattern.get(at), Some(b'!' | b'^'));
+    at += usize::from(negated);
+    let first = at;
+    let mut hit = false;
+    loop {
+        let low = *pattern.get(at)?;
+        if low == b']' && at > first {
+            return Some((at + 1, hit != negated));
+        }
+        match (pattern.get(at + 1), pattern.get(at + 2)) {
+            (Some(b'-'), Some(&high)) if high != b']' => {
+                hit |= (low..=high).contains(&byte);
+                at += 3;
+            }
+            _ => {
+                hit |= low == byte;
+                at += 1;
+            }
+        }
+    }
+}
+
+/// Patterns with the module of each, to be asked which of them a literal string matches.
+///
+/// `T` is whatever stands for a module. The answers come in the order in which the patterns were added.
+#[derive(Debug)]
+pub(crate) struct Patterns<T> {
+    /// Three of four are literal or as good as: they are found by hash.
+    literal: HashMap<Box<[u8]>, Vec<(usize, T)>>,
+    /// Normalised, with its position in the order of addition.
+    wild: Vec<(Box<[u8]>, usize, T)>,
+    added: usize,
+}
+
+impl<T: Clone + PartialEq> Patterns<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            literal: HashMap::new(),
+            wild: Vec::new(),
+            added: 0,
+        }
+    }
+
+    /// Adds a pattern as the module declares it. One that is not well formed can never match, and is left out.
+    pub(crate) fn add(&mut self, pattern: &[u8], module: T) {
+        let Some(normal) = normalize(pattern) else {
+            return;
+        };
+        self.added += 1;
+        let normal = normal.into_boxed_slice();
+        if normal.iter().any(|byte| b"*?[\\".contains(byte)) {
+            self.wild.push((normal, self.added, module));
+        } else {
+            self.literal.entry(normal).or_default().push((self.added, module));
+        }
+    }
+
+    /// The modules with a pattern that `query` matches, each once.
+    pub(crate) fn lookup(&self, query: &str) -> Vec<T> {
+        let Some(query) = normalize(query.as_bytes()) else {
+            return Vec::new();
+        };
+        let wild = self.wild.iter().filter(|(pattern, ..)| matches(pattern, &query));
+        let mut found: Vec<(usize, &T)> = wild.map(|(_, position, module)| (*position, module)).collect();
+        if let Some(literal) = self.literal.get(query.as_slice()) {
+            found.extend(literal.iter().map(|(position, module)| (*position, module)));
+        }
+        found.sort_by_key(|&(position, _)| position);
+        let mut modules: Vec<T> = Vec::new();
+        for (_, module) in found {
+            if !modules.contains(module) {
+                modules.push(module.clone());
+            }
+        }
+        modules
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fnmatch_rules() {
+        for (pattern, text, expected) in [
+            ("", "", true),
+            ("*", "", true),
+            ("a*b*c", "aXbYbZc", true),
+            ("a*b*c", "aXbYbZ", false),
+            ("?", "", false),
+            ("[0-9a]x", "ax", true),
+            ("[!0-9]x", "5x", false),
+            ("[]]x", "]x", true),
+            ("[a-]", "-", true),
+            ("[ab", "[ab", true),
+            ("\\*", "*", true),
+            ("\\*", "x", false),
+            ("usb:v*p*ic08*", "usb:v0781p5567ic08isc06", true),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn many_stars_take_no_time() {
+        let pattern = b"*a".repeat(200);
+        let text = b"a".repeat(199);
+        assert!(!matches(&pattern, &text));
+    }
+
+    #[test]
+    fn dashes_inside_brackets_stay() {
+        assert_eq!(normalize(b"a-b[0-9]-c").as_deref(), Some(&b"a_b[0-9]_c"[..]));
+        assert_eq!(normalize(b"a]"), None);
+        assert_eq!(normalize(b"a[0"), None);
+    }
+
+    #[test]
+    fn answers_keep_the_order_and_come_once() {
+        let mut patterns = Patterns::new();
+        for (pattern, module) in [("fs-*", 3), ("fs-vfat", 1), ("fs_v*", 3), ("fs-[", 9)] {
+            patterns.add(pattern.as_bytes(), module);
+        }
+        assert_eq!(patterns.lookup("fs-vfat"), [3, 1]);
+        assert_eq!(patterns.lookup("fs_ext4"), [3]);
+        assert_eq!(patterns.lookup("ext4"), [0; 0]);
+    }
+}

@@ -1,0 +1,100 @@
+//! The command line, as plain data.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Kernel modules: what each one needs, in load order, with the reason
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Closure(ClosureArgs),
+    Info(InfoArgs),
+}
+
+/// Print everything that has to be loaded for some modules, in load order
+///
+/// Reads the modules themselves: depmod need not have run. Paths go to standard output, one a line; what is built into
+/// the kernel and what else is worth knowing goes to standard error.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  modtree closure usb_storage vfat              for the running kernel, or the only one installed
+  modtree closure --runtime usb_storage vfat    also what they ask for while running
+  modtree closure --runtime --why vfat          with the reasons
+  cp $(modtree closure -b /mnt fs-ext4) modules/
+  modtree closure -b unpacked -k 6.1.0-56-amd64 --format insmod usb_storage
+
+Exit codes: 0 done, 1 the input is at fault, 2 the command line is, 3 the machine is")]
+pub(crate) struct ClosureArgs {
+    /// Modules, aliases (fs-vfat) or modaliases of devices (usb:v0781p5567...); - and _ are the same in a module's name
+    #[arg(required = true, value_name = "MODULE")]
+    pub(crate) modules: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
+
+    /// Add what the modules ask for while running: character sets, host controllers, drivers of disks
+    #[arg(short, long)]
+    pub(crate) runtime: bool,
+
+    /// Add weak dependencies (weakdep)
+    #[arg(long)]
+    pub(crate) weak: bool,
+
+    /// What to print for each module
+    #[arg(short, long, value_enum, default_value_t = Format::Path)]
+    pub(crate) format: Format,
+
+    /// Print each module's reasons and their evidence to standard error
+    #[arg(short, long, visible_alias = "verbose", short_alias = 'v')]
+    pub(crate) why: bool,
+
+    /// Do not print notes to standard error
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Print what a module says about itself
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InfoArgs {
+    /// A module's name, an alias, or the path of a module's file
+    #[arg(value_name = "MODULE")]
+    pub(crate) module: String,
+
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
+
+    /// Also print the symbols that it imports and exports
+    #[arg(short, long)]
+    pub(crate) symbols: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TreeArgs {
+    /// The root below which lib/modules or usr/lib/modules is
+    #[arg(short, long, value_name = "ROOT", default_value = "/")]
+    pub(crate) basedir: PathBuf,
+
+    /// The kernel's version [default: the running kernel if its modules are there, else the only version present]
+    #[arg(short, long, value_name = "VERSION")]
+    pub(crate) kernel: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// The file's path, below the root as it was given
+    Path,
+    /// The module's name
+    Name,
+    /// `insmod PATH`
+    Insmod,
+    /// One JSON document: modules, builtins, notes, each with its reasons
+    Json,
+}

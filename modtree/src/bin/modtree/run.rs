@@ -1,0 +1,98 @@
+//! From arguments to results.
+
+use std::path::Path;
+
+use cli::{Failure, Fault, print};
+use modtree::{ClosureError, ClosureOptions, Module, Resolution, Tree, TreeError, closure};
+
+use crate::args::{Args, ClosureArgs, Command, InfoArgs, TreeArgs};
+use crate::report;
+
+/// Modules have a few MB, with debugging information some 100 MB.
+const MODULE_LIMIT: u64 = 512 << 20;
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    match &args.command {
+        Command::Closure(args) => run_closure(args),
+        Command::Info(args) => run_info(args),
+    }
+}
+
+fn run_closure(args: &ClosureArgs) -> Result<(), Failure> {
+    let tree = open(&args.tree)?;
+    let roots: Vec<&str> = args.modules.iter().map(String::as_str).collect();
+    let options = ClosureOptions {
+        runtime: args.runtime,
+        weak: args.weak,
+        ..ClosureOptions::default()
+    };
+    let found = closure(&tree, &roots, &options).map_err(closure_failure)?;
+    let text = report::modules(&tree, &found, args.format)?;
+    if args.why {
+        eprint!("{}", report::reasons(&found));
+    }
+    if !args.quiet {
+        eprint!("{}", report::notes(&tree, &found));
+    }
+    print(text.as_bytes())
+}
+
+fn run_info(args: &InfoArgs) -> Result<(), Failure> {
+    if args.module.contains('/') || args.module.ends_with(".ko") {
+        let path = Path::new(&args.module);
+        return print(report::info(path, &parse(path)?, args.symbols).as_bytes());
+    }
+    let tree = open(&args.tree)?;
+    let entries = match tree.resolve(&args.module).map_err(tree_failure)? {
+        Resolution::Module(entry) => vec![entry],
+        Resolution::Aliases(entries) => entries,
+        Resolution::Builtin(name) => return print(format!("{name} is built into the kernel\n").as_bytes()),
+        Resolution::BuiltinAliases(names) => {
+            let lines: Vec<_> = names.iter().map(|name| format!("{name} is built into the kernel\n")).collect();
+            return print(lines.concat().as_bytes());
+        }
+        Resolution::Unknown => {
+            return Err(closure_failure(ClosureError::Unknown {
+                name: args.module.clone(),
+                dir: tree.dir().to_path_buf(),
+                near: tree.near_names(&args.module).map_err(tree_failure)?,
+            }));
+        }
+    };
+    let mut text = String::new();
+    for entry in entries {
+        let module = tree.module(&entry).map_err(tree_failure)?;
+        text.push_str(&report::info(&tree.dir().join(&entry.relative), &module, args.symbols));
+    }
+    print(text.as_bytes())
+}
+
+fn parse(path: &Path) -> Result<Module, Failure> {
+    let bytes = codec::file::read_decoded(path, MODULE_LIMIT).map_err(|error| tree_failure(error.into()))?;
+    Module::parse(&bytes).map_err(|source| {
+        tree_failure(TreeError::Elf {
+            path: path.to_path_buf(),
+            source,
+        })
+    })
+}
+
+fn open(args: &TreeArgs) -> Result<Tree, Failure> {
+    Tree::select(&args.basedir, args.kernel.as_deref()).map_err(tree_failure)
+}
+
+fn tree_failure(error: TreeError) -> Failure {
+    let fault = match &error {
+        TreeError::BadVersion(_) => Fault::Usage,
+        error if error.is_input() => Fault::Input,
+        _ => Fault::Machine,
+    };
+    Failure::from_error(fault, &error)
+}
+
+fn closure_failure(error: ClosureError) -> Failure {
+    match error {
+        ClosureError::Tree(error) => tree_failure(error),
+        error => Failure::from_error(Fault::Input, &error),
+    }
+}

@@ -1,0 +1,235 @@
+//! Applying rules: a module's traces are looked for, cheapest first, and what they lead to is found in the tree.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::{Rules, Selector, Traces};
+use crate::alias::{matches, normalize};
+use crate::graph::RuleReason;
+use crate::tree::{Entry, Resolution, Tree, TreeError};
+use crate::{ModInfo, Symbols};
+
+/// Something that a rule adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addition {
+    /// The name or alias that is asked for; for a provider, its name.
+    pub asked: String,
+    /// What it stands for in the tree.
+    pub resolution: Resolution,
+    /// The rule, with the evidence.
+    pub rule: RuleReason,
+}
+
+/// Rules at work on a tree. Keeps what it has found, since providers are the same for every module that needs one.
+#[derive(Debug)]
+pub struct Requests<'a> {
+    tree: &'a Tree,
+    rules: Rules,
+    providers: HashMap<(usize, usize), Arc<[Provider]>>,
+    notes: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Provider {
+    entry: Entry,
+    evidence: Vec<String>,
+}
+
+/// The result of looking for something: the evidence, if it was found.
+type Found = Option<Vec<String>>;
+
+impl<'a> Requests<'a> {
+    /// Prepares to apply `rules` to modules of `tree`.
+    pub fn new(tree: &'a Tree, rules: Rules) -> Self {
+        Self {
+            tree,
+            rules,
+            providers: HashMap::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// What `module` asks for while running.
+    ///
+    /// # Errors
+    /// [`TreeError`], where the module itself or a listing cannot be read. A damaged module among those that might have
+    /// been added is a note.
+    pub fn of(&mut self, module: &Entry, info: &ModInfo) -> Result<Vec<Addition>, TreeError> {
+        let mut additions = Vec::new();
+        for at in 0..self.rules.rules.len() {
+            let rule = self.rules.rules[at].clone();
+            let Some(evidence) = self.shows(&rule.name, module, info, &rule.when)? else {
+                continue;
+            };
+            for (number, selector) in rule.add.iter().enumerate() {
+                for (asked, resolution, more) in self.select((at, number), &rule.name, module, selector)? {
+                    additions.push(Addition {
+                        asked,
+                        resolution,
+                        rule: RuleReason {
+                            name: rule.name.clone(),
+                            text: rule.reason.clone(),
+                            evidence: evidence.iter().cloned().chain(more).collect(),
+                        },
+                    });
+                }
+            }
+        }
+        Ok(additions)
+    }
+
+    /// The notes since the last call: lower-case sentences.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        mem::take(&mut self.notes)
+    }
+
+    /// Whether a module shows all traces that a rule wants.
+    fn shows(&mut self, rule: &str, module: &Entry, info: &ModInfo, traces: &Traces) -> Result<Found, TreeError> {
+        let Some(mut evidence) = alias_trace(info, traces) else {
+            return Ok(None);
+        };
+        if !traces.imports.is_empty() || !traces.exports.is_empty() {
+            let symbols = self.tree.symbols(module)?;
+            match symbol_traces(&symbols, traces) {
+                Some(more) => evidence.extend(more),
+                None => return Ok(None),
+            }
+        }
+        for template in &traces.strings {
+            let Some((text, config)) = self.expand(rule, module, template)? else {
+                return Ok(None);
+            };
+            let Some((section, offset)) = self.tree.find_string(module, &text)? else {
+                return Ok(None);
+            };
+            evidence.push(format!("string `{text}` at {section}+{offset:#x}"));
+            evidence.extend(config);
+        }
+        Ok(Some(evidence))
+    }
+
+    fn select(
+        &mut self,
+        key: (usize, usize),
+        rule: &str,
+        module: &Entry,
+        selector: &Selector,
+    ) -> Result<Vec<(String, Resolution, Vec<String>)>, TreeError> {
+        match selector {
+            Selector::Module(template) | Selector::Alias(template) => {
+                let Some((asked, evidence)) = self.expand(rule, module, template)? else {
+                    return Ok(Vec::new());
+                };
+                let resolution = self.tree.resolve(&asked)?;
+                Ok(vec![(asked, resolution, evidence)])
+            }
+            Selector::Provider(traces) => {
+                let providers = self.providers(key, traces)?;
+                let others = providers.iter().filter(|provider| provider.entry != *module);
+                Ok(others
+                    .map(|Provider { entry, evidence }| {
+                        let name = entry.name.to_string();
+                        let evidence = evidence.iter().map(|found| format!("{name}: {found}")).collect();
+                        (name, Resolution::Module(entry.clone()), evidence)
+                    })
+                    .collect())
+            }
+        }
+    }
+
+    /// All modules of the tree with these traces. Aliases are compared first, so that symbols are read of few modules.
+    fn providers(&mut self, key: (usize, usize), traces: &Traces) -> Result<Arc<[Provider]>, TreeError> {
+        if let Some(known) = self.providers.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let tree = self.tree;
+        let of_one = |(entry, info): (&Entry, Result<Arc<ModInfo>, TreeError>)| {
+            let Some(mut evidence) = alias_trace(&*info?, traces) else {
+                return Ok(None);
+            };
+            if !traces.imports.is_empty() || !traces.exports.is_empty() {
+                match symbol_traces(&*tree.symbols(entry)?, traces) {
+                    Some(more) => evidence.extend(more),
+                    None => return Ok(None),
+                }
+            }
+            let entry = entry.clone();
+            Ok(Some(Provider { entry, evidence }))
+        };
+        let found: Vec<Result<Option<Provider>, TreeError>> =
+            tree.all_modinfo()?.into_par_iter().map(of_one).collect();
+        let mut providers = Vec::new();
+        for one in found {
+            match one {
+                Ok(provider) => providers.extend(provider),
+                Err(error) => self.note(format!("passed over while looking for providers: {error}")),
+            }
+        }
+        let providers: Arc<[Provider]> = providers.into();
+        self.providers.insert(key, Arc::clone(&providers));
+        Ok(providers)
+    }
+
+    /// Puts the values of options in place of `{CONFIG_X}`; gives the text, and the options as evidence. `None`, with a
+    /// note, where the value is not known.
+    fn expand(&mut self, rule: &str, module: &Entry, template: &str) -> Result<Option<(String, Vec<String>)>, TreeError> {
+        let mut text = String::new();
+        let mut evidence = Vec::new();
+        let mut rest = template;
+        while let Some((before, from)) = rest.split_once('{') {
+            let Some((option, behind)) = from.split_once('}') else { break };
+            let config = self.tree.config()?;
+            let Some(value) = config.and_then(|config| config.get(option)) else {
+                let why = match config {
+                    Some(_) => "the kernel's configuration does not set it",
+                    None => "the kernel's configuration was not found",
+                };
+                self.note(format!("rule {rule} for {}: {option} is not known: {why}", module.name));
+                return Ok(None);
+            };
+            text.push_str(before);
+            text.push_str(value);
+            evidence.push(format!("{option}={value}"));
+            rest = behind;
+        }
+        text.push_str(rest);
+        Ok(Some((text, evidence)))
+    }
+
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// The first alias of a module that one of the patterns matches; no evidence is needed where there are no patterns.
+fn alias_trace(info: &ModInfo, traces: &Traces) -> Found {
+    if traces.alias.is_empty() {
+        return Some(Vec::new());
+    }
+    let patterns: Vec<_> = traces.alias.iter().filter_map(|pattern| normalize(pattern.as_bytes())).collect();
+    let found = info.raw("alias").find(|alias| {
+        // An alias with dashes is the same as one with underscores; one that is not well formed is taken as it is.
+        let normal = normalize(alias).unwrap_or_else(|| alias.to_vec());
+        patterns.iter().any(|pattern| matches(pattern, &normal))
+    })?;
+    Some(vec![format!("alias `{}`", String::from_utf8_lossy(found))])
+}
+
+fn symbol_traces(symbols: &Symbols, traces: &Traces) -> Found {
+    let mut evidence = Vec::new();
+    for (what, wanted, present) in [
+        ("imports", &traces.imports, &symbols.imports),
+        ("exports", &traces.exports, &symbols.exports),
+    ] {
+        if !wanted.is_empty() {
+            let symbol = wanted.iter().find(|symbol| present.contains(symbol))?;
+            evidence.push(format!("{what} `{symbol}`"));
+        }
+    }
+    Some(evidence)
+}

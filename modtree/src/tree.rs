@@ -1,0 +1,433 @@
+//! A modules directory (`/lib/modules/VERSION`), read as little as possible.
+//!
+//! Opening a tree reads nothing. A module that is asked for by name is found through `modules.order`, and only where that
+//! does not help by a walk; its file is opened when its fields are wanted, and then only the sections that hold them are
+//! read (a compressed file is decoded as a whole, since its section headers are at its end). Only a question about all
+//! modules (an alias, a rule that looks for providers) reads all of them, in parallel.
+//!
+//! The indexes which depmod writes are not used: a tree needs none, and a stale one would give wrong answers.
+
+mod file;
+mod select;
+mod walk;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use codec::file::ReadError;
+use rayon::prelude::*;
+
+use crate::alias::Patterns;
+use crate::{Builtins, ElfError, KernelConfig, ModInfo, Module, ModuleName, Symbols};
+pub use walk::Entry;
+
+/// `modules.order` of a large kernel is 200 KiB.
+const ORDER_LIMIT: u64 = 64 << 20;
+
+/// Why a tree cannot be opened, or a module in it cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// The directory cannot be listed.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// There are no modules where a kernel keeps them.
+    #[error("no kernel modules below `{}`: neither lib/modules nor usr/lib/modules has any", basedir.display())]
+    NoKernel {
+        /// The directory that was searched.
+        basedir: PathBuf,
+    },
+    /// The wanted version is not there.
+    #[error("no modules of kernel {wanted} below `{}`{}", basedir.display(), have(present))]
+    NoSuchKernel {
+        /// The version that was asked for.
+        wanted: String,
+        /// The directory that was searched.
+        basedir: PathBuf,
+        /// The versions which are there.
+        present: Vec<String>,
+    },
+    /// Several versions, none of them the running one, and none was named.
+    #[error("several kernels below `{}`: {}; name one with --kernel", basedir.display(), present.join(", "))]
+    SeveralKernels {
+        /// The directory that was searched.
+        basedir: PathBuf,
+        /// The versions which are there.
+        present: Vec<String>,
+    },
+    /// A version is one directory name.
+    #[error("`{0}` is not a kernel version: it must be the name of a directory in lib/modules")]
+    BadVersion(String),
+    /// A file cannot be read or decompressed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A module's file is damaged, or no module.
+    #[error("module `{}`: {source}", path.display())]
+    Elf {
+        /// The module's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ElfError,
+    },
+}
+
+fn have(present: &[String]) -> String {
+    match present {
+        [] => String::new(),
+        versions => format!(" (there are modules of {})", versions.join(", ")),
+    }
+}
+
+impl TreeError {
+    /// Whether the input is at fault (a damaged module, a version that is not there) and not the machine (an I/O error).
+    pub fn is_input(&self) -> bool {
+        match self {
+            TreeError::Read(error) => match error {
+                ReadError::Io { .. } => error.is_not_found(),
+                _ => true,
+            },
+            TreeError::Elf { source, .. } => !matches!(source, ElfError::Read { .. }),
+            TreeError::Directory { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            }
+            _ => true,
+        }
+    }
+}
+
+/// The modules of one kernel.
+///
+/// Shared between threads freely; what has been read once is kept.
+#[derive(Debug)]
+pub struct Tree {
+    dir: PathBuf,
+    version: String,
+    order: OnceLock<walk::Order>,
+    outside: OnceLock<Vec<Entry>>,
+    all: OnceLock<All>,
+    aliases: OnceLock<AliasIndex>,
+    builtins: OnceLock<Builtins>,
+    config: OnceLock<Option<KernelConfig>>,
+    infos: Mutex<HashMap<ModuleName, Arc<ModInfo>>>,
+    symbols: Mutex<HashMap<ModuleName, Arc<Symbols>>>,
+    files_read: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct All {
+    entries: Vec<Entry>,
+    by_name: HashMap<ModuleName, usize>,
+}
+
+#[derive(Debug)]
+struct AliasIndex {
+    patterns: Patterns<ModuleName>,
+    damaged: Vec<TreeError>,
+}
+
+/// What a name or an alias stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// The module of this name.
+    Module(Entry),
+    /// The modules with an alias that matches, in the order of `modules.order`.
+    Aliases(Vec<Entry>),
+    /// A part of the kernel, by its name.
+    Builtin(ModuleName),
+    /// Parts of the kernel with an alias that matches.
+    BuiltinAliases(Vec<ModuleName>),
+    /// Nothing.
+    Unknown,
+}
+
+impl Tree {
+    /// Opens a modules directory, such as `/lib/modules/6.1.0-56-amd64`. Its last component is the kernel's version.
+    ///
+    /// # Errors
+    /// [`TreeError::Directory`] where it is not a directory.
+    pub fn open(dir: &Path) -> Result<Self, TreeError> {
+        let failed = |source| TreeError::Directory {
+            path: dir.to_path_buf(),
+            source,
+        };
+        if !std::fs::metadata(dir).map_err(failed)?.is_dir() {
+            return Err(failed(io::ErrorKind::NotADirectory.into()));
+        }
+        let name = match dir.file_name() {
+            Some(name) => name.to_owned(),
+            None => dir.canonicalize().map_err(failed)?.file_name().unwrap_or_default().to_owned(),
+        };
+        Ok(Self::at(dir.to_path_buf(), name.to_string_lossy().into_owned()))
+    }
+
+    /// Opens the modules of a kernel below `basedir` (`/` for this machine), in `lib/modules` or `usr/lib/modules`.
+    ///
+    /// Without a version: the running kernel, if its modules are there, else the only version present.
+    ///
+    /// # Errors
+    /// [`TreeError::NoKernel`], [`TreeError::NoSuchKernel`], [`TreeError::SeveralKernels`], [`TreeError::BadVersion`],
+    /// [`TreeError::Directory`].
+    pub fn select(basedir: &Path, kernel: Option<&str>) -> Result<Self, TreeError> {
+        let (dir, version) = select::select(basedir, kernel)?;
+        Ok(Self::at(dir, version))
+    }
+
+    fn at(dir: PathBuf, version: String) -> Self {
+        Self {
+            dir,
+            version,
+            order: OnceLock::new(),
+            outside: OnceLock::new(),
+            all: OnceLock::new(),
+            aliases: OnceLock::new(),
+            builtins: OnceLock::new(),
+            config: OnceLock::new(),
+            infos: Mutex::default(),
+            symbols: Mutex::default(),
+            files_read: AtomicUsize::new(0),
+        }
+    }
+
+    /// The kernel's version, for example `6.1.0-56-amd64`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The modules directory, as it was given or found.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// How many module files have been opened so far: what a test of laziness looks at.
+    pub fn files_read(&self) -> usize {
+        self.files_read.load(Ordering::Relaxed)
+    }
+
+    /// The configuration that the kernel was built with: `config` in the modules directory, else `boot/config-VERSION` of
+    /// the root that the directory is in. `None` where there is neither.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`].
+    pub fn config(&self) -> Result<Option<&KernelConfig>, TreeError> {
+        let config = try_once(&self.config, || select::config(&self.dir, &self.version))?;
+        Ok(config.as_ref())
+    }
+
+    /// The modules that are linked into the kernel.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`].
+    pub fn builtins(&self) -> Result<&Builtins, TreeError> {
+        try_once(&self.builtins, || Ok(Builtins::read(&self.dir)?))
+    }
+
+    /// The file of a module, `None` where the tree has none of that name.
+    ///
+    /// # Errors
+    /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
+    pub fn find(&self, name: &ModuleName) -> Result<Option<Entry>, TreeError> {
+        if self.all.get().is_none() {
+            let outside = self.outside_kernel()?.iter().find(|entry| entry.name == *name);
+            if let Some(update) = outside.filter(|entry| walk::is_update(entry)) {
+                return Ok(Some(update.clone()));
+            }
+            if let Some(entry) = self.order()?.find(&self.dir, name) {
+                return Ok(Some(entry));
+            }
+        }
+        // Not where modules.order says, or that does not list it: only a walk can tell.
+        let all = self.all_by_name()?;
+        Ok(all.by_name.get(name).and_then(|&at| all.entries.get(at)).cloned())
+    }
+
+    /// Every module of the tree, each name once, in the order of `modules.order`; others follow by path. Walks the tree.
+    ///
+    /// # Errors
+    /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
+    pub fn modules(&self) -> Result<&[Entry], TreeError> {
+        Ok(&self.all_by_name()?.entries)
+    }
+
+    /// What `query` stands for, in modprobe's order: a module of that name, else modules with a matching alias, else a
+    /// builtin of that name, else builtins with a matching alias. Only the first step that finds anything counts.
+    ///
+    /// Aliases need every module's `.modinfo`. A damaged module among them is skipped and listed by
+    /// [`damaged`](Self::damaged).
+    ///
+    /// # Errors
+    /// [`TreeError::Directory`], [`TreeError::Read`] (of the listings).
+    pub fn resolve(&self, query: &str) -> Result<Resolution, TreeError> {
+        // A name has none of these, and an alias with a dot must not be cut at it.
+        let name = (!query.contains(['.', ':', '/', '*'])).then(|| ModuleName::new(query));
+        if let Some(name) = &name
+            && let Some(entry) = self.find(name)?
+        {
+            return Ok(Resolution::Module(entry));
+        }
+        let mut entries = Vec::new();
+        for module in self.alias_index()?.patterns.lookup(query) {
+            entries.extend(self.find(&module)?);
+        }
+        if !entries.is_empty() {
+            return Ok(Resolution::Aliases(entries));
+        }
+        let builtins = self.builtins()?;
+        if let Some(name) = name.filter(|name| builtins.contains(name)) {
+            return Ok(Resolution::Builtin(name));
+        }
+        match builtins.lookup(query) {
+            none if none.is_empty() => Ok(Resolution::Unknown),
+            some => Ok(Resolution::BuiltinAliases(some)),
+        }
+    }
+
+    /// The `.modinfo` fields of a module.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`], [`TreeError::Elf`].
+    pub fn modinfo(&self, entry: &Entry) -> Result<Arc<ModInfo>, TreeError> {
+        if let Some(info) = lock(&self.infos).get(&entry.name) {
+            return Ok(Arc::clone(info));
+        }
+        let info = Arc::new(self.read_file(entry, file::MODINFO)?.modinfo);
+        lock(&self.infos).insert(entry.name.clone(), Arc::clone(&info));
+        Ok(info)
+    }
+
+    /// The symbols that a module imports and exports.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`], [`TreeError::Elf`].
+    pub fn symbols(&self, entry: &Entry) -> Result<Arc<Symbols>, TreeError> {
+        if let Some(symbols) = lock(&self.symbols).get(&entry.name) {
+            return Ok(Arc::clone(symbols));
+        }
+        let symbols = Arc::new(self.read_file(entry, file::SYMBOLS)?.symbols);
+        lock(&self.symbols).insert(entry.name.clone(), Arc::clone(&symbols));
+        Ok(symbols)
+    }
+
+    /// Reads and parses a module as a whole.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`], [`TreeError::Elf`].
+    pub fn module(&self, entry: &Entry) -> Result<Module, TreeError> {
+        self.files_read.fetch_add(1, Ordering::Relaxed);
+        file::whole(&self.dir.join(&entry.relative))
+    }
+
+    /// Where a module holds a string, as a whole and not as a part of another one, in its read-only data: the section's
+    /// name and the offset in it.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`], [`TreeError::Elf`].
+    pub fn find_string(&self, entry: &Entry, text: &str) -> Result<Option<(String, usize)>, TreeError> {
+        let wanted = crate::elf::Wanted {
+            string: Some(text),
+            ..Default::default()
+        };
+        Ok(self.read_file(entry, wanted)?.string)
+    }
+
+    /// The `.modinfo` fields of every module, read in parallel, in the order of [`modules`](Self::modules); a damaged
+    /// module gives its error.
+    ///
+    /// # Errors
+    /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
+    pub fn all_modinfo(&self) -> Result<Vec<(&Entry, Result<Arc<ModInfo>, TreeError>)>, TreeError> {
+        let modules = self.modules()?.par_iter();
+        Ok(modules.map(|entry| (entry, self.modinfo(entry))).collect())
+    }
+
+    /// The modules which could not be read when all were, for an alias. Empty where none was looked up yet.
+    pub fn damaged(&self) -> &[TreeError] {
+        self.aliases.get().map_or(&[], |index| &index.damaged)
+    }
+
+    /// Up to three names, of modules and builtins, that are spelled like `wanted`.
+    ///
+    /// # Errors
+    /// As [`modules`](Self::modules) and [`builtins`](Self::builtins).
+    pub fn near_names(&self, wanted: &str) -> Result<Vec<ModuleName>, TreeError> {
+        let modules = self.modules()?.iter().map(|entry| &entry.name);
+        Ok(crate::name::near(wanted, modules.chain(self.builtins()?.names())))
+    }
+
+    fn alias_index(&self) -> Result<&AliasIndex, TreeError> {
+        try_once(&self.aliases, || {
+            let mut index = AliasIndex {
+                patterns: Patterns::new(),
+                damaged: Vec::new(),
+            };
+            for (entry, info) in self.all_modinfo()? {
+                match info {
+                    Ok(info) => info
+                        .raw("alias")
+                        .for_each(|alias| index.patterns.add(alias, entry.name.clone())),
+                    Err(error) => index.damaged.push(error),
+                }
+            }
+            Ok(index)
+        })
+    }
+
+    fn read_file(&self, entry: &Entry, wanted: crate::elf::Wanted<'_>) -> Result<crate::elf::Parts, TreeError> {
+        self.files_read.fetch_add(1, Ordering::Relaxed);
+        file::parts(&self.dir.join(&entry.relative), wanted)
+    }
+
+    fn order(&self) -> Result<&walk::Order, TreeError> {
+        try_once(&self.order, || {
+            match codec::file::read(&self.dir.join("modules.order"), ORDER_LIMIT) {
+                Ok(bytes) => Ok(walk::Order::parse(&bytes)),
+                Err(error) if error.is_not_found() => Ok(walk::Order::default()),
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+
+    fn outside_kernel(&self) -> Result<&Vec<Entry>, TreeError> {
+        let order = self.order()?;
+        try_once(&self.outside, || {
+            walk::outside_kernel(&self.dir, order).map_err(|source| self.directory_error(source))
+        })
+    }
+
+    fn all_by_name(&self) -> Result<&All, TreeError> {
+        let order = self.order()?;
+        try_once(&self.all, || {
+            let entries = walk::all(&self.dir, order).map_err(|source| self.directory_error(source))?;
+            let names = entries.iter().enumerate();
+            let by_name = names.map(|(at, entry)| (entry.name.clone(), at)).collect();
+            Ok(All { entries, by_name })
+        })
+    }
+
+    fn directory_error(&self, source: io::Error) -> TreeError {
+        TreeError::Directory {
+            path: self.dir.clone(),
+            source,
+        }
+    }
+}
+
+/// `OnceLock::get_or_try_init`, which is not stable yet. Two threads may both do the work; one result is kept.
+fn try_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, TreeError>) -> Result<&T, TreeError> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
+}
+
+/// A panic elsewhere leaves these maps whole: every change is one insertion.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

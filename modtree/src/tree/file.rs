@@ -1,0 +1,113 @@
+//! One module's file: plain ones by section, compressed ones as a whole.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use codec::file::{ReadError, open, read_decoded};
+use object::read::{ReadCache, ReadCacheOps};
+
+use super::TreeError;
+use crate::Module;
+use crate::elf::{self, ElfError, Parts, Wanted};
+
+/// The largest module of a distribution's kernel has 7 MB, with debugging information some 100 MB.
+const LIMIT: u64 = 512 << 20;
+
+pub(super) const MODINFO: Wanted<'static> = Wanted {
+    modinfo: true,
+    symbols: false,
+    string: None,
+};
+
+pub(super) const SYMBOLS: Wanted<'static> = Wanted {
+    modinfo: false,
+    symbols: true,
+    string: None,
+};
+
+/// Reads the wanted parts of the module at `path`.
+pub(super) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError> {
+    let io_error = |source| ReadError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let file = open(path)?;
+    let mut magic = [0; 6];
+    let read = file.read_at(&mut magic, 0).map_err(io_error)?;
+    if codec::detect(&magic[..read]).is_some() {
+        let bytes = read_decoded(path, LIMIT)?;
+        return elf::read(bytes.as_slice(), wanted).map_err(|source| elf_error(path, source));
+    }
+    let pages = Positioned {
+        length: file.metadata().map_err(io_error)?.len(),
+        file,
+        position: Cell::new(0),
+        error: Cell::new(None),
+    };
+    if pages.length > LIMIT {
+        return Err(TreeError::Read(ReadError::TooLarge {
+            path: path.to_path_buf(),
+            limit: LIMIT,
+        }));
+    }
+    let cache = ReadCache::new(&pages);
+    let parts = elf::read(&cache, wanted);
+    match pages.error.take() {
+        Some(error) => Err(io_error(error).into()),
+        None => parts.map_err(|source| elf_error(path, source)),
+    }
+}
+
+/// Reads the module at `path` from its first byte to its last.
+pub(super) fn whole(path: &Path) -> Result<Module, TreeError> {
+    let bytes = read_decoded(path, LIMIT)?;
+    Module::parse(&bytes).map_err(|source| elf_error(path, source))
+}
+
+fn elf_error(path: &Path, source: ElfError) -> TreeError {
+    TreeError::Elf {
+        path: path.to_path_buf(),
+        source,
+    }
+}
+
+/// A file which is read at positions, without moving the descriptor's offset: half the system calls of seek and read.
+struct Positioned {
+    file: File,
+    length: u64,
+    position: Cell<u64>,
+    /// `object` knows only that a read failed; this is why.
+    error: Cell<Option<io::Error>>,
+}
+
+impl Positioned {
+    fn keep<T>(&self, result: io::Result<T>) -> Result<T, ()> {
+        result.map_err(|error| self.error.set(Some(error)))
+    }
+}
+
+impl ReadCacheOps for &Positioned {
+    fn len(&mut self) -> Result<u64, ()> {
+        Ok(self.length)
+    }
+
+    fn seek(&mut self, position: u64) -> Result<u64, ()> {
+        self.position.set(position);
+        Ok(position)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ()> {
+        let read = self.keep(self.file.read_at(buffer, self.position.get()))?;
+        self.position.set(self.position.get().saturating_add(read as u64));
+        Ok(read)
+    }
+
+    fn read_exact(&mut self, buffer: &mut [u8]) -> Result<(), ()> {
+        self.keep(self.file.read_exact_at(buffer, self.position.get()))?;
+        self.position.set(self.position.get().saturating_add(buffer.len() as u64));
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! Which kernel's modules: the same choice as modprobe's `--basedir` and `--set-version`, with an answer where they have none.
+
+use std::path::{Component, Path, PathBuf};
+
+use codec::file::ReadError;
+
+use super::TreeError;
+use crate::KernelConfig;
+
+/// Where distributions keep modules, below the root. The first is what modprobe looks at.
+const PLACES: [&str; 2] = ["lib/modules", "usr/lib/modules"];
+
+/// Finds the modules directory and its version.
+pub(super) fn select(basedir: &Path, kernel: Option<&str>) -> Result<(PathBuf, String), TreeError> {
+    let at = |version: &str| {
+        let dirs = PLACES.iter().map(|place| basedir.join(place).join(version));
+        dirs.into_iter().find(|dir| dir.is_dir()).map(|dir| (dir, version.to_owned()))
+    };
+    if let Some(wanted) = kernel {
+        let mut parts = Path::new(wanted).components();
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+            return Err(TreeError::BadVersion(wanted.to_owned()));
+        }
+        return match at(wanted) {
+            Some(found) => Ok(found),
+            None => Err(TreeError::NoSuchKernel {
+                wanted: wanted.to_owned(),
+                basedir: basedir.to_path_buf(),
+                present: present(basedir)?,
+            }),
+        };
+    }
+    let present = present(basedir)?;
+    let running = rustix::system::uname().release().to_string_lossy().into_owned();
+    let chosen = match present.as_slice() {
+        [only] => only,
+        versions => match versions.iter().find(|&version| *version == running) {
+            Some(running) => running,
+            None if versions.is_empty() => {
+                return Err(TreeError::NoKernel {
+                    basedir: basedir.to_path_buf(),
+                });
+            }
+            None => {
+                return Err(TreeError::SeveralKernels {
+                    basedir: basedir.to_path_buf(),
+                    present,
+                });
+            }
+        },
+    };
+    at(chosen).ok_or_else(|| TreeError::NoKernel {
+        basedir: basedir.to_path_buf(),
+    })
+}
+
+/// The versions whose modules are below `basedir`, sorted. A directory that a removed kernel left behind is not one.
+fn present(basedir: &Path) -> Result<Vec<String>, TreeError> {
+    let mut versions = Vec::new();
+    for place in PLACES {
+        let path = basedir.join(place);
+        let failed = |source| TreeError::Directory {
+            path: path.clone(),
+            source,
+        };
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            if has_modules(&entry.path()) {
+                versions.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+    }
+    versions.sort();
+    versions.dedup();
+    Ok(versions)
+}
+
+fn has_modules(dir: &Path) -> bool {
+    ["kernel", "modules.order", "modules.builtin", "modules.dep", "updates"]
+        .iter()
+        .any(|name| dir.join(name).exists())
+}
+
+/// The kernel's configuration, from where distributions put it.
+pub(super) fn config(dir: &Path, version: &str) -> Result<Option<KernelConfig>, TreeError> {
+    let mut places = vec![dir.join("config")];
+    let root = PLACES.iter().find_map(|place| {
+        let parent = dir.parent()?;
+        parent.ends_with(place).then(|| parent.ancestors().nth(Path::new(place).components().count()))?
+    });
+    // `usr/lib/modules` also ends with `lib/modules`: both roots are tried.
+    let usr = root.filter(|root| root.ends_with("usr")).and_then(Path::parent);
+    for root in [root, usr].into_iter().flatten() {
+        places.push(root.join("boot").join(format!("config-{version}")));
+    }
+    for path in places {
+        match KernelConfig::read(&path) {
+            Ok(config) => return Ok(Some(config)),
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+fn is_absent(error: &ReadError) -> bool {
+    error.is_not_found()
+}
