@@ -171,7 +171,7 @@ pub enum ElfError {
 pub(crate) struct Wanted<'a> {
     pub(crate) modinfo: bool,
     pub(crate) symbols: bool,
-    /// A whole string to find in the read-only data.
+    /// A whole string to find in the data.
     pub(crate) string: Option<&'a str>,
 }
 

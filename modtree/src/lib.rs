@@ -6,6 +6,7 @@ mod closure;
 mod config;
 mod elf;
 mod graph;
+pub mod index;
 mod modinfo;
 mod name;
 mod request;

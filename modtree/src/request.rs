@@ -57,7 +57,7 @@ pub struct Traces {
     pub exports: Vec<String>,
     /// One of its aliases, taken as text, matches one of these patterns.
     pub alias: Vec<String>,
-    /// Its read-only data holds all of these strings, each as a whole. `{CONFIG_X}` stands for an option's value.
+    /// Its data (`.rodata*`, `.data`) holds all of these strings, each as a whole. `{CONFIG_X}` stands for an option's value.
     pub strings: Vec<String>,
 }
 

@@ -323,7 +323,7 @@ impl Tree {
         file::whole(&self.dir.join(&entry.relative))
     }
 
-    /// Where a module holds a string, as a whole and not as a part of another one, in its read-only data: the section's
+    /// Where a module holds a string, as a whole and not as a part of another one, in `.rodata*` or `.data`: the section's
     /// name and the offset in it.
     ///
     /// # Errors

@@ -223,11 +223,13 @@ where
         Ok(strings.filter(|string| !string.is_empty()).map(text).collect())
     }
 
-    /// Finds a whole string, NUL at its end and in front of it, in the read-only data.
+    /// Finds a whole string, NUL at its end and in front of it, in the constants and in the initialised variables (where a
+    /// default value such as `static char fat_default_iocharset[]` stands).
     fn find_string(&self, wanted: &str) -> Result<Option<(String, usize)>, ElfError> {
         for section in self.sections {
             let name = String::from_utf8_lossy(self.name_of(section));
-            if !name.starts_with(".rodata") || section.sh_type(self.endian) == elf::SHT_NOBITS {
+            let data = name == ".data" || name.starts_with(".rodata");
+            if !data || section.sh_type(self.endian) == elf::SHT_NOBITS {
                 continue;
             }
             let mut offset = 0;
