@@ -1,1 +1,59 @@
-//! Under construction.
+//! Compiles Linux console keymaps into the binary tables that `loadkmap` of busybox reads.
+//!
+//! ```
+//! use kmap::{Endian, Mode};
+//!
+//! let compiled = kmap::compile(b"keycode 30 = a\nshift keycode 2 = exclam\n", Mode::Automatic)?;
+//! let bytes = compiled.keymap.to_bkeymap(Endian::Little);
+//! assert!(bytes.starts_with(b"bkeymap"));
+//! # Ok::<(), kmap::Report>(())
+//! ```
+//!
+//! A keymap by name, as `loadkeys es` finds it:
+//!
+//! ```no_run
+//! use kmap::{Mode, SearchPath};
+//!
+//! let compiled = kmap::compile_named("es".as_ref(), &SearchPath::standard(), Mode::Automatic)?;
+//! println!("{} files read", compiled.inputs.len());
+//! # Ok::<(), kmap::Report>(())
+//! ```
+//!
+//! The language is the one that `loadkeys` of kbd reads (keymaps(5)), and the bytes are those of `loadkeys -b` and
+//! `loadkeys -u -b` for everything that they accept. An error says where it is and what to do:
+//!
+//! ```
+//! let report = kmap::compile(b"keycode 1 = Escpae\n", kmap::Mode::Automatic).unwrap_err();
+//! assert_eq!(report.to_string(), "\
+//! unknown keysym `Escpae`
+//!  --> text:1:13
+//!   |
+//! 1 | keycode 1 = Escpae
+//!   |             ^^^^^^
+//!   = help: did you mean `Escape`?");
+//! ```
+//!
+//! Phases, each in its module: `source` finds and reads files; `lexer` and `parser` make statements of bytes; `keysym` resolves names;
+//! `compile` applies the statements; `emit` writes the result.
+#![forbid(unsafe_code)]
+
+mod compile;
+mod diagnostic;
+pub mod emit;
+mod keymap;
+mod keysym;
+mod lexer;
+mod parser;
+mod render;
+mod source;
+mod suggest;
+mod syntax;
+mod tables;
+mod texts;
+
+pub use compile::{Compiled, Mode, compile, compile_named, compile_text, compile_with};
+pub use diagnostic::{Diagnostic, DiagnosticKind, Place, Report, Severity};
+pub use emit::Endian;
+pub use keymap::{KEYS, Keymap, MAPS};
+pub use keysym::{Keysym, keysym_names};
+pub use source::{FileSource, NoFiles, SearchPath, Source, SourceError, SourceText};

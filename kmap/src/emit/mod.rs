@@ -1,0 +1,5 @@
+//! Writers, one a format.
+
+mod bkeymap;
+
+pub use bkeymap::{Endian, bkeymap};

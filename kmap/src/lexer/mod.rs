@@ -1,0 +1,346 @@
+//! The stream of tokens: follows includes, keeps the context, and gives each token its place.
+//!
+//! `include "file"` may stand anywhere in a line. The file's text takes its place, and the line goes on behind it; so a
+//! file may hold half a line, or open a string that the including file closes.
+
+mod scan;
+
+use std::rc::Rc;
+
+use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind};
+use crate::source::{Source, SourceText, TEXT_LIMIT};
+use crate::syntax::Span;
+use crate::texts::{Text, Texts};
+use crate::{render, suggest};
+use scan::{Lexeme, Piece};
+
+pub(crate) use scan::Keyword;
+
+/// As many files may be open at the same time, the keymap itself included.
+const DEEPEST: usize = 20;
+/// As many texts may be read in all. A few files that include each other twice would otherwise be read a million times.
+const MOST_TEXTS: usize = 4096;
+/// A string has no more bytes than this.
+const LONGEST_STRING: usize = 512;
+/// The first code point that cannot be put on a key: its code would look like that of an ordinary keysym.
+const CODE_POINT_LIMIT: u32 = 0xf000;
+
+/// What the parser sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    Keyword(Keyword),
+    Name,
+    Number(u32),
+    CodePoint(u32),
+    Character,
+    String(Vec<u8>),
+    Equals,
+    Plus,
+    Comma,
+    Dash,
+    Eol,
+    End,
+}
+
+impl Token {
+    /// What it is called in a message.
+    pub(crate) fn describe(&self) -> &'static str {
+        match self {
+            Token::Keyword(_) => "a keyword",
+            Token::Name => "a keysym",
+            Token::Number(_) => "a number",
+            Token::CodePoint(_) => "a code point",
+            Token::Character => "a quoted character",
+            Token::String(_) => "a string",
+            Token::Equals => "`=`",
+            Token::Plus => "`+`",
+            Token::Comma => "`,`",
+            Token::Dash => "`-`",
+            Token::Eol => "the end of the line",
+            Token::End => "the end of the text",
+        }
+    }
+}
+
+struct Frame {
+    text: u32,
+    bytes: Rc<Vec<u8>>,
+    position: usize,
+    /// A warning about CR LF was given.
+    warned: bool,
+}
+
+pub(crate) struct Lexer<'s> {
+    source: &'s mut dyn Source,
+    pub(crate) texts: Texts,
+    pub(crate) warnings: Vec<Diagnostic>,
+    /// The open files, the keymap itself first. The last one is being read.
+    open: Vec<Frame>,
+    /// Whether names of keysyms may stand here.
+    names: bool,
+    /// Whether the current line has any token yet.
+    in_line: bool,
+}
+
+impl<'s> Lexer<'s> {
+    pub(crate) fn new(source: &'s mut dyn Source, text: SourceText) -> Self {
+        let mut lexer = Self {
+            source,
+            texts: Texts::default(),
+            warnings: Vec::new(),
+            open: Vec::new(),
+            names: false,
+            in_line: false,
+        };
+        lexer.enter(text, None);
+        lexer
+    }
+
+    /// The next token. Behind the last line there is [`Token::End`], again and again.
+    pub(crate) fn next(&mut self) -> Result<(Token, Span), Diagnostic> {
+        loop {
+            let Some(frame) = self.open.last() else {
+                return Ok((Token::End, self.end()));
+            };
+            let rest = frame.bytes.get(frame.position..).unwrap_or_default();
+            let Some((lexeme, length)) = scan::lexeme(rest, self.names) else {
+                if self.leave() {
+                    continue;
+                }
+                return self.finish();
+            };
+            let span = self.advance(length);
+            if let Some(token) = self.token(lexeme, span)? {
+                self.in_line = token != Token::Eol;
+                return Ok((token, span));
+            }
+        }
+    }
+
+    /// Goes on behind the current line after an error.
+    pub(crate) fn skip_line(&mut self) {
+        self.names = false;
+        self.in_line = false;
+        if let Some(frame) = self.open.last_mut() {
+            // The error may be at the line feed itself, which has then been read.
+            let position = frame.position;
+            let at_start = position > 0 && frame.bytes.get(position - 1) == Some(&b'\n');
+            let rest = frame.bytes.get(position..).unwrap_or_default();
+            let line = rest
+                .iter()
+                .position(|&byte| byte == b'\n')
+                .map_or(rest.len(), |found| found + 1);
+            frame.position += if at_start { 0 } else { line };
+        }
+    }
+
+    fn token(&mut self, lexeme: Lexeme, span: Span) -> Result<Option<Token>, Diagnostic> {
+        Ok(Some(match lexeme {
+            Lexeme::Nothing => return Ok(None),
+            Lexeme::OpenComment => {
+                self.warn(
+                    Kind::MissingNewline,
+                    Span {
+                        start: span.end,
+                        ..span
+                    },
+                );
+                return Ok(None);
+            }
+            Lexeme::CarriageReturn => {
+                self.carriage_return(span);
+                return Ok(None);
+            }
+            Lexeme::Keyword(Keyword::Include) => {
+                self.include(span)?;
+                return Ok(None);
+            }
+            Lexeme::Keyword(keyword) => {
+                self.names |= matches!(keyword, Keyword::String | Keyword::To);
+                Token::Keyword(keyword)
+            }
+            Lexeme::Eol => {
+                self.names = false;
+                Token::Eol
+            }
+            Lexeme::Equals => {
+                self.names = true;
+                Token::Equals
+            }
+            Lexeme::Quote => self.string(span)?,
+            Lexeme::Name => Token::Name,
+            Lexeme::Character => Token::Character,
+            Lexeme::Plus => Token::Plus,
+            Lexeme::Comma => Token::Comma,
+            Lexeme::Dash => Token::Dash,
+            Lexeme::Number(value) if value <= scan::LARGEST_NUMBER => Token::Number(value as u32),
+            Lexeme::Number(_) => return Err(self.error(Kind::NumberTooLarge, span)),
+            Lexeme::CodePoint(code_point) if code_point < CODE_POINT_LIMIT => {
+                Token::CodePoint(code_point)
+            }
+            Lexeme::CodePoint(code_point) => {
+                return Err(self.error(Kind::CodePointTooLarge { code_point }, span));
+            }
+            Lexeme::Word => return Err(self.unknown_word(span)),
+            Lexeme::Stray(byte) => return Err(self.error(Kind::StrayByte(byte), span)),
+        }))
+    }
+
+    /// The rest of a string whose opening quote is at `span`.
+    fn string(&mut self, span: Span) -> Result<Token, Diagnostic> {
+        let mut text = Vec::new();
+        loop {
+            let Some(frame) = self.open.last() else {
+                return Err(self.error(Kind::OpenString, span));
+            };
+            let bytes = Rc::clone(&frame.bytes);
+            let rest = bytes.get(frame.position..).unwrap_or_default();
+            let Some((piece, length)) = scan::piece(rest) else {
+                if self.leave() {
+                    continue;
+                }
+                return Err(self.error(Kind::OpenString, span));
+            };
+            let at = self.advance(length);
+            match piece {
+                // loadkeys keeps room for a nul behind plain text, but not behind an escape.
+                Piece::Plain(plain) if text.len() + plain.len() < LONGEST_STRING => {
+                    text.extend_from_slice(plain)
+                }
+                Piece::Escape(byte) if text.len() < LONGEST_STRING => text.push(byte),
+                Piece::Plain(_) | Piece::Escape(_) => {
+                    return Err(self.error(Kind::StringTooLong, span));
+                }
+                Piece::OctalTooLarge => return Err(self.error(Kind::OctalTooLarge, at)),
+                Piece::Backslash => self.warn(Kind::StrayBackslash, at),
+                Piece::Close => break,
+            }
+        }
+        self.names = false;
+        Ok(Token::String(text))
+    }
+
+    /// `include`, which stands at `span`; its file name follows.
+    fn include(&mut self, span: Span) -> Result<(), Diagnostic> {
+        let Some(frame) = self.open.last() else {
+            return Ok(());
+        };
+        let bytes = Rc::clone(&frame.bytes);
+        let rest = bytes.get(frame.position..).unwrap_or_default();
+        let Some((name, length)) = scan::include_name(rest) else {
+            return Err(self.error(Kind::IncludeName, span));
+        };
+        let span = span.to(self.advance(length));
+        if self.open.len() >= DEEPEST {
+            return Err(self.error(Kind::IncludeDepth, span));
+        }
+        let found = self.source.include(name, self.texts.path(span.text));
+        let text = found.map_err(|error| self.error(Kind::Source(error), span))?;
+        if self
+            .texts
+            .chain(span.text)
+            .any(|open| open.path == text.path && *open.bytes == text.bytes)
+        {
+            return Err(self.error(Kind::IncludeLoop { path: text.path }, span));
+        }
+        if self.texts.count() >= MOST_TEXTS
+            || (self.texts.total() + text.bytes.len()) as u64 > TEXT_LIMIT
+        {
+            return Err(self.error(Kind::TooMuchText, span));
+        }
+        self.names = false;
+        self.enter(text, Some(span));
+        Ok(())
+    }
+
+    fn enter(&mut self, text: SourceText, included_at: Option<Span>) {
+        let bytes = Rc::new(text.bytes);
+        let text = self.texts.add(Text {
+            path: text.path,
+            bytes: Rc::clone(&bytes),
+            included_at,
+        });
+        self.open.push(Frame {
+            text,
+            bytes,
+            position: 0,
+            warned: false,
+        });
+    }
+
+    /// Leaves an included file at its end. Returns whether there was one to leave.
+    fn leave(&mut self) -> bool {
+        let included = self.open.len() > 1;
+        if included {
+            self.open.pop();
+        }
+        included
+    }
+
+    /// The end of the keymap: completes the last line.
+    fn finish(&mut self) -> Result<(Token, Span), Diagnostic> {
+        let end = self.end();
+        if !self.in_line {
+            return Ok((Token::End, end));
+        }
+        self.in_line = false;
+        self.names = false;
+        self.warn(Kind::MissingNewline, end);
+        Ok((Token::Eol, end))
+    }
+
+    fn end(&self) -> Span {
+        let end = self
+            .open
+            .first()
+            .map_or(0, |frame| frame.bytes.len() as u32);
+        Span {
+            text: 0,
+            start: end,
+            end,
+        }
+    }
+
+    fn advance(&mut self, length: usize) -> Span {
+        let Some(frame) = self.open.last_mut() else {
+            return self.end();
+        };
+        let start = frame.position;
+        frame.position += length;
+        Span {
+            text: frame.text,
+            start: start as u32,
+            end: frame.position as u32,
+        }
+    }
+
+    fn carriage_return(&mut self, span: Span) {
+        let first = match self.open.last_mut() {
+            Some(frame) => !std::mem::replace(&mut frame.warned, true),
+            None => false,
+        };
+        if first {
+            self.warn(Kind::CarriageReturn, span);
+        }
+    }
+
+    fn unknown_word(&self, span: Span) -> Diagnostic {
+        let word = self.texts.bytes(span);
+        let kind = Kind::UnknownWord {
+            word: render::word(word),
+            suggestion: suggest::nearest(word, scan::keyword_names()),
+        };
+        self.error(kind, span)
+    }
+
+    pub(crate) fn error(&self, kind: Kind, span: Span) -> Diagnostic {
+        self.texts.diagnostic(kind, span)
+    }
+
+    fn warn(&mut self, kind: Kind, span: Span) {
+        // A hostile file could cause millions.
+        if self.warnings.len() < crate::compile::MOST_WARNINGS {
+            self.warnings.push(self.texts.diagnostic(kind, span));
+        }
+    }
+}

@@ -1,0 +1,516 @@
+//! Finding and reading keymaps: by path, by name on the search path, and what `include` names.
+//!
+//! `loadkeys` and keymaps(5) have the rules. Where 2.5.1 and later releases of kbd differ, or where the result would depend
+//! on the current directory, the more predictable rule was taken; each function says which.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use codec::file::{ReadError, read_decoded};
+
+use crate::{render, suggest};
+
+/// The most that a keymap may hold, in bytes, decompressed. The largest known one has 60 kB.
+pub(crate) const TEXT_LIMIT: u64 = 16 << 20;
+
+/// Where distributions keep keymaps: Debian; Arch and openSUSE; Fedora.
+const KEYMAP_DIRECTORIES: [&str; 3] = [
+    "/usr/share/keymaps",
+    "/usr/share/kbd/keymaps",
+    "/usr/lib/kbd/keymaps",
+];
+/// Where, under those, files that keymaps include are kept.
+const INCLUDE_DIRECTORIES: [&str; 3] = ["include", "i386/include", "mac/include"];
+/// How many directories deep keymaps lie under the search path: `i386/qwerty/us.kmap.gz`.
+const DEPTH: usize = 2;
+const COMPRESSION: [&str; 5] = ["", ".gz", ".bz2", ".xz", ".zst"];
+const KEYMAP_SUFFIXES: [&str; 3] = ["", ".kmap", ".map"];
+const INCLUDE_SUFFIXES: [&str; 2] = ["", ".inc"];
+
+/// A text and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceText {
+    /// The name for messages, and the path that includes in this text are relative to.
+    pub path: PathBuf,
+    /// The keymap, decompressed.
+    pub bytes: Vec<u8>,
+}
+
+/// Gives the compiler its texts. [`FileSource`] reads files; another implementation may hold them in memory.
+///
+/// ```
+/// use std::path::Path;
+/// use kmap::{Mode, Source, SourceError, SourceText};
+///
+/// struct Builtin;
+/// impl Source for Builtin {
+///     fn open(&mut self, name: &Path) -> Result<SourceText, SourceError> {
+///         Ok(SourceText { path: name.into(), bytes: b"include \"common\"\n".to_vec() })
+///     }
+///     fn include(&mut self, name: &[u8], _from: &Path) -> Result<SourceText, SourceError> {
+///         assert_eq!(name, b"common");
+///         Ok(SourceText { path: "common".into(), bytes: b"keycode 1 = Escape\n".to_vec() })
+///     }
+/// }
+/// let compiled = kmap::compile_with(&mut Builtin, "mine".as_ref(), Mode::Automatic)?;
+/// assert_eq!(compiled.inputs, [Path::new("mine"), Path::new("common")]);
+/// # Ok::<(), kmap::Report>(())
+/// ```
+pub trait Source {
+    /// The keymap that `name` stands for.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being read.
+    fn open(&mut self, name: &Path) -> Result<SourceText, SourceError>;
+
+    /// The text that `include "name"` stands for in the text with the path `from`. The name is not empty and holds
+    /// neither `"` nor a line feed.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being read.
+    fn include(&mut self, name: &[u8], from: &Path) -> Result<SourceText, SourceError>;
+}
+
+/// Why a text cannot be had.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// There is no such keymap.
+    NotFound {
+        /// What was asked for.
+        name: String,
+        /// Whether an `include` asked for it.
+        included: bool,
+        /// The directories that were searched.
+        searched: Vec<PathBuf>,
+        /// A keymap there with nearly the same name.
+        suggestion: Option<String>,
+        /// Whether any keymaps are there at all.
+        installed: bool,
+    },
+    /// The file was found but cannot be read or decompressed.
+    Read(ReadError),
+    /// This text was compiled without access to other files.
+    NoFiles {
+        /// What was asked for.
+        name: String,
+    },
+}
+
+impl SourceError {
+    /// Whether reading failed for a reason that is not in the input: an I/O error, a lack of permission.
+    pub fn is_machine_fault(&self) -> bool {
+        matches!(self, SourceError::Read(error @ ReadError::Io { .. }) if !error.is_not_found())
+    }
+
+    pub(crate) fn help(&self) -> Option<String> {
+        match self {
+            SourceError::NotFound {
+                suggestion: Some(name),
+                ..
+            } => Some(format!("did you mean `{name}`?")),
+            SourceError::NotFound {
+                installed: false, ..
+            } => Some(
+                "no keymaps are installed here; on Debian and Ubuntu they are in the package console-data, elsewhere in kbd"
+                    .to_owned(),
+            ),
+            SourceError::NotFound { searched, .. } if !searched.is_empty() => {
+                let list: Vec<String> = searched.iter().map(|path| render::path(path)).collect();
+                Some(format!("searched in {}", list.join(", ")))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SourceError::NotFound {
+                name,
+                included: true,
+                ..
+            } => write!(f, "cannot find the included file `{name}`"),
+            SourceError::NotFound { name, .. } => write!(f, "cannot find a keymap `{name}`"),
+            // The path in it may hold anything.
+            SourceError::Read(error) => f.write_str(&render::text(error.to_string().as_bytes())),
+            SourceError::NoFiles { name } => {
+                write!(f, "cannot include `{name}`: only this one text is at hand")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SourceError {}
+
+impl From<ReadError> for SourceError {
+    fn from(error: ReadError) -> Self {
+        SourceError::Read(error)
+    }
+}
+
+/// A source of nothing: every `include` is an error.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFiles;
+
+impl Source for NoFiles {
+    fn open(&mut self, name: &Path) -> Result<SourceText, SourceError> {
+        Err(SourceError::NoFiles {
+            name: render::path(name),
+        })
+    }
+
+    fn include(&mut self, name: &[u8], _from: &Path) -> Result<SourceText, SourceError> {
+        Err(SourceError::NoFiles {
+            name: render::word(name),
+        })
+    }
+}
+
+/// Where keymaps and the files that they include are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchPath {
+    /// Directories with keymaps, each with how many levels of directories under it are searched too.
+    keymaps: Vec<(PathBuf, usize)>,
+    /// Directories with files to include; `None` stands for the standard rule.
+    includes: Option<Vec<Option<PathBuf>>>,
+}
+
+impl SearchPath {
+    /// The directories of the distributions, whatever the environment says.
+    pub fn standard() -> Self {
+        Self {
+            keymaps: KEYMAP_DIRECTORIES
+                .iter()
+                .map(|path| (path.into(), DEPTH))
+                .collect(),
+            includes: None,
+        }
+    }
+
+    /// As [`standard`](Self::standard), but `LOADKEYS_KEYMAP_PATH` replaces the directory of keymaps (each `*` at its end
+    /// adds a level of directories), and `LOADKEYS_INCLUDE_PATH` the places for includes (separated by colons; an
+    /// empty element stands for the standard places).
+    pub fn from_env() -> Self {
+        let mut path = Self::standard();
+        if let Some(directory) = std::env::var_os("LOADKEYS_KEYMAP_PATH") {
+            path = path.with_keymaps([directory]);
+        }
+        if let Some(list) = std::env::var_os("LOADKEYS_INCLUDE_PATH") {
+            path.includes = Some(include_path(&list));
+        }
+        path
+    }
+
+    /// Replaces the directories of keymaps. Each `*` at the end of one adds a level of directories under it.
+    #[must_use]
+    pub fn with_keymaps(
+        mut self,
+        directories: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Self {
+        self.keymaps = directories
+            .into_iter()
+            .map(|directory| {
+                let bytes = directory.into().into_vec();
+                let stars = bytes.iter().rev().take_while(|&&byte| byte == b'*').count();
+                let path = bytes.get(..bytes.len() - stars).unwrap_or_default();
+                (PathBuf::from(OsStr::from_bytes(path)), stars)
+            })
+            .collect();
+        self
+    }
+
+    /// The file that `name` stands for: the path itself; the path with a suffix, where it has a directory; else the first
+    /// on the search path, directories before the directories in them, in byte order.
+    ///
+    /// A bare name is not completed with a suffix in the current directory: kbd 2.5.1 does, 2.6.2 and later do not.
+    fn find_keymap(&self, name: &Path) -> Option<PathBuf> {
+        if name.is_file() {
+            return Some(name.to_path_buf());
+        }
+        let suffixes = suffixes(&KEYMAP_SUFFIXES);
+        if name.as_os_str().as_bytes().contains(&b'/')
+            && let Some(found) = with_suffix(name, &suffixes)
+        {
+            return Some(found);
+        }
+        if name.is_absolute() || name.file_name().is_none() {
+            return None;
+        }
+        self.keymaps
+            .iter()
+            .find_map(|(directory, depth)| find_below(directory, name, &suffixes, *depth))
+    }
+
+    fn not_found(&self, name: &Path) -> SourceError {
+        let mut names = Vec::new();
+        for (directory, depth) in &self.keymaps {
+            list_below(directory, *depth, &mut names);
+        }
+        names.sort();
+        let bytes = name.as_os_str().as_bytes();
+        SourceError::NotFound {
+            name: render::path(name),
+            included: false,
+            searched: self.keymaps.iter().map(|(path, _)| path.clone()).collect(),
+            suggestion: suggest::nearest(bytes, names.iter().map(String::as_str))
+                .map(str::to_owned),
+            installed: !names.is_empty(),
+        }
+    }
+
+    /// The places for `include` in the file `from`, in order. Each is a directory.
+    ///
+    /// The including file's own directory and its neighbours come first, then those of the file that it is a symbolic link
+    /// to, then the standard directories, and the current directory last. kbd looks into the current directory first
+    /// (where 2.5.1 then fails); a keymap should not change with the place from which it is compiled.
+    fn include_places(&self, from: &Path) -> Vec<PathBuf> {
+        let Some(list) = &self.includes else {
+            return standard_includes(from);
+        };
+        let mut places = Vec::new();
+        for element in list {
+            match element {
+                Some(directory) => places.push(directory.clone()),
+                None => places.extend(standard_includes(from)),
+            }
+        }
+        places
+    }
+}
+
+fn include_path(list: &OsStr) -> Vec<Option<PathBuf>> {
+    let elements = list.as_bytes().split(|&byte| byte == b':');
+    elements
+        .map(|element| (!element.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(element))))
+        .collect()
+}
+
+fn standard_includes(from: &Path) -> Vec<PathBuf> {
+    let mut places = Vec::new();
+    near(from, &mut places);
+    if let Ok(target) = fs::read_link(from) {
+        let target = from.parent().unwrap_or(Path::new("")).join(target);
+        near(&target, &mut places);
+    }
+    for directory in KEYMAP_DIRECTORIES {
+        places.extend(
+            INCLUDE_DIRECTORIES
+                .iter()
+                .map(|sub| Path::new(directory).join(sub)),
+        );
+    }
+    near(Path::new("./"), &mut places);
+    places
+}
+
+/// The directory of a file, and `include` beside and above it.
+fn near(file: &Path, places: &mut Vec<PathBuf>) {
+    let directory = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let around = [
+        directory.to_path_buf(),
+        directory.join("../include"),
+        directory.join("../../include"),
+    ];
+    places.extend(around);
+}
+
+/// Reads keymaps from files.
+#[derive(Clone, Debug)]
+pub struct FileSource {
+    search: SearchPath,
+}
+
+impl FileSource {
+    /// Files on this search path, and those named by their path.
+    pub fn new(search: SearchPath) -> Self {
+        Self { search }
+    }
+}
+
+impl Source for FileSource {
+    fn open(&mut self, name: &Path) -> Result<SourceText, SourceError> {
+        match self.search.find_keymap(name) {
+            Some(path) => read(path),
+            // What is there but no regular file gets the error that says so.
+            None if name.exists() => read(name.to_path_buf()),
+            None => Err(self.search.not_found(name)),
+        }
+    }
+
+    fn include(&mut self, name: &[u8], from: &Path) -> Result<SourceText, SourceError> {
+        let path = Path::new(OsStr::from_bytes(name));
+        let suffixes = suffixes(&INCLUDE_SUFFIXES);
+        // An absolute name replaces the directory that it is joined to.
+        let places = self.search.include_places(from);
+        let found = places
+            .iter()
+            .find_map(|directory| with_suffix(&directory.join(path), &suffixes));
+        match found {
+            Some(found) => read(found),
+            None => Err(SourceError::NotFound {
+                name: render::word(name),
+                included: true,
+                searched: if path.is_absolute() {
+                    Vec::new()
+                } else {
+                    places
+                },
+                suggestion: None,
+                installed: true,
+            }),
+        }
+    }
+}
+
+fn read(path: PathBuf) -> Result<SourceText, SourceError> {
+    let bytes = read_decoded(&path, TEXT_LIMIT)?;
+    Ok(SourceText { path, bytes })
+}
+
+/// Each suffix with each way of compression, in the order of preference.
+fn suffixes(kinds: &[&str]) -> Vec<String> {
+    let all = kinds.iter().flat_map(|kind| {
+        COMPRESSION
+            .iter()
+            .map(move |compression| format!("{kind}{compression}"))
+    });
+    all.collect()
+}
+
+fn with_suffix(path: &Path, suffixes: &[String]) -> Option<PathBuf> {
+    suffixes.iter().find_map(|suffix| {
+        let mut candidate = path.as_os_str().to_owned();
+        candidate.push(suffix);
+        Some(PathBuf::from(candidate)).filter(|path| path.is_file())
+    })
+}
+
+/// Looks for `name` in a directory, then in those under it. Reads each directory once instead of asking for every
+/// suffix. A name such as `qwerty/us` is looked for as a path under each.
+fn find_below(directory: &Path, name: &Path, suffixes: &[String], depth: usize) -> Option<PathBuf> {
+    let (entries, directories) = list(directory);
+    let bytes = name.as_os_str().as_bytes();
+    if bytes.contains(&b'/') {
+        if let Some(found) = with_suffix(&directory.join(name), suffixes) {
+            return Some(found);
+        }
+    } else {
+        let rank = |entry: &OsString| {
+            let suffix = entry.as_bytes().strip_prefix(bytes)?;
+            suffixes.iter().position(|known| known.as_bytes() == suffix)
+        };
+        let mut ranked: Vec<_> = entries
+            .iter()
+            .filter_map(|entry| Some((rank(entry)?, entry)))
+            .collect();
+        ranked.sort();
+        let mut paths = ranked.into_iter().map(|(_, entry)| directory.join(entry));
+        if let Some(found) = paths.find(|path| path.is_file()) {
+            return Some(found);
+        }
+    }
+    let depth = depth.checked_sub(1)?;
+    directories
+        .iter()
+        .find_map(|sub| find_below(&directory.join(sub), name, suffixes, depth))
+}
+
+/// The names of all keymaps under a directory, without suffixes.
+fn list_below(directory: &Path, depth: usize, names: &mut Vec<String>) {
+    let (entries, directories) = list(directory);
+    let suffixes = suffixes(&KEYMAP_SUFFIXES);
+    for entry in entries {
+        let stem = suffixes
+            .iter()
+            .rev()
+            .filter(|suffix| suffix.contains("map"));
+        let stem = stem
+            .filter_map(|suffix| entry.as_bytes().strip_suffix(suffix.as_bytes()))
+            .next();
+        names.extend(stem.and_then(|stem| String::from_utf8(stem.to_vec()).ok()));
+    }
+    if let Some(depth) = depth.checked_sub(1) {
+        for sub in directories {
+            list_below(&directory.join(sub), depth, names);
+        }
+    }
+}
+
+/// What is in a directory: everything else, and the directories in byte order. Nothing where it cannot be read.
+fn list(directory: &Path) -> (Vec<OsString>, Vec<OsString>) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_directory = |entry: &fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
+        Ok(kind) => kind.is_dir(),
+        Err(_) => false,
+    };
+    let (directories, others): (Vec<_>, Vec<_>) = entries.partition(is_directory);
+    let names = |list: Vec<fs::DirEntry>| list.iter().map(fs::DirEntry::file_name).collect();
+    let mut directories: Vec<OsString> = names(directories);
+    directories.sort();
+    (names(others), directories)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        root
+    }
+
+    fn find(root: &Path, stars: &str, name: &str) -> Option<String> {
+        let mut directory = root.as_os_str().to_owned();
+        directory.push("/");
+        directory.push(stars);
+        let search = SearchPath::standard().with_keymaps([directory]);
+        let found = search.find_keymap(Path::new(name))?;
+        Some(
+            found
+                .strip_prefix(root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned(),
+        )
+    }
+
+    #[test]
+    fn a_name_is_found_by_its_suffix_and_depth() {
+        let root = tree(&["b/q/es.map", "b/q/es.kmap.gz", "a/x/y/us.kmap", "us.map"]);
+        let found = |name| find(root.path(), "**", name);
+        assert_eq!(found("es").as_deref(), Some("b/q/es.kmap.gz"));
+        assert_eq!(found("es.map").as_deref(), Some("b/q/es.map"));
+        assert_eq!(found("q/es").as_deref(), Some("b/q/es.kmap.gz"));
+        assert_eq!(found("us").as_deref(), Some("us.map"));
+        assert_eq!(found("fr"), None);
+        assert_eq!(find(root.path(), "", "es"), None);
+    }
+
+    #[test]
+    fn an_include_is_found_near_the_file_that_includes_it() {
+        let root = tree(&["include/x.inc", "q/map", "q/y", "include/y"]);
+        let from = root.path().join("q/map");
+        let mut source = FileSource::new(SearchPath::standard());
+        let bytes = |text: SourceText| String::from_utf8(text.bytes).unwrap();
+        assert_eq!(bytes(source.include(b"x", &from).unwrap()), "include/x.inc");
+        assert_eq!(bytes(source.include(b"y", &from).unwrap()), "q/y");
+        let error = source.include(b"z", &from).unwrap_err();
+        assert!(!error.is_machine_fault());
+        assert_eq!(error.to_string(), "cannot find the included file `z`");
+    }
+}

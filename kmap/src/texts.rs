@@ -1,0 +1,169 @@
+//! The texts that were read: the keymap and each file that it includes, once for every time it is included, so that a
+//! span leads back to the whole chain of includes.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::diagnostic::{Diagnostic, DiagnosticKind, Place};
+use crate::syntax::Span;
+
+/// A longer source line is shown only around the problem.
+const SHOWN_BYTES: usize = 100;
+
+pub(crate) struct Text {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: Rc<Vec<u8>>,
+    /// The `include` that this text stands for; `None` for the keymap itself.
+    pub(crate) included_at: Option<Span>,
+}
+
+#[derive(Default)]
+pub(crate) struct Texts {
+    list: Vec<Text>,
+    total: usize,
+}
+
+impl Texts {
+    /// Takes a text in and gives its number.
+    pub(crate) fn add(&mut self, text: Text) -> u32 {
+        self.total = self.total.saturating_add(text.bytes.len());
+        self.list.push(text);
+        (self.list.len() - 1) as u32
+    }
+
+    pub(crate) fn get(&self, number: u32) -> Option<&Text> {
+        self.list.get(number as usize)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The length of all texts together, in bytes.
+    pub(crate) fn total(&self) -> usize {
+        self.total
+    }
+
+    pub(crate) fn bytes(&self, span: Span) -> &[u8] {
+        self.get(span.text)
+            .and_then(|text| text.bytes.get(span.start as usize..span.end as usize))
+            .unwrap_or_default()
+    }
+
+    /// A text and those that include it, innermost first.
+    pub(crate) fn chain(&self, number: u32) -> impl Iterator<Item = &Text> {
+        std::iter::successors(self.get(number), |text| self.get(text.included_at?.text))
+    }
+
+    /// The files that were read, in the order of their first reading, each once.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for text in &self.list {
+            if !paths.contains(&text.path) {
+                paths.push(text.path.clone());
+            }
+        }
+        paths
+    }
+
+    pub(crate) fn diagnostic(&self, kind: DiagnosticKind, span: Span) -> Diagnostic {
+        Diagnostic {
+            kind,
+            place: self.place(span).map(Box::new),
+        }
+    }
+
+    fn place(&self, span: Span) -> Option<Place> {
+        let text = self.get(span.text)?;
+        let (line, line_start, line_end) = line_of(&text.bytes, span.start as usize);
+        let start = (span.start as usize).clamp(line_start, line_end);
+        let end = (span.end as usize).clamp(start, line_end);
+        let before = text.bytes.get(line_start..start)?;
+        let column = std::str::from_utf8(before).map_or(before.len(), |text| text.chars().count());
+        let shown_start = match start - line_start > SHOWN_BYTES {
+            true => start - SHOWN_BYTES / 2,
+            false => line_start,
+        };
+        let shown_end = line_end.min(
+            end.saturating_add(SHOWN_BYTES / 2)
+                .min(start + 2 * SHOWN_BYTES),
+        );
+        Some(Place {
+            path: text.path.clone(),
+            line,
+            column: column + 1,
+            line_text: text.bytes.get(shown_start..shown_end)?.to_vec(),
+            underline: start - shown_start..end.min(shown_end) - shown_start,
+            included_from: self.included_from(text),
+        })
+    }
+
+    fn included_from(&self, text: &Text) -> Vec<(PathBuf, usize)> {
+        let parents = std::iter::successors(text.included_at, |at| self.get(at.text)?.included_at);
+        parents
+            .filter_map(|at| {
+                let parent = self.get(at.text)?;
+                let (line, _, _) = line_of(&parent.bytes, at.start as usize);
+                Some((parent.path.clone(), line))
+            })
+            .collect()
+    }
+
+    /// The path that includes of this text are relative to.
+    pub(crate) fn path(&self, number: u32) -> &Path {
+        self.get(number).map_or(Path::new(""), |text| &text.path)
+    }
+}
+
+/// The line that holds a byte offset: its number from 1, where it starts, and where it ends (without CR and LF).
+fn line_of(bytes: &[u8], offset: usize) -> (usize, usize, usize) {
+    let offset = offset.min(bytes.len());
+    let (before, after) = bytes.split_at(offset);
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let start = before
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |found| found + 1);
+    let length = after
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .unwrap_or(after.len());
+    let mut end = offset + length;
+    if end > offset && bytes.get(end - 1) == Some(&b'\r') {
+        end -= 1;
+    }
+    (line, start, end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_lines() {
+        assert_eq!(line_of(b"ab\ncd\r\nef", 0), (1, 0, 2));
+        assert_eq!(line_of(b"ab\ncd\r\nef", 2), (1, 0, 2));
+        assert_eq!(line_of(b"ab\ncd\r\nef", 3), (2, 3, 5));
+        assert_eq!(line_of(b"ab\ncd\r\nef", 9), (3, 7, 9));
+        assert_eq!(line_of(b"", 7), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_problem() {
+        let mut texts = Texts::default();
+        let number = texts.add(Text {
+            path: "long".into(),
+            bytes: Rc::new(vec![b'a'; 1_000_000]),
+            included_at: None,
+        });
+        let span = Span {
+            text: number,
+            start: 500_000,
+            end: 500_003,
+        };
+        let place = texts.place(span).unwrap();
+        assert_eq!((place.line, place.column), (1, 500_001));
+        assert!(place.line_text.len() < 250);
+        assert_eq!(place.underline.len(), 3);
+    }
+}
