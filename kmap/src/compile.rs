@@ -100,13 +100,13 @@ pub fn compile_text(
     mode: Mode,
 ) -> Result<Compiled, Report> {
     match mode {
-        Mode::EightBit | Mode::Unicode => run(source, text, mode),
+        Mode::EightBit | Mode::Unicode => run(source, text, mode, MOST_ERRORS),
         Mode::Automatic => {
-            let report = match run(source, text.clone(), Mode::EightBit) {
+            let report = match run(source, text.clone(), Mode::EightBit, 1) {
                 Ok(compiled) => return Ok(compiled),
                 Err(report) => report,
             };
-            let mut compiled = run(source, text, Mode::Unicode)?;
+            let mut compiled = run(source, text, Mode::Unicode, MOST_ERRORS)?;
             let reason = report.errors.into_iter().next();
             compiled.warnings.extend(reason.map(|reason| Diagnostic {
                 kind: Kind::NeedsUnicode(Box::new(reason.kind)),
@@ -117,12 +117,17 @@ pub fn compile_text(
     }
 }
 
-/// Compiles in one definite mode.
-fn run(source: &mut dyn Source, text: SourceText, mode: Mode) -> Result<Compiled, Report> {
+/// Compiles in one definite mode, until so many errors are found.
+fn run(
+    source: &mut dyn Source,
+    text: SourceText,
+    mode: Mode,
+    most_errors: usize,
+) -> Result<Compiled, Report> {
     let mut parser = Parser::new(Lexer::new(source, text));
     let mut compiler = Compiler::new(mode == Mode::Unicode);
     let mut errors = Vec::new();
-    while errors.len() < MOST_ERRORS {
+    while errors.len() < most_errors {
         let result = match parser.statement() {
             Ok(None) => break,
             Ok(Some(statement)) => compiler.statement(statement, &parser.lexer.texts),

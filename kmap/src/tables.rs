@@ -159,8 +159,7 @@ impl Tables {
             true => self.existing().next().unwrap_or(0),
             false => 0,
         };
-        // loadkeys keeps 16 bits here.
-        let code = Code(self.get(first, key).unwrap_or(Code::VOID).0 & 0xffff);
+        let code = self.get(first, key).unwrap_or(Code::VOID);
         let letter = code
             .character()
             .filter(|&byte| (byte as u8).is_ascii_alphabetic());
