@@ -315,6 +315,11 @@ impl Report {
         &self.errors
     }
 
+    /// The errors, to keep.
+    pub fn into_errors(self) -> Vec<Diagnostic> {
+        self.errors
+    }
+
     /// Whether the machine is at fault (a read fails) and not the input.
     pub fn is_machine_fault(&self) -> bool {
         self.errors.iter().any(

@@ -256,7 +256,7 @@ impl SearchPath {
         SourceError::NotFound {
             name: render::path(name),
             included: false,
-            searched: self.keymaps.iter().map(|(path, _)| path.clone()).collect(),
+            searched: directories(self.keymaps.iter().map(|(path, _)| path.clone())),
             suggestion: suggest::nearest(bytes, names.iter().map(String::as_str))
                 .map(str::to_owned),
             installed: !names.is_empty(),
@@ -358,16 +358,20 @@ impl Source for FileSource {
             None => Err(SourceError::NotFound {
                 name: render::word(name),
                 included: true,
-                searched: if path.is_absolute() {
-                    Vec::new()
-                } else {
-                    places
+                searched: match path.is_absolute() {
+                    true => Vec::new(),
+                    false => directories(places),
                 },
                 suggestion: None,
                 installed: true,
             }),
         }
     }
+}
+
+/// Those of the places that exist.
+fn directories(places: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
+    places.into_iter().filter(|place| place.is_dir()).collect()
 }
 
 fn read(path: PathBuf) -> Result<SourceText, SourceError> {

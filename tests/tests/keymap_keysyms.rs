@@ -1,4 +1,9 @@
 //! Every row of `data/keysyms/` measured again on the installed `loadkeys`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::Path;
 

@@ -1,5 +1,10 @@
 //! Keymaps against the installed `loadkeys`: the same bytes for what it accepts, an error for what it rejects, and a list
 //! of the differences that are meant.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::Path;
 
@@ -225,24 +230,26 @@ fn includes_are_spliced_into_the_line() {
     }
 }
 
+type IsKind = fn(&DiagnosticKind) -> bool;
+
 /// What `kmapc` accepts and `loadkeys` does not, and the warning that it gives.
 #[test]
 fn differences_that_are_meant() {
     let Some(loadkeys) = Loadkeys::find() else {
         return;
     };
-    let newline = |kind: &DiagnosticKind| matches!(kind, DiagnosticKind::MissingNewline);
-    let carriage_return = |kind: &DiagnosticKind| matches!(kind, DiagnosticKind::CarriageReturn);
-    let accepted: [(&str, &str, &dyn Fn(&DiagnosticKind) -> bool); 6] = [
-        ("keycode 1 = a", "keycode 1 = a\n", &newline),
-        ("keycode 1 =", "keycode 1 =\n", &newline),
-        ("keycode 1 = a # c", "keycode 1 = a\n", &newline),
-        ("keycode 1 = a\n# c", "keycode 1 = a\n", &newline),
-        ("keycode 1 = a\r\n", "keycode 1 = a\n", &carriage_return),
+    let newline: IsKind = |kind| matches!(kind, DiagnosticKind::MissingNewline);
+    let carriage_return: IsKind = |kind| matches!(kind, DiagnosticKind::CarriageReturn);
+    let accepted: [(&str, &str, IsKind); 6] = [
+        ("keycode 1 = a", "keycode 1 = a\n", newline),
+        ("keycode 1 =", "keycode 1 =\n", newline),
+        ("keycode 1 = a # c", "keycode 1 = a\n", newline),
+        ("keycode 1 = a\n# c", "keycode 1 = a\n", newline),
+        ("keycode 1 = a\r\n", "keycode 1 = a\n", carriage_return),
         (
             "keymaps 0-1\r\nkeycode 1 = a b\r\n",
             "keymaps 0-1\nkeycode 1 = a b\n",
-            &carriage_return,
+            carriage_return,
         ),
     ];
     let root = Path::new("/");

@@ -112,7 +112,8 @@ impl<'s> Lexer<'s> {
             let span = self.advance(length);
             if let Some(token) = self.token(lexeme, span)? {
                 self.in_line = token != Token::Eol;
-                return Ok((token, span));
+                // A string goes on behind its opening quote.
+                return Ok((token, span.to(self.advance(0))));
             }
         }
     }
