@@ -133,7 +133,13 @@ fn run(
             Ok(Some(statement)) => compiler.statement(statement, &parser.lexer.texts),
             Err(error) => Err(error),
         };
-        errors.extend(result.err());
+        let Err(error) = result else { continue };
+        // Every further include would say the same.
+        let is_last = matches!(error.kind, Kind::TooMuchText);
+        errors.push(error);
+        if is_last {
+            break;
+        }
     }
     let texts = &parser.lexer.texts;
     if errors.is_empty() {

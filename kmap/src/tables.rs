@@ -25,6 +25,8 @@ pub(crate) struct Tables {
     maps: Vec<Option<Box<Table>>>,
     /// Which of the maps from 256 up exist. They take columns, but nothing of them is ever written.
     beyond: Vec<bool>,
+    /// How many of them exist.
+    beyond_count: usize,
     /// There was a `keymaps` line: no other maps may be added.
     declared: bool,
     alt_is_meta: bool,
@@ -54,6 +56,7 @@ impl Tables {
             if let Some(range) = self.beyond.get_mut(first..end) {
                 range.fill(true);
             }
+            self.beyond_count = self.beyond.iter().filter(|exists| **exists).count();
         }
     }
 
@@ -93,8 +96,7 @@ impl Tables {
             }
             return Ok(());
         }
-        let beyond = self.beyond.iter().filter(|exists| **exists).count();
-        let maps = self.existing().len() + beyond;
+        let maps = self.existing().len() + self.beyond_count;
         if codes.len() > maps {
             return Err(Conflict::TooManyColumns {
                 columns: codes.len(),
@@ -219,6 +221,7 @@ impl Tables {
         if let Some(beyond) = index.checked_sub(MAPS) {
             self.beyond.resize(self.beyond.len().max(beyond + 1), false);
             if let Some(exists) = self.beyond.get_mut(beyond) {
+                self.beyond_count += usize::from(!*exists);
                 *exists = true;
             }
             return;

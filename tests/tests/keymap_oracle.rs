@@ -240,12 +240,17 @@ fn differences_that_are_meant() {
     };
     let newline: IsKind = |kind| matches!(kind, DiagnosticKind::MissingNewline);
     let carriage_return: IsKind = |kind| matches!(kind, DiagnosticKind::CarriageReturn);
-    let accepted: [(&str, &str, IsKind); 6] = [
+    let accepted: [(&str, &str, IsKind); 7] = [
         ("keycode 1 = a", "keycode 1 = a\n", newline),
         ("keycode 1 =", "keycode 1 =\n", newline),
         ("keycode 1 = a # c", "keycode 1 = a\n", newline),
         ("keycode 1 = a\n# c", "keycode 1 = a\n", newline),
         ("keycode 1 = a\r\n", "keycode 1 = a\n", carriage_return),
+        (
+            "keycode 1 = a \\\r\n b\r\n",
+            "keycode 1 = a b\n",
+            carriage_return,
+        ),
         (
             "keymaps 0-1\r\nkeycode 1 = a b\r\n",
             "keymaps 0-1\nkeycode 1 = a b\n",

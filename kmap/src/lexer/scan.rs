@@ -133,7 +133,7 @@ pub(super) enum Lexeme {
     Plus,
     Comma,
     Dash,
-    /// CR before a line feed.
+    /// CR before a line feed, or a line continued by a backslash before CR LF.
     CarriageReturn,
     /// A word that is no keyword, where only keywords may stand.
     Word,
@@ -155,7 +155,11 @@ pub(super) fn lexeme(input: &[u8], names: bool) -> Option<(Lexeme, usize)> {
         b'-' => value(Lexeme::Dash, take(1usize)).parse(input),
         b'"' => value(Lexeme::Quote, take(1usize)).parse(input),
         b'\'' => value(Lexeme::Character, quoted_character).parse(input),
-        b'\\' => value(Lexeme::Nothing, tag(&b"\\\n"[..])).parse(input),
+        b'\\' => alt((
+            value(Lexeme::Nothing, tag(&b"\\\n"[..])),
+            value(Lexeme::CarriageReturn, tag(&b"\\\r\n"[..])),
+        ))
+        .parse(input),
         b'\r' => value(
             Lexeme::CarriageReturn,
             pair(take(1usize), nom::combinator::peek(tag(&b"\n"[..]))),
