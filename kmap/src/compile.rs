@@ -134,8 +134,7 @@ fn run(
             Err(error) => Err(error),
         };
         let Err(error) = result else { continue };
-        // Every further include would say the same.
-        let is_last = matches!(error.kind, Kind::TooMuchText);
+        let is_last = ends_the_report(&error.kind);
         errors.push(error);
         if is_last {
             break;
@@ -160,6 +159,15 @@ fn run(
         }
     }
     Err(Report { errors })
+}
+
+/// Whether what follows would only say the same again: too much text, or a file that is no text.
+fn ends_the_report(kind: &Kind) -> bool {
+    match kind {
+        Kind::TooMuchText => true,
+        Kind::StrayByte(byte) => !byte.is_ascii_graphic(),
+        _ => false,
+    }
 }
 
 struct Compiler {

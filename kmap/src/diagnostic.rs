@@ -182,6 +182,9 @@ impl DiagnosticKind {
             Kind::StrayByte(b'\'') => {
                 "a quoted character may stand in a compose line only; use its keysym or its number".to_owned()
             }
+            Kind::StrayByte(byte) if !byte.is_ascii_graphic() => {
+                "outside comments and strings, a keymap is plain ASCII text".to_owned()
+            }
             Kind::UnknownCharset { .. } => {
                 "the kernel's keymaps know iso-8859-1, -2, -3, -4, -5, -7, -8, -9, -10, -15, mazovia, cp-1250, koi8-r, \
                  koi8-u, tis-620, iso-10646-18, iso-ir-197 and iso-ir-209"

@@ -2,7 +2,7 @@
 //! depends on the mode and on the charset in force.
 
 /// A part of a text, by the text's number and byte offsets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) text: u32,
     pub(crate) start: u32,

@@ -142,14 +142,7 @@ impl Tables {
             let found = bound.find(|&&(at, index, _)| at == u32::from(map) && index == key);
             (
                 code.0,
-                found.map_or(
-                    Span {
-                        text: 0,
-                        start: 0,
-                        end: 0,
-                    },
-                    |&(_, _, span)| span,
-                ),
+                found.map_or_else(Span::default, |&(_, _, span)| span),
             )
         })
     }

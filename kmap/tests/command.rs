@@ -409,3 +409,19 @@ fn a_file_name_may_hold_anything() {
         "{screen}"
     );
 }
+
+#[test]
+fn a_file_that_is_no_text_gets_one_error() {
+    let bench = Bench::new(&[("junk", b"\x7fELF\x02\x01\n\x00\x00\n\xff\n")]);
+    assert_eq!(
+        bench.error(&["junk"], 1),
+        "\
+error: unexpected byte 0x7f
+ --> junk:1:1
+  |
+1 | \u{fffd}ELF\u{fffd}\u{fffd}
+  | ^
+  = help: outside comments and strings, a keymap is plain ASCII text
+"
+    );
+}

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     for input in &args.inputs {
         match compile(input, &search, args.mode()) {
             Ok(compiled) => done.push(compiled),
-            // The last failure is the one that ends the run; the others are printed as they happen.
+            // `main` prints one failure; of several keymaps, each may have its own.
             Err(failure) if args.inputs.len() == 1 => return Err(failure),
             Err(failure) => {
                 eprintln!("error: {}", failure.message().unwrap_or_default());
