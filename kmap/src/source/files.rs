@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use codec::file::read_decoded;
@@ -29,13 +29,16 @@ const KEYMAP_SUFFIXES: [&str; 3] = ["", ".kmap", ".map"];
 const LONGEST_NAME: usize = 4095;
 const INCLUDE_SUFFIXES: [&str; 2] = ["", ".inc"];
 
+/// A directory, and how many levels of directories under it are searched too.
+type Place = (PathBuf, usize);
+
 /// Where keymaps and the files that they include are looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchPath {
-    /// Directories with keymaps, each with how many levels of directories under it are searched too.
-    keymaps: Vec<(PathBuf, usize)>,
-    /// Directories with files to include; `None` stands for the standard rule.
-    includes: Option<Vec<Option<PathBuf>>>,
+    /// Directories with keymaps.
+    keymaps: Vec<Place>,
+    /// Places for files to include, `None` among them for the standard places; `None` as a whole where only those count.
+    includes: Option<Vec<Option<Place>>>,
 }
 
 impl SearchPath {
@@ -51,8 +54,8 @@ impl SearchPath {
     }
 
     /// As [`standard`](Self::standard), but `LOADKEYS_KEYMAP_PATH` replaces the directory of keymaps (each `*` at its end
-    /// adds a level of directories), and `LOADKEYS_INCLUDE_PATH` the places for includes (separated by colons; an
-    /// empty element stands for the standard places).
+    /// adds a level of directories), and `LOADKEYS_INCLUDE_PATH` the places for includes (separated by colons,
+    /// with `*` as well; an empty element stands for the standard places).
     pub fn from_env() -> Self {
         let mut path = Self::standard();
         if let Some(directory) = std::env::var_os("LOADKEYS_KEYMAP_PATH") {
@@ -72,12 +75,7 @@ impl SearchPath {
     ) -> Self {
         self.keymaps = directories
             .into_iter()
-            .map(|directory| {
-                let bytes = directory.into().into_vec();
-                let stars = bytes.iter().rev().take_while(|&&byte| byte == b'*').count();
-                let path = bytes.get(..bytes.len() - stars).unwrap_or_default();
-                (PathBuf::from(OsStr::from_bytes(path)), stars)
-            })
+            .map(|directory| starred(directory.into().as_bytes()))
             .collect();
         self
     }
@@ -114,7 +112,7 @@ impl SearchPath {
         SourceError::NotFound {
             name: render::path(name),
             included: false,
-            searched: directories(self.keymaps.iter().map(|(path, _)| path.clone())),
+            searched: directories(&self.keymaps),
             suggestion: suggest::nearest(bytes, names.iter().map(String::as_str))
                 .map(str::to_owned),
             installed: !names.is_empty(),
@@ -126,14 +124,14 @@ impl SearchPath {
     /// The including file's own directory and its neighbours come first, then those of the file that it is a symbolic link
     /// to, then the standard directories, and the current directory last. kbd looks into the current directory first
     /// (where 2.5.1 then fails); a keymap should not change with the place from which it is compiled.
-    fn include_places(&self, from: &Path) -> Vec<PathBuf> {
+    fn include_places(&self, from: &Path) -> Vec<Place> {
         let Some(list) = &self.includes else {
             return standard_includes(from);
         };
         let mut places = Vec::new();
         for element in list {
             match element {
-                Some(directory) => places.push(directory.clone()),
+                Some(place) => places.push(place.clone()),
                 None => places.extend(standard_includes(from)),
             }
         }
@@ -141,14 +139,25 @@ impl SearchPath {
     }
 }
 
-fn include_path(list: &OsStr) -> Vec<Option<PathBuf>> {
+/// `DIRECTORY**`: each `*` is a level.
+fn starred(directory: &[u8]) -> Place {
+    let stars = directory
+        .iter()
+        .rev()
+        .take_while(|&&byte| byte == b'*')
+        .count();
+    let path = directory.get(..directory.len() - stars).unwrap_or_default();
+    (PathBuf::from(OsStr::from_bytes(path)), stars)
+}
+
+fn include_path(list: &OsStr) -> Vec<Option<Place>> {
     let elements = list.as_bytes().split(|&byte| byte == b':');
     elements
-        .map(|element| (!element.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(element))))
+        .map(|element| (!element.is_empty()).then(|| starred(element)))
         .collect()
 }
 
-fn standard_includes(from: &Path) -> Vec<PathBuf> {
+fn standard_includes(from: &Path) -> Vec<Place> {
     let mut places = Vec::new();
     near(from, &mut places);
     if let Ok(target) = fs::read_link(from) {
@@ -156,18 +165,15 @@ fn standard_includes(from: &Path) -> Vec<PathBuf> {
         near(&target, &mut places);
     }
     for directory in KEYMAP_DIRECTORIES {
-        places.extend(
-            INCLUDE_DIRECTORIES
-                .iter()
-                .map(|sub| Path::new(directory).join(sub)),
-        );
+        let includes = INCLUDE_DIRECTORIES.iter();
+        places.extend(includes.map(|sub| (Path::new(directory).join(sub), 0)));
     }
     near(Path::new("./"), &mut places);
     places
 }
 
 /// The directory of a file, and `include` beside and above it.
-fn near(file: &Path, places: &mut Vec<PathBuf>) {
+fn near(file: &Path, places: &mut Vec<Place>) {
     let directory = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -177,7 +183,7 @@ fn near(file: &Path, places: &mut Vec<PathBuf>) {
         directory.join("../include"),
         directory.join("../../include"),
     ];
-    places.extend(around);
+    places.extend(around.map(|directory| (directory, 0)));
 }
 
 /// Reads keymaps from files.
@@ -211,9 +217,11 @@ impl Source for FileSource {
             true => Vec::new(),
             false => self.search.include_places(from),
         };
-        let found = places
-            .iter()
-            .find_map(|directory| with_suffix(&directory.join(path), &suffixes));
+        let found = places.iter().find_map(|(directory, depth)| match depth {
+            // Without a listing: most places do not exist.
+            0 => with_suffix(&directory.join(path), &suffixes),
+            _ => find_below(directory, path, &suffixes, *depth),
+        });
         match found {
             Some(found) => read(found),
             None => Err(SourceError::NotFound {
@@ -221,7 +229,7 @@ impl Source for FileSource {
                 included: true,
                 searched: match path.is_absolute() {
                     true => Vec::new(),
-                    false => directories(places),
+                    false => directories(&places),
                 },
                 suggestion: None,
                 installed: true,
@@ -231,8 +239,9 @@ impl Source for FileSource {
 }
 
 /// Those of the places that exist.
-fn directories(places: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
-    places.into_iter().filter(|place| place.is_dir()).collect()
+fn directories(places: &[Place]) -> Vec<PathBuf> {
+    let paths = places.iter().map(|(path, _)| path);
+    paths.filter(|path| path.is_dir()).cloned().collect()
 }
 
 fn read(path: PathBuf) -> Result<SourceText, SourceError> {
@@ -364,6 +373,26 @@ mod tests {
         assert_eq!(found("us").as_deref(), Some("us.map"));
         assert_eq!(found("fr"), None);
         assert_eq!(find(root.path(), "", "es"), None);
+    }
+
+    #[test]
+    fn an_include_path_replaces_the_places() {
+        let root = tree(&["q/map", "q/x", "a/x", "b/c/y.inc"]);
+        let element = |sub: &str| {
+            root.path()
+                .join(sub)
+                .into_os_string()
+                .into_string()
+                .unwrap()
+        };
+        let list = format!("{}:{}*", element("a"), element("b/"));
+        let mut search = SearchPath::standard();
+        search.includes = Some(include_path(list.as_ref()));
+        let mut source = FileSource::new(search);
+        let from = root.path().join("q/map");
+        assert_eq!(source.include(b"x", &from).unwrap().bytes, b"a/x");
+        assert_eq!(source.include(b"y", &from).unwrap().bytes, b"b/c/y.inc");
+        assert!(source.include(b"map", &from).is_err());
     }
 
     #[test]
