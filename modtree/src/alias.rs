@@ -130,7 +130,10 @@ impl<T: Clone + PartialEq> Patterns<T> {
         if normal.iter().any(|byte| b"*?[\\".contains(byte)) {
             self.wild.push((normal, self.added, module));
         } else {
-            self.literal.entry(normal).or_default().push((self.added, module));
+            self.literal
+                .entry(normal)
+                .or_default()
+                .push((self.added, module));
         }
     }
 
@@ -139,8 +142,13 @@ impl<T: Clone + PartialEq> Patterns<T> {
         let Some(query) = normalize(query.as_bytes()) else {
             return Vec::new();
         };
-        let wild = self.wild.iter().filter(|(pattern, ..)| matches(pattern, &query));
-        let mut found: Vec<(usize, &T)> = wild.map(|(_, position, module)| (*position, module)).collect();
+        let wild = self
+            .wild
+            .iter()
+            .filter(|(pattern, ..)| matches(pattern, &query));
+        let mut found: Vec<(usize, &T)> = wild
+            .map(|(_, position, module)| (*position, module))
+            .collect();
         if let Some(literal) = self.literal.get(query.as_slice()) {
             found.extend(literal.iter().map(|(position, module)| (*position, module)));
         }
@@ -176,7 +184,11 @@ mod tests {
             ("\\*", "x", false),
             ("usb:v*p*ic08*", "usb:v0781p5567ic08isc06", true),
         ] {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes()),
+                expected,
+                "{pattern} {text}"
+            );
         }
     }
 
@@ -189,7 +201,10 @@ mod tests {
 
     #[test]
     fn dashes_inside_brackets_stay() {
-        assert_eq!(normalize(b"a-b[0-9]-c").as_deref(), Some(&b"a_b[0-9]_c"[..]));
+        assert_eq!(
+            normalize(b"a-b[0-9]-c").as_deref(),
+            Some(&b"a_b[0-9]_c"[..])
+        );
         assert_eq!(normalize(b"a]"), None);
         assert_eq!(normalize(b"a[0"), None);
     }

@@ -38,7 +38,9 @@ impl Builtins {
     pub fn parse(listing: Vec<u8>, modinfo: Vec<u8>) -> Self {
         let text = String::from_utf8_lossy(&listing);
         let paths = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let names = paths.map(|path| ModuleName::new(path.rsplit('/').next().unwrap_or(path))).collect();
+        let names = paths
+            .map(|path| ModuleName::new(path.rsplit('/').next().unwrap_or(path)))
+            .collect();
         let mut aliases = Patterns::new();
         for record in modinfo.split(|&byte| byte == 0) {
             if let Some((name, alias)) = alias_record(record) {

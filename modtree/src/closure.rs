@@ -1,16 +1,14 @@
 //! From a few names to everything that has to be loaded, in order, with the reasons.
 
-use std::collections::VecDeque;
+mod build;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use petgraph::Direction;
-use petgraph::graph::NodeIndex;
-use petgraph::visit::EdgeRef;
-
-use crate::request::{Addition, Requests, Rules, RulesError};
-use crate::tree::{Entry, Resolution, Tree, TreeError};
-use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind, When};
+use crate::request::{Rules, RulesError};
+use crate::tree::{Entry, Tree, TreeError};
+use crate::{Graph, ModInfo, ModuleName, Reason};
+use build::Builder;
 
 /// Which of a module's `softdep=` lines count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,265 +158,15 @@ impl Closure {
 ///
 /// # Errors
 /// See [`ClosureError`].
-pub fn closure(tree: &Tree, roots: &[&str], options: &ClosureOptions) -> Result<Closure, ClosureError> {
+pub fn closure(
+    tree: &Tree,
+    roots: &[&str],
+    options: &ClosureOptions,
+) -> Result<Closure, ClosureError> {
     let mut builder = Builder::new(tree, options)?;
     for root in roots {
         builder.root(root)?;
     }
     builder.settle()?;
     builder.finish()
-}
-
-struct Builder<'a> {
-    tree: &'a Tree,
-    options: &'a ClosureOptions,
-    requests: Option<Requests<'a>>,
-    graph: Graph,
-    /// By node number: the entry, its fields once they are read, and the reason of a root.
-    modules: Vec<Member>,
-    builtins: Vec<PlannedBuiltin>,
-    notes: Vec<String>,
-    /// Modules whose own needs are not known yet.
-    fresh: VecDeque<NodeIndex>,
-}
-
-struct Member {
-    entry: Entry,
-    info: Arc<ModInfo>,
-    asked: Vec<Reason>,
-}
-
-impl<'a> Builder<'a> {
-    fn new(tree: &'a Tree, options: &'a ClosureOptions) -> Result<Self, ClosureError> {
-        let requests = if options.runtime {
-            let rules = match &options.rules {
-                Some(rules) => rules.clone(),
-                None => Rules::embedded()?,
-            };
-            Some(Requests::new(tree, rules))
-        } else {
-            None
-        };
-        Ok(Self {
-            tree,
-            options,
-            requests,
-            graph: Graph::default(),
-            modules: Vec::new(),
-            builtins: Vec::new(),
-            notes: Vec::new(),
-            fresh: VecDeque::new(),
-        })
-    }
-
-    fn root(&mut self, asked: &str) -> Result<(), ClosureError> {
-        let reason = Reason {
-            kind: ReasonKind::Root,
-            by: None,
-            asked: asked.to_owned(),
-            rule: None,
-        };
-        if !self.resolved(asked, None, &reason)? {
-            return Err(ClosureError::Unknown {
-                name: asked.to_owned(),
-                dir: self.tree.dir().to_path_buf(),
-                near: self.tree.near_names(asked)?,
-            });
-        }
-        Ok(())
-    }
-
-    /// Takes the modules' own needs in, and what the rules say about them, until nothing is new.
-    fn settle(&mut self) -> Result<(), ClosureError> {
-        let mut ruled = 0;
-        loop {
-            while let Some(node) = self.fresh.pop_front() {
-                self.hard_needs(node)?;
-                self.soft_needs(node)?;
-            }
-            if self.requests.is_none() || ruled == self.modules.len() {
-                return Ok(());
-            }
-            self.runtime_needs(NodeIndex::new(ruled))?;
-            ruled += 1;
-        }
-    }
-
-    fn hard_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
-        let (by, info) = self.member(node);
-        for depends in info.depends() {
-            let missing = ModuleName::new(depends);
-            let reason = Reason {
-                kind: ReasonKind::Hard,
-                by: Some(by.clone()),
-                asked: depends.to_owned(),
-                rule: None,
-            };
-            if let Some(entry) = self.tree.find(&missing)? {
-                self.needed(&entry, Some(node), reason)?;
-            } else if self.tree.builtins()?.contains(&missing) {
-                self.builtin(missing, reason);
-            } else {
-                let dir = self.tree.dir().to_path_buf();
-                return Err(ClosureError::Missing { by, missing, dir });
-            }
-        }
-        Ok(())
-    }
-
-    fn soft_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
-        let (by, info) = self.member(node);
-        let lines = match self.options.softdeps {
-            SoftdepLines::All => usize::MAX,
-            SoftdepLines::First => 1,
-        };
-        let mut wanted: Vec<(ReasonKind, String)> = Vec::new();
-        for (when, asked) in info.softdeps().take(lines).flatten() {
-            let kind = match when {
-                When::Pre => ReasonKind::SoftPre,
-                When::Post => ReasonKind::SoftPost,
-            };
-            wanted.push((kind, asked));
-        }
-        if self.options.weak {
-            wanted.extend(info.weakdeps().map(|asked| (ReasonKind::Weak, asked)));
-        }
-        for (kind, asked) in wanted {
-            let reason = Reason {
-                kind,
-                by: Some(by.clone()),
-                asked: asked.clone(),
-                rule: None,
-            };
-            if !self.resolved(&asked, Some(node), &reason)? {
-                self.note(format!("{by} has a soft dependency on {asked}, which is not there"));
-            }
-        }
-        Ok(())
-    }
-
-    fn runtime_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
-        let Some(requests) = &mut self.requests else {
-            return Ok(());
-        };
-        let member = &self.modules[node.index()];
-        let found = requests.of(&member.entry, &member.info)?;
-        self.notes.extend(requests.take_notes());
-        let by = member.entry.name.clone();
-        for Addition { asked, resolution, rule } in found {
-            let reason = Reason {
-                kind: ReasonKind::Runtime,
-                by: Some(by.clone()),
-                asked: asked.clone(),
-                rule: Some(rule),
-            };
-            if !self.take(resolution, Some(node), &reason)? {
-                self.note(format!("{by} asks for {asked} while running, and there is no such module"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds what a name or an alias stands for; says whether it stands for anything.
-    fn resolved(&mut self, asked: &str, from: Option<NodeIndex>, reason: &Reason) -> Result<bool, ClosureError> {
-        let resolution = self.tree.resolve(asked)?;
-        self.take(resolution, from, reason)
-    }
-
-    fn take(&mut self, found: Resolution, from: Option<NodeIndex>, reason: &Reason) -> Result<bool, ClosureError> {
-        let entries = match found {
-            Resolution::Unknown => return Ok(false),
-            Resolution::Module(entry) => vec![entry],
-            Resolution::Aliases(entries) => entries,
-            Resolution::Builtin(name) => {
-                self.builtin(name, reason.clone());
-                return Ok(true);
-            }
-            Resolution::BuiltinAliases(names) => {
-                for name in names {
-                    self.builtin(name, reason.clone());
-                }
-                return Ok(true);
-            }
-        };
-        for entry in entries {
-            self.needed(&entry, from, reason.clone())?;
-        }
-        Ok(true)
-    }
-
-    /// Adds a module, and the edge to it.
-    fn needed(&mut self, entry: &Entry, from: Option<NodeIndex>, reason: Reason) -> Result<(), ClosureError> {
-        let (node, new) = self.graph.add(&entry.name);
-        if new {
-            self.modules.push(Member {
-                entry: entry.clone(),
-                info: self.tree.modinfo(entry)?,
-                asked: Vec::new(),
-            });
-            self.fresh.push_back(node);
-        }
-        match from {
-            // A module that needs itself is a cycle, but only if it needs its own symbols.
-            Some(from) if from == node && reason.kind != ReasonKind::Hard => {}
-            Some(from) => self.graph.connect(from, node, reason),
-            None => self.modules[node.index()].asked.push(reason),
-        }
-        Ok(())
-    }
-
-    fn builtin(&mut self, name: ModuleName, reason: Reason) {
-        match self.builtins.iter_mut().find(|builtin| builtin.name == name) {
-            Some(known) if known.reasons.contains(&reason) => {}
-            Some(known) => known.reasons.push(reason),
-            None => self.builtins.push(PlannedBuiltin {
-                name,
-                reasons: vec![reason],
-            }),
-        }
-    }
-
-    fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
-    }
-
-    fn member(&self, node: NodeIndex) -> (ModuleName, Arc<ModInfo>) {
-        let member = &self.modules[node.index()];
-        (member.entry.name.clone(), Arc::clone(&member.info))
-    }
-
-    fn finish(mut self) -> Result<Closure, ClosureError> {
-        let order = self.graph.load_order().map_err(ClosureError::Cycle)?;
-        let damaged: Vec<String> = self
-            .tree
-            .damaged()
-            .iter()
-            .map(|error| format!("passed over while looking for aliases: {error}"))
-            .collect();
-        self.notes.extend(damaged);
-        let modules = order.into_iter().map(|node| self.planned(node)).collect();
-        Ok(Closure {
-            modules,
-            builtins: self.builtins,
-            notes: self.notes,
-            graph: self.graph,
-        })
-    }
-
-    fn planned(&self, node: NodeIndex) -> Planned {
-        let member = &self.modules[node.index()];
-        let mut reasons = member.asked.clone();
-        let mut needs: Vec<_> = self.graph.graph.edges_directed(node, Direction::Incoming).collect();
-        needs.sort_by_key(|edge| edge.id());
-        reasons.extend(needs.into_iter().map(|edge| edge.weight().clone()));
-        Planned {
-            name: member.entry.name.clone(),
-            path: self.tree.dir().join(&member.entry.relative),
-            relative: member.entry.relative.clone(),
-            info: Arc::clone(&member.info),
-            reasons,
-        }
-    }
 }

@@ -64,7 +64,10 @@ impl KernelConfig {
 
 /// Kconfig escapes quotes and backslashes in strings with a backslash.
 fn unquote(value: &str) -> String {
-    let Some(inner) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+    let Some(inner) = value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+    else {
         return value.to_owned();
     };
     let mut text = String::with_capacity(inner.len());
@@ -86,7 +89,8 @@ mod tests {
 
     #[test]
     fn strings_lose_their_quotes_and_escapes() {
-        let config = KernelConfig::parse(b"CONFIG_A=\"x \\\"y\\\" \\\\\"\nCONFIG_B=437\r\nNOT_CONFIG=y\n");
+        let config =
+            KernelConfig::parse(b"CONFIG_A=\"x \\\"y\\\" \\\\\"\nCONFIG_B=437\r\nNOT_CONFIG=y\n");
         assert_eq!(config.get("CONFIG_A"), Some("x \"y\" \\"));
         assert_eq!(config.get("CONFIG_B"), Some("437"));
         assert_eq!(config.get("NOT_CONFIG"), None);

@@ -57,7 +57,9 @@ pub enum ElfError {
         found: Vec<u8>,
     },
     /// The file ends within the ELF header.
-    #[error("truncated: the file ends at {length:#x}, within the ELF header, which ends at {needed:#x}")]
+    #[error(
+        "truncated: the file ends at {length:#x}, within the ELF header, which ends at {needed:#x}"
+    )]
     Header {
         /// The file's length.
         length: u64,
@@ -75,7 +77,9 @@ pub enum ElfError {
         offset: u64,
     },
     /// An executable or a shared object: modules are relocatable objects.
-    #[error("not a kernel module: ELF type {found} at offset 0x10, and a module has type 1 (relocatable)")]
+    #[error(
+        "not a kernel module: ELF type {found} at offset 0x10, and a module has type 1 (relocatable)"
+    )]
     NotRelocatable {
         /// The type that stands in the header.
         found: u16,
@@ -92,7 +96,9 @@ pub enum ElfError {
         expected: u16,
     },
     /// The section headers stand at the end of a module, so this is what a truncated file shows first.
-    #[error("truncated: the file ends at {length:#x}, and its {count} section headers at offset {offset:#x} end at {end:#x}")]
+    #[error(
+        "truncated: the file ends at {length:#x}, and its {count} section headers at offset {offset:#x} end at {end:#x}"
+    )]
     SectionTable {
         /// The file's length.
         length: u64,
@@ -112,7 +118,9 @@ pub enum ElfError {
         count: usize,
     },
     /// A needed section reaches beyond the file.
-    #[error("truncated or corrupt: section {section} at offset {offset:#x} is {size:#x} bytes long, and the file ends at {length:#x}")]
+    #[error(
+        "truncated or corrupt: section {section} at offset {offset:#x} is {size:#x} bytes long, and the file ends at {length:#x}"
+    )]
     Bounds {
         /// The section's name.
         section: String,
@@ -141,7 +149,9 @@ pub enum ElfError {
         reason: &'static str,
     },
     /// A symbol's name is not in the string table.
-    #[error("corrupt: symbol {index} in .symtab has its name at {name:#x} in .strtab, which is {size:#x} bytes long or does not end the name")]
+    #[error(
+        "corrupt: symbol {index} in .symtab has its name at {name:#x} in .strtab, which is {size:#x} bytes long or does not end the name"
+    )]
     SymbolName {
         /// The symbol's index.
         index: usize,
@@ -165,6 +175,9 @@ pub enum ElfError {
         offset: u64,
     },
 }
+
+/// What is read first: as much as a 64-bit ELF header, so that a cached reader reads it once.
+pub(crate) const FIRST_READ: u64 = size_of::<elf::FileHeader64<Endianness>>() as u64;
 
 /// Which parts of a module to read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -217,7 +230,7 @@ pub(crate) fn read<'data, R: ReadRef<'data>>(
 ) -> Result<Parts, ElfError> {
     let length = data.len().map_err(|()| ElfError::Read { offset: 0 })?;
     let ident = data
-        .read_bytes_at(0, length.min(elf::ELFMAG.len() as u64 + 3))
+        .read_bytes_at(0, length.min(FIRST_READ))
         .map_err(|()| ElfError::Read { offset: 0 })?;
     if ident.get(..4) != Some(&elf::ELFMAG) {
         return Err(ElfError::Magic {

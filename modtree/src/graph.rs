@@ -106,23 +106,34 @@ impl Graph {
 
     /// A cycle of hard dependencies, if there is one: each module uses symbols of the next, the last of the first.
     pub fn hard_cycle(&self) -> Option<Vec<ModuleName>> {
-        let hard = EdgeFiltered::from_fn(&self.graph, |edge| edge.weight().kind == ReasonKind::Hard);
+        let hard =
+            EdgeFiltered::from_fn(&self.graph, |edge| edge.weight().kind == ReasonKind::Hard);
         let components = kosaraju_scc(&hard);
-        let cyclic = components.into_iter().filter_map(|component| self.cycle_in(&component));
+        let cyclic = components
+            .into_iter()
+            .filter_map(|component| self.cycle_in(&component));
         cyclic.min()
     }
 
     /// A cycle within a strongly connected component, from its first module by name on.
     fn cycle_in(&self, component: &[NodeIndex]) -> Option<Vec<ModuleName>> {
         let members: HashSet<NodeIndex> = component.iter().copied().collect();
-        let start = component.iter().copied().min_by_key(|&node| &self.graph[node])?;
+        let start = component
+            .iter()
+            .copied()
+            .min_by_key(|&node| &self.graph[node])?;
         let mut path = vec![start];
         let mut at = start;
         loop {
             // Every member has a successor within the component, so this walk comes to a place it knows.
             at = self.hard_needs(at).find(|next| members.contains(next))?;
             if let Some(first) = path.iter().position(|&node| node == at) {
-                return Some(path[first..].iter().map(|&node| self.graph[node].clone()).collect());
+                return Some(
+                    path[first..]
+                        .iter()
+                        .map(|&node| self.graph[node].clone())
+                        .collect(),
+                );
             }
             path.push(at);
         }
@@ -134,7 +145,10 @@ impl Graph {
 
     /// The modules that `node` leads to in this way, in the order in which they were added.
     fn targets(&self, node: NodeIndex, kind: ReasonKind) -> impl Iterator<Item = NodeIndex> {
-        let edges = self.graph.edges(node).filter(move |edge| edge.weight().kind == kind);
+        let edges = self
+            .graph
+            .edges(node)
+            .filter(move |edge| edge.weight().kind == kind);
         // petgraph lists the last edge first.
         let mut targets: Vec<NodeIndex> = edges.map(|edge| edge.target()).collect();
         targets.reverse();
@@ -201,13 +215,19 @@ impl<'a> LoadOrder<'a> {
                 Step::Enter(node) if self.state[node.index()] == State::New => {
                     self.state[node.index()] = State::Open;
                     steps.push(Step::Load(node));
-                    steps.extend(self.before[node.index()].iter().rev().map(|&first| Step::Enter(first)));
+                    steps.extend(
+                        self.before[node.index()]
+                            .iter()
+                            .rev()
+                            .map(|&first| Step::Enter(first)),
+                    );
                 }
                 Step::Enter(_) => {}
                 Step::Load(node) => {
                     self.state[node.index()] = State::Loaded;
                     self.order.push(node);
-                    let mut after: Vec<_> = self.graph.targets(node, ReasonKind::SoftPost).collect();
+                    let mut after: Vec<_> =
+                        self.graph.targets(node, ReasonKind::SoftPost).collect();
                     // What waits for a module that is still open comes later, with the other nodes.
                     after.retain(|&post| !self.waits(post));
                     steps.extend(after.into_iter().rev().map(Step::Enter));
@@ -276,7 +296,16 @@ mod tests {
             let (b, _) = graph.add(&to.into());
             let by = Some(from.into());
             let asked = to.to_owned();
-            graph.connect(a, b, Reason { kind, by, asked, rule: None });
+            graph.connect(
+                a,
+                b,
+                Reason {
+                    kind,
+                    by,
+                    asked,
+                    rule: None,
+                },
+            );
         }
         graph
     }
@@ -284,14 +313,20 @@ mod tests {
     fn order(edges: &[(&str, ReasonKind, &str)]) -> Vec<String> {
         let graph = graph(edges);
         let order = graph.load_order().unwrap();
-        order.into_iter().map(|node| graph.graph[node].to_string()).collect()
+        order
+            .into_iter()
+            .map(|node| graph.graph[node].to_string())
+            .collect()
     }
 
     use ReasonKind::{Hard, Runtime, SoftPost, SoftPre};
 
     #[test]
     fn dependencies_come_first() {
-        assert_eq!(order(&[("vfat", Hard, "fat"), ("a", Hard, "vfat")]), ["fat", "vfat", "a"]);
+        assert_eq!(
+            order(&[("vfat", Hard, "fat"), ("a", Hard, "vfat")]),
+            ["fat", "vfat", "a"]
+        );
     }
 
     #[test]
@@ -314,12 +349,20 @@ mod tests {
 
     #[test]
     fn runtime_requests_do_not_order() {
-        assert_eq!(order(&[("a", Runtime, "b"), ("b", Runtime, "a")]), ["a", "b"]);
+        assert_eq!(
+            order(&[("a", Runtime, "b"), ("b", Runtime, "a")]),
+            ["a", "b"]
+        );
     }
 
     #[test]
     fn a_cycle_is_named() {
-        let edges = [("r", Hard, "b"), ("b", Hard, "c"), ("c", Hard, "a"), ("a", Hard, "b")];
+        let edges = [
+            ("r", Hard, "b"),
+            ("b", Hard, "c"),
+            ("c", Hard, "a"),
+            ("a", Hard, "b"),
+        ];
         let cycle = graph(&edges).hard_cycle().unwrap();
         assert_eq!(cycle, ["a", "b", "c"].map(ModuleName::new));
         let own = graph(&[("a", Hard, "a")]).hard_cycle().unwrap();
@@ -329,7 +372,39 @@ mod tests {
     #[test]
     fn a_long_chain_needs_no_stack() {
         let names: Vec<String> = (0..50_000).map(|n| format!("m{n}")).collect();
-        let edges: Vec<_> = names.windows(2).map(|pair| (&*pair[0], Hard, &*pair[1])).collect();
+        let edges: Vec<_> = names
+            .windows(2)
+            .map(|pair| (&*pair[0], Hard, &*pair[1]))
+            .collect();
         assert_eq!(order(&edges)[0], "m49999");
+    }
+
+    proptest::proptest! {
+        /// Hard dependencies always come first, and a softdep does where nothing contradicts it.
+        #[test]
+        fn every_order_can_be_loaded(edges in proptest::collection::vec((0_u8..20, 0_u8..20, 0_u8..4), 0..60)) {
+            let kinds = [Hard, SoftPre, SoftPost, Runtime];
+            let names: Vec<String> = (0..20).map(|n| format!("m{n}")).collect();
+            let edges: Vec<_> = edges
+                .into_iter()
+                .filter(|(from, to, _)| from != to)
+                // Hard edges lead to higher numbers only, so that there is no cycle of them.
+                .filter(|(from, to, kind)| *kind != 0 || from < to)
+                .map(|(from, to, kind)| (&*names[from as usize], kinds[kind as usize], &*names[to as usize]))
+                .collect();
+            let graph = graph(&edges);
+            let order = graph.load_order().unwrap();
+            assert_eq!(order.len(), graph.graph.node_count());
+            let place = |name: &str| {
+                let node = graph.node(&name.into()).unwrap();
+                order.iter().position(|&other| other == node).unwrap()
+            };
+            let contradicted = edges.iter().any(|&(from, kind, to)| kind == SoftPost || kind == SoftPre && from > to);
+            for &(from, kind, to) in &edges {
+                if kind == Hard || kind == SoftPre && !contradicted {
+                    assert!(place(to) < place(from), "{from} {kind:?} {to}");
+                }
+            }
+        }
     }
 }

@@ -54,15 +54,39 @@ pub fn text(
     let files = [
         ("modules.order", order(&modules), true),
         ("modules.dep", dep::file(&modules, &symbols)?, true),
-        ("modules.alias", fields(&modules, "alias", "# Aliases extracted from modules themselves.\n", alias_line), true),
-        ("modules.softdep", fields(&modules, "softdep", "# Soft dependencies extracted from modules themselves.\n", softdep_line), true),
+        (
+            "modules.alias",
+            fields(
+                &modules,
+                "alias",
+                "# Aliases extracted from modules themselves.\n",
+                alias_line,
+            ),
+            true,
+        ),
+        (
+            "modules.softdep",
+            fields(
+                &modules,
+                "softdep",
+                "# Soft dependencies extracted from modules themselves.\n",
+                softdep_line,
+            ),
+            true,
+        ),
         ("modules.weakdep", weakdeps(&modules), false),
         ("modules.symbols", symbols.file(&modules), true),
         ("modules.devname", devnames(&modules), false),
         ("modules.builtin", builtins.listing().to_vec(), false),
-        ("modules.builtin.modinfo", builtins.modinfo().to_vec(), false),
+        (
+            "modules.builtin.modinfo",
+            builtins.modinfo().to_vec(),
+            false,
+        ),
     ];
-    let wanted = files.into_iter().filter(|(_, bytes, always)| *always || !bytes.is_empty());
+    let wanted = files
+        .into_iter()
+        .filter(|(_, bytes, always)| *always || !bytes.is_empty());
     Ok(wanted.map(|(name, bytes, _)| (name, bytes)).collect())
 }
 
@@ -77,9 +101,14 @@ impl Planned {
 }
 
 /// The modules in depmod's order, which is the order of `modules.order`.
-fn indexed(tree: &Tree, closure: &Closure, place: impl Fn(&Planned) -> PathBuf) -> Result<Vec<Indexed>, TreeError> {
+fn indexed(
+    tree: &Tree,
+    closure: &Closure,
+    place: impl Fn(&Planned) -> PathBuf,
+) -> Result<Vec<Indexed>, TreeError> {
     let names = tree.modules()?.iter().enumerate();
-    let positions: HashMap<&ModuleName, usize> = names.map(|(at, entry)| (&entry.name, at)).collect();
+    let positions: HashMap<&ModuleName, usize> =
+        names.map(|(at, entry)| (&entry.name, at)).collect();
     let mut planned: Vec<&Planned> = closure.modules.iter().collect();
     planned.sort_by_key(|module| positions.get(&module.name).copied().unwrap_or(usize::MAX));
     let indexed = planned.into_iter().map(|module| {
@@ -102,7 +131,13 @@ impl<'a> Owners<'a> {
     /// Where two modules export one symbol, the later one has it, as in depmod.
     fn new(modules: &'a [Indexed]) -> Self {
         let all = modules.iter().enumerate();
-        let owners = all.flat_map(|(at, module)| module.symbols.exports.iter().map(move |symbol| (symbol.as_str(), at)));
+        let owners = all.flat_map(|(at, module)| {
+            module
+                .symbols
+                .exports
+                .iter()
+                .map(move |symbol| (symbol.as_str(), at))
+        });
         Self {
             owners: owners.collect(),
         }
@@ -133,7 +168,9 @@ fn order(modules: &[Indexed]) -> Vec<u8> {
     for module in modules {
         let place = module.place.as_os_str().as_bytes();
         // modules.order speaks of plain files, however they are compressed.
-        let plain = [".gz", ".xz", ".zst"].iter().find_map(|suffix| place.strip_suffix(suffix.as_bytes()));
+        let plain = [".gz", ".xz", ".zst"]
+            .iter()
+            .find_map(|suffix| place.strip_suffix(suffix.as_bytes()));
         file.extend_from_slice(plain.unwrap_or(place));
         file.push(b'\n');
     }
@@ -141,7 +178,12 @@ fn order(modules: &[Indexed]) -> Vec<u8> {
 }
 
 /// A line for each value that the modules have for `key`, as they wrote it.
-fn fields(modules: &[Indexed], key: &str, header: &str, line: fn(&ModuleName, &[u8]) -> Vec<u8>) -> Vec<u8> {
+fn fields(
+    modules: &[Indexed],
+    key: &str,
+    header: &str,
+    line: fn(&ModuleName, &[u8]) -> Vec<u8>,
+) -> Vec<u8> {
     let mut file = header.as_bytes().to_vec();
     for module in modules {
         for value in module.info.raw(key) {
@@ -161,11 +203,21 @@ fn softdep_line(name: &ModuleName, value: &[u8]) -> Vec<u8> {
 
 /// Since kmod 33; older ones do not know the file, so it is only there when it says something.
 fn weakdeps(modules: &[Indexed]) -> Vec<u8> {
-    if modules.iter().all(|module| module.info.raw("weakdep").next().is_none()) {
+    if modules
+        .iter()
+        .all(|module| module.info.raw("weakdep").next().is_none())
+    {
         return Vec::new();
     }
-    let line = |name: &ModuleName, value: &[u8]| [b"weakdep ", name.as_str().as_bytes(), b" ", value, b"\n"].concat();
-    fields(modules, "weakdep", "# Weak dependencies extracted from modules themselves.\n", line)
+    let line = |name: &ModuleName, value: &[u8]| {
+        [b"weakdep ", name.as_str().as_bytes(), b" ", value, b"\n"].concat()
+    };
+    fields(
+        modules,
+        "weakdep",
+        "# Weak dependencies extracted from modules themselves.\n",
+        line,
+    )
 }
 
 /// The device nodes whose opening loads a module: an alias `devname:NAME` beside `char-major-10-200`.
@@ -193,7 +245,10 @@ fn devnames(modules: &[Indexed]) -> Vec<u8> {
 }
 
 fn device_number(alias: &str) -> Option<(char, u32, u32)> {
-    let (kind, rest) = match (alias.strip_prefix("char-major-"), alias.strip_prefix("block-major-")) {
+    let (kind, rest) = match (
+        alias.strip_prefix("char-major-"),
+        alias.strip_prefix("block-major-"),
+    ) {
         (Some(rest), _) => ('c', rest),
         (_, Some(rest)) => ('b', rest),
         _ => return None,

@@ -84,7 +84,9 @@ impl ModInfo {
     /// The names in `weakdep=` lines: modules that this one may ask for, which are never loaded because of it.
     pub fn weakdeps(&self) -> impl Iterator<Item = String> {
         self.all("weakdep").flat_map(|line| {
-            line.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()
+            line.split_ascii_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         })
     }
 
@@ -93,7 +95,10 @@ impl ModInfo {
     pub fn vermagic_release(&self) -> Option<Cow<'_, str>> {
         match self.get("vermagic")? {
             Cow::Borrowed(text) => text.split_ascii_whitespace().next().map(Cow::Borrowed),
-            Cow::Owned(text) => text.split_ascii_whitespace().next().map(|word| Cow::Owned(word.to_owned())),
+            Cow::Owned(text) => text
+                .split_ascii_whitespace()
+                .next()
+                .map(|word| Cow::Owned(word.to_owned())),
         }
     }
 }
@@ -132,7 +137,14 @@ mod tests {
         let info = ModInfo::new(b"softdep=pre: a b post: c\0softdep=gcm ccm\0softdep=pre: d\0");
         let lines: Vec<_> = info.softdeps().collect();
         let name = |when, text: &str| (when, text.to_owned());
-        assert_eq!(lines[0], [name(When::Pre, "a"), name(When::Pre, "b"), name(When::Post, "c")]);
+        assert_eq!(
+            lines[0],
+            [
+                name(When::Pre, "a"),
+                name(When::Pre, "b"),
+                name(When::Post, "c")
+            ]
+        );
         assert_eq!(lines[1], []);
         assert_eq!(lines[2], [name(When::Pre, "d")]);
     }

@@ -76,7 +76,11 @@ pub(crate) fn near<'a>(
         .collect();
     found.sort();
     found.dedup();
-    found.into_iter().take(3).map(|(_, name)| name.clone()).collect()
+    found
+        .into_iter()
+        .take(3)
+        .map(|(_, name)| name.clone())
+        .collect()
 }
 
 /// The number of letters to insert, delete, replace or swap with their neighbour (optimal string alignment), or `None`
@@ -90,7 +94,9 @@ fn distance(a: &[u8], b: &[u8], allowed: usize) -> Option<usize> {
     for (i, &x) in a.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, &y) in b.iter().enumerate() {
-            let mut cost = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
+            let mut cost = (last[j] + usize::from(x != y))
+                .min(last[j + 1] + 1)
+                .min(row[j] + 1);
             if i > 0 && j > 0 && x == b[j - 1] && a[i - 1] == y {
                 cost = cost.min(before[j - 1] + 1);
             }
@@ -115,7 +121,12 @@ mod tests {
     #[test]
     fn near_names_are_slips_and_nothing_else() {
         let known = ["usb_storage", "vfat", "fat", "ext4"].map(ModuleName::new);
-        let near = |wanted| near(wanted, known.iter()).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let near = |wanted| {
+            near(wanted, known.iter())
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(near("usb-storge"), ["usb_storage"]);
         assert_eq!(near("vaft"), ["vfat"]);
         assert_eq!(near("btrfs"), [""; 0]);

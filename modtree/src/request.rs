@@ -6,13 +6,23 @@
 //! list of file names. `data/rules/README.md` documents the grammar; each addition carries its evidence.
 
 mod apply;
+#[cfg(test)]
+#[path = "request/tests.rs"]
+mod trace_tests;
 
+pub(crate) use apply::passed_over;
 pub use apply::{Addition, Requests};
 
 /// The rules that come with this crate: (file name, contents).
 const EMBEDDED: [(&str, &str); 3] = [
-    ("filesystems.toml", include_str!("../../data/rules/filesystems.toml")),
-    ("storage.toml", include_str!("../../data/rules/storage.toml")),
+    (
+        "filesystems.toml",
+        include_str!("../../data/rules/filesystems.toml"),
+    ),
+    (
+        "storage.toml",
+        include_str!("../../data/rules/storage.toml"),
+    ),
     ("usb.toml", include_str!("../../data/rules/usb.toml")),
 ];
 
@@ -113,8 +123,14 @@ impl Rules {
                 Selector::Provider(traces) => Some(traces),
                 _ => None,
             });
-            if providers.chain([&rule.when]).any(|traces| *traces == Traces::default()) {
-                return Err(failed(format!("rule {} names no trace, so it would match every module", rule.name)));
+            if providers
+                .chain([&rule.when])
+                .any(|traces| *traces == Traces::default())
+            {
+                return Err(failed(format!(
+                    "rule {} names no trace, so it would match every module",
+                    rule.name
+                )));
             }
         }
         Ok(rules)
@@ -138,7 +154,10 @@ mod tests {
     fn a_rule_without_a_trace_is_refused() {
         let text = "[[rule]]\nname = 'x'\nreason = ''\nwhen = {}\nadd = []";
         let error = Rules::parse("x.toml", text).unwrap_err().to_string();
-        assert_eq!(error, "rules in x.toml: rule x names no trace, so it would match every module");
+        assert_eq!(
+            error,
+            "rules in x.toml: rule x names no trace, so it would match every module"
+        );
     }
 
     #[test]

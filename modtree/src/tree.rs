@@ -7,8 +7,11 @@
 //!
 //! The indexes which depmod writes are not used: a tree needs none, and a stale one would give wrong answers.
 
+mod error;
 mod file;
 mod select;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::collections::HashMap;
@@ -17,90 +20,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use codec::file::ReadError;
 use rayon::prelude::*;
 
 use crate::alias::Patterns;
-use crate::{Builtins, ElfError, KernelConfig, ModInfo, Module, ModuleName, Symbols};
+use crate::{Builtins, KernelConfig, ModInfo, Module, ModuleName, Symbols};
+pub use error::TreeError;
 pub use walk::Entry;
 
 /// `modules.order` of a large kernel is 200 KiB.
 const ORDER_LIMIT: u64 = 64 << 20;
-
-/// Why a tree cannot be opened, or a module in it cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum TreeError {
-    /// The directory cannot be listed.
-    #[error("cannot read `{}`: {source}", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// There are no modules where a kernel keeps them.
-    #[error("no kernel modules below `{}`: neither lib/modules nor usr/lib/modules has any", basedir.display())]
-    NoKernel {
-        /// The directory that was searched.
-        basedir: PathBuf,
-    },
-    /// The wanted version is not there.
-    #[error("no modules of kernel {wanted} below `{}`{}", basedir.display(), have(present))]
-    NoSuchKernel {
-        /// The version that was asked for.
-        wanted: String,
-        /// The directory that was searched.
-        basedir: PathBuf,
-        /// The versions which are there.
-        present: Vec<String>,
-    },
-    /// Several versions, none of them the running one, and none was named.
-    #[error("several kernels below `{}`: {}; name one with --kernel", basedir.display(), present.join(", "))]
-    SeveralKernels {
-        /// The directory that was searched.
-        basedir: PathBuf,
-        /// The versions which are there.
-        present: Vec<String>,
-    },
-    /// A version is one directory name.
-    #[error("`{0}` is not a kernel version: it must be the name of a directory in lib/modules")]
-    BadVersion(String),
-    /// A file cannot be read or decompressed.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// A module's file is damaged, or no module.
-    #[error("module `{}`: {source}", path.display())]
-    Elf {
-        /// The module's file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: ElfError,
-    },
-}
-
-fn have(present: &[String]) -> String {
-    match present {
-        [] => String::new(),
-        versions => format!(" (there are modules of {})", versions.join(", ")),
-    }
-}
-
-impl TreeError {
-    /// Whether the input is at fault (a damaged module, a version that is not there) and not the machine (an I/O error).
-    pub fn is_input(&self) -> bool {
-        match self {
-            TreeError::Read(error) => match error {
-                ReadError::Io { .. } => error.is_not_found(),
-                _ => true,
-            },
-            TreeError::Elf { source, .. } => !matches!(source, ElfError::Read { .. }),
-            TreeError::Directory { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-            }
-            _ => true,
-        }
-    }
-}
 
 /// The modules of one kernel.
 ///
@@ -132,6 +60,9 @@ struct AliasIndex {
     damaged: Vec<TreeError>,
 }
 
+/// A module with its fields, or with the reason why it has none.
+pub type ReadModInfo<'a> = (&'a Entry, Result<Arc<ModInfo>, TreeError>);
+
 /// What a name or an alias stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
@@ -162,9 +93,17 @@ impl Tree {
         }
         let name = match dir.file_name() {
             Some(name) => name.to_owned(),
-            None => dir.canonicalize().map_err(failed)?.file_name().unwrap_or_default().to_owned(),
+            None => dir
+                .canonicalize()
+                .map_err(failed)?
+                .file_name()
+                .unwrap_or_default()
+                .to_owned(),
         };
-        Ok(Self::at(dir.to_path_buf(), name.to_string_lossy().into_owned()))
+        Ok(Self::at(
+            dir.to_path_buf(),
+            name.to_string_lossy().into_owned(),
+        ))
     }
 
     /// Opens the modules of a kernel below `basedir` (`/` for this machine), in `lib/modules` or `usr/lib/modules`.
@@ -234,7 +173,10 @@ impl Tree {
     /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
     pub fn find(&self, name: &ModuleName) -> Result<Option<Entry>, TreeError> {
         if self.all.get().is_none() {
-            let outside = self.outside_kernel()?.iter().find(|entry| entry.name == *name);
+            let outside = self
+                .outside_kernel()?
+                .iter()
+                .find(|entry| entry.name == *name);
             if let Some(update) = outside.filter(|entry| walk::is_update(entry)) {
                 return Ok(Some(update.clone()));
             }
@@ -244,7 +186,11 @@ impl Tree {
         }
         // Not where modules.order says, or that does not list it: only a walk can tell.
         let all = self.all_by_name()?;
-        Ok(all.by_name.get(name).and_then(|&at| all.entries.get(at)).cloned())
+        Ok(all
+            .by_name
+            .get(name)
+            .and_then(|&at| all.entries.get(at))
+            .cloned())
     }
 
     /// Every module of the tree, each name once, in the order of `modules.order`; others follow by path. Walks the tree.
@@ -259,10 +205,10 @@ impl Tree {
     /// builtin of that name, else builtins with a matching alias. Only the first step that finds anything counts.
     ///
     /// Aliases need every module's `.modinfo`. A damaged module among them is skipped and listed by
-    /// [`damaged`](Self::damaged).
+    /// [`damaged`](Self::damaged); one that the machine fails to read is an error.
     ///
     /// # Errors
-    /// [`TreeError::Directory`], [`TreeError::Read`] (of the listings).
+    /// [`TreeError::Directory`], [`TreeError::Read`].
     pub fn resolve(&self, query: &str) -> Result<Resolution, TreeError> {
         // A name has none of these, and an alias with a dot must not be cut at it.
         let name = (!query.contains(['.', ':', '/', '*'])).then(|| ModuleName::new(query));
@@ -328,7 +274,11 @@ impl Tree {
     ///
     /// # Errors
     /// [`TreeError::Read`], [`TreeError::Elf`].
-    pub fn find_string(&self, entry: &Entry, text: &str) -> Result<Option<(String, usize)>, TreeError> {
+    pub fn find_string(
+        &self,
+        entry: &Entry,
+        text: &str,
+    ) -> Result<Option<(String, usize)>, TreeError> {
         let wanted = crate::elf::Wanted {
             string: Some(text),
             ..Default::default()
@@ -341,7 +291,7 @@ impl Tree {
     ///
     /// # Errors
     /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
-    pub fn all_modinfo(&self) -> Result<Vec<(&Entry, Result<Arc<ModInfo>, TreeError>)>, TreeError> {
+    pub fn all_modinfo(&self) -> Result<Vec<ReadModInfo<'_>>, TreeError> {
         let modules = self.modules()?.par_iter();
         Ok(modules.map(|entry| (entry, self.modinfo(entry))).collect())
     }
@@ -357,7 +307,10 @@ impl Tree {
     /// As [`modules`](Self::modules) and [`builtins`](Self::builtins).
     pub fn near_names(&self, wanted: &str) -> Result<Vec<ModuleName>, TreeError> {
         let modules = self.modules()?.iter().map(|entry| &entry.name);
-        Ok(crate::name::near(wanted, modules.chain(self.builtins()?.names())))
+        Ok(crate::name::near(
+            wanted,
+            modules.chain(self.builtins()?.names()),
+        ))
     }
 
     fn alias_index(&self) -> Result<&AliasIndex, TreeError> {
@@ -371,14 +324,20 @@ impl Tree {
                     Ok(info) => info
                         .raw("alias")
                         .for_each(|alias| index.patterns.add(alias, entry.name.clone())),
-                    Err(error) => index.damaged.push(error),
+                    Err(error) if error.is_input() => index.damaged.push(error),
+                    // An answer without the modules that could not be read might be a wrong one.
+                    Err(error) => return Err(error),
                 }
             }
             Ok(index)
         })
     }
 
-    fn read_file(&self, entry: &Entry, wanted: crate::elf::Wanted<'_>) -> Result<crate::elf::Parts, TreeError> {
+    fn read_file(
+        &self,
+        entry: &Entry,
+        wanted: crate::elf::Wanted<'_>,
+    ) -> Result<crate::elf::Parts, TreeError> {
         self.files_read.fetch_add(1, Ordering::Relaxed);
         file::parts(&self.dir.join(&entry.relative), wanted)
     }
@@ -403,7 +362,8 @@ impl Tree {
     fn all_by_name(&self) -> Result<&All, TreeError> {
         let order = self.order()?;
         try_once(&self.all, || {
-            let entries = walk::all(&self.dir, order).map_err(|source| self.directory_error(source))?;
+            let entries =
+                walk::all(&self.dir, order).map_err(|source| self.directory_error(source))?;
             let names = entries.iter().enumerate();
             let by_name = names.map(|(at, entry)| (entry.name.clone(), at)).collect();
             Ok(All { entries, by_name })
@@ -419,7 +379,10 @@ impl Tree {
 }
 
 /// `OnceLock::get_or_try_init`, which is not stable yet. Two threads may both do the work; one result is kept.
-fn try_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, TreeError>) -> Result<&T, TreeError> {
+fn try_once<T>(
+    cell: &OnceLock<T>,
+    make: impl FnOnce() -> Result<T, TreeError>,
+) -> Result<&T, TreeError> {
     if let Some(value) = cell.get() {
         return Ok(value);
     }

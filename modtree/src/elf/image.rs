@@ -1,9 +1,9 @@
 //! The sections of one ELF file of a known class, found by their names.
 
+use object::Endianness;
 use object::elf;
 use object::read::ReadRef;
 use object::read::elf::{FileHeader, SectionHeader as _, Sym as _};
-use object::Endianness;
 
 use super::{ElfError, Parts, Symbols, Wanted};
 use crate::ModInfo;
@@ -36,7 +36,10 @@ where
             length,
             needed: size_of::<Elf>() as u64,
         })?;
-        let endian = header.endian().ok().filter(|_| header.is_little_endian() || header.is_big_endian());
+        let endian = header
+            .endian()
+            .ok()
+            .filter(|_| header.is_little_endian() || header.is_big_endian());
         let endian = endian.ok_or_else(|| ElfError::Unknown {
             what: "byte order",
             value: header.e_ident().data.0.into(),
@@ -101,11 +104,7 @@ where
     }
 
     /// A section's bytes.
-    fn bytes(
-        &self,
-        name: &str,
-        section: &Elf::SectionHeader,
-    ) -> Result<&'data [u8], ElfError> {
+    fn bytes(&self, name: &str, section: &Elf::SectionHeader) -> Result<&'data [u8], ElfError> {
         if section.sh_type(self.endian) == elf::SHT_NOBITS {
             return Err(ElfError::NoBits {
                 section: name.to_owned(),
@@ -147,7 +146,11 @@ where
             return Ok(symbols);
         };
         let names = self.named(".strtab")?.unwrap_or_default();
-        let first = if exporter { 1 } else { section.sh_info(self.endian).max(1) };
+        let first = if exporter {
+            1
+        } else {
+            section.sh_info(self.endian).max(1)
+        };
         for (index, symbol) in self.symbols_from(section, first)? {
             let undefined = symbol.st_shndx(self.endian) == elf::SHN_UNDEF;
             if !undefined && !exporter || undefined && self.is_register(symbol) {
@@ -220,7 +223,10 @@ where
             });
         }
         let strings = bytes.split(|&byte| byte == 0);
-        Ok(strings.filter(|string| !string.is_empty()).map(text).collect())
+        Ok(strings
+            .filter(|string| !string.is_empty())
+            .map(text)
+            .collect())
     }
 
     /// Finds a whole string, NUL at its end and in front of it, in the constants and in the initialised variables (where a

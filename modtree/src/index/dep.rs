@@ -29,7 +29,12 @@ pub(super) fn file(modules: &[Indexed], owners: &Owners<'_>) -> Result<Vec<u8>, 
 /// The modules whose symbols one module imports, in the order of its first use of each.
 fn needs(module: &Indexed, owners: &Owners<'_>) -> Vec<usize> {
     let mut needs = Vec::new();
-    for owner in module.symbols.imports.iter().filter_map(|symbol| owners.of(symbol)) {
+    for owner in module
+        .symbols
+        .imports
+        .iter()
+        .filter_map(|symbol| owners.of(symbol))
+    {
         if !needs.contains(&owner) {
             needs.push(owner);
         }
@@ -57,7 +62,9 @@ fn ranks(modules: &[Indexed], needs: &[Vec<usize>]) -> Result<Vec<usize>, IndexE
         }
     }
     let unranked = rank.iter().zip(modules).filter(|(rank, _)| rank.is_none());
-    let cycle: Vec<String> = unranked.map(|(_, module)| module.name.to_string()).collect();
+    let cycle: Vec<String> = unranked
+        .map(|(_, module)| module.name.to_string())
+        .collect();
     if !cycle.is_empty() {
         return Err(IndexError::Cycle(cycle));
     }

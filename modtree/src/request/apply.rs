@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::{Rules, Selector, Traces};
 use crate::alias::{matches, normalize};
 use crate::graph::RuleReason;
-use crate::tree::{Entry, Resolution, Tree, TreeError};
+use crate::tree::{Entry, ReadModInfo, Resolution, Tree, TreeError};
 use crate::{ModInfo, Symbols};
 
 /// Something that a rule adds.
@@ -65,7 +65,9 @@ impl<'a> Requests<'a> {
                 continue;
             };
             for (number, selector) in rule.add.iter().enumerate() {
-                for (asked, resolution, more) in self.select((at, number), &rule.name, module, selector)? {
+                for (asked, resolution, more) in
+                    self.select((at, number), &rule.name, module, selector)?
+                {
                     additions.push(Addition {
                         asked,
                         resolution,
@@ -87,7 +89,13 @@ impl<'a> Requests<'a> {
     }
 
     /// Whether a module shows all traces that a rule wants.
-    fn shows(&mut self, rule: &str, module: &Entry, info: &ModInfo, traces: &Traces) -> Result<Found, TreeError> {
+    fn shows(
+        &mut self,
+        rule: &str,
+        module: &Entry,
+        info: &ModInfo,
+        traces: &Traces,
+    ) -> Result<Found, TreeError> {
         let Some(mut evidence) = alias_trace(info, traces) else {
             return Ok(None);
         };
@@ -128,11 +136,16 @@ impl<'a> Requests<'a> {
             }
             Selector::Provider(traces) => {
                 let providers = self.providers(key, traces)?;
-                let others = providers.iter().filter(|provider| provider.entry != *module);
+                let others = providers
+                    .iter()
+                    .filter(|provider| provider.entry != *module);
                 Ok(others
                     .map(|Provider { entry, evidence }| {
                         let name = entry.name.to_string();
-                        let evidence = evidence.iter().map(|found| format!("{name}: {found}")).collect();
+                        let evidence = evidence
+                            .iter()
+                            .map(|found| format!("{name}: {found}"))
+                            .collect();
                         (name, Resolution::Module(entry.clone()), evidence)
                     })
                     .collect())
@@ -141,12 +154,16 @@ impl<'a> Requests<'a> {
     }
 
     /// All modules of the tree with these traces. Aliases are compared first, so that symbols are read of few modules.
-    fn providers(&mut self, key: (usize, usize), traces: &Traces) -> Result<Arc<[Provider]>, TreeError> {
+    fn providers(
+        &mut self,
+        key: (usize, usize),
+        traces: &Traces,
+    ) -> Result<Arc<[Provider]>, TreeError> {
         if let Some(known) = self.providers.get(&key) {
             return Ok(Arc::clone(known));
         }
         let tree = self.tree;
-        let of_one = |(entry, info): (&Entry, Result<Arc<ModInfo>, TreeError>)| {
+        let of_one = |(entry, info): ReadModInfo<'_>| {
             let Some(mut evidence) = alias_trace(&*info?, traces) else {
                 return Ok(None);
             };
@@ -165,7 +182,8 @@ impl<'a> Requests<'a> {
         for one in found {
             match one {
                 Ok(provider) => providers.extend(provider),
-                Err(error) => self.note(format!("passed over while looking for providers: {error}")),
+                Err(error) if error.is_input() => self.note(passed_over(&error)),
+                Err(error) => return Err(error),
             }
         }
         let providers: Arc<[Provider]> = providers.into();
@@ -175,19 +193,29 @@ impl<'a> Requests<'a> {
 
     /// Puts the values of options in place of `{CONFIG_X}`; gives the text, and the options as evidence. `None`, with a
     /// note, where the value is not known.
-    fn expand(&mut self, rule: &str, module: &Entry, template: &str) -> Result<Option<(String, Vec<String>)>, TreeError> {
+    fn expand(
+        &mut self,
+        rule: &str,
+        module: &Entry,
+        template: &str,
+    ) -> Result<Option<(String, Vec<String>)>, TreeError> {
         let mut text = String::new();
         let mut evidence = Vec::new();
         let mut rest = template;
         while let Some((before, from)) = rest.split_once('{') {
-            let Some((option, behind)) = from.split_once('}') else { break };
+            let Some((option, behind)) = from.split_once('}') else {
+                break;
+            };
             let config = self.tree.config()?;
             let Some(value) = config.and_then(|config| config.get(option)) else {
                 let why = match config {
                     Some(_) => "the kernel's configuration does not set it",
                     None => "the kernel's configuration was not found",
                 };
-                self.note(format!("rule {rule} for {}: {option} is not known: {why}", module.name));
+                self.note(format!(
+                    "rule {rule} for {}: {option} is not known: {why}",
+                    module.name
+                ));
                 return Ok(None);
             };
             text.push_str(before);
@@ -206,12 +234,21 @@ impl<'a> Requests<'a> {
     }
 }
 
+/// The note about a damaged module among all that were looked at.
+pub(crate) fn passed_over(error: &TreeError) -> String {
+    format!("a damaged module was passed over: {error}")
+}
+
 /// The first alias of a module that one of the patterns matches; no evidence is needed where there are no patterns.
 fn alias_trace(info: &ModInfo, traces: &Traces) -> Found {
     if traces.alias.is_empty() {
         return Some(Vec::new());
     }
-    let patterns: Vec<_> = traces.alias.iter().filter_map(|pattern| normalize(pattern.as_bytes())).collect();
+    let patterns: Vec<_> = traces
+        .alias
+        .iter()
+        .filter_map(|pattern| normalize(pattern.as_bytes()))
+        .collect();
     let found = info.raw("alias").find(|alias| {
         // An alias with dashes is the same as one with underscores; one that is not well formed is taken as it is.
         let normal = normalize(alias).unwrap_or_else(|| alias.to_vec());

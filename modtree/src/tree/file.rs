@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use codec::file::{ReadError, open, read_decoded};
-use object::read::{ReadCache, ReadCacheOps};
+use object::read::{ReadCache, ReadCacheOps, ReadRef};
 
 use super::TreeError;
 use crate::Module;
@@ -35,12 +35,6 @@ pub(super) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError>
         source,
     };
     let file = open(path)?;
-    let mut magic = [0; 6];
-    let read = file.read_at(&mut magic, 0).map_err(io_error)?;
-    if codec::detect(&magic[..read]).is_some() {
-        let bytes = read_decoded(path, LIMIT)?;
-        return elf::read(bytes.as_slice(), wanted).map_err(|source| elf_error(path, source));
-    }
     let pages = Positioned {
         length: file.metadata().map_err(io_error)?.len(),
         file,
@@ -54,6 +48,11 @@ pub(super) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError>
         }));
     }
     let cache = ReadCache::new(&pages);
+    let first = (&cache).read_bytes_at(0, pages.length.min(elf::FIRST_READ));
+    if first.is_ok_and(|bytes| codec::detect(bytes).is_some()) {
+        let bytes = read_decoded(path, LIMIT)?;
+        return elf::read(bytes.as_slice(), wanted).map_err(|source| elf_error(path, source));
+    }
     let parts = elf::read(&cache, wanted);
     match pages.error.take() {
         Some(error) => Err(io_error(error).into()),
@@ -101,13 +100,15 @@ impl ReadCacheOps for &Positioned {
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ()> {
         let read = self.keep(self.file.read_at(buffer, self.position.get()))?;
-        self.position.set(self.position.get().saturating_add(read as u64));
+        self.position
+            .set(self.position.get().saturating_add(read as u64));
         Ok(read)
     }
 
     fn read_exact(&mut self, buffer: &mut [u8]) -> Result<(), ()> {
         self.keep(self.file.read_exact_at(buffer, self.position.get()))?;
-        self.position.set(self.position.get().saturating_add(buffer.len() as u64));
+        self.position
+            .set(self.position.get().saturating_add(buffer.len() as u64));
         Ok(())
     }
 }

@@ -14,11 +14,16 @@ const PLACES: [&str; 2] = ["lib/modules", "usr/lib/modules"];
 pub(super) fn select(basedir: &Path, kernel: Option<&str>) -> Result<(PathBuf, String), TreeError> {
     let at = |version: &str| {
         let dirs = PLACES.iter().map(|place| basedir.join(place).join(version));
-        dirs.into_iter().find(|dir| dir.is_dir()).map(|dir| (dir, version.to_owned()))
+        dirs.into_iter()
+            .find(|dir| dir.is_dir())
+            .map(|dir| (dir, version.to_owned()))
     };
     if let Some(wanted) = kernel {
         let mut parts = Path::new(wanted).components();
-        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+        if !matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        ) {
             return Err(TreeError::BadVersion(wanted.to_owned()));
         }
         return match at(wanted) {
@@ -31,7 +36,10 @@ pub(super) fn select(basedir: &Path, kernel: Option<&str>) -> Result<(PathBuf, S
         };
     }
     let present = present(basedir)?;
-    let running = rustix::system::uname().release().to_string_lossy().into_owned();
+    let running = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
     let chosen = match present.as_slice() {
         [only] => only,
         versions => match versions.iter().find(|&version| *version == running) {
@@ -81,9 +89,15 @@ fn present(basedir: &Path) -> Result<Vec<String>, TreeError> {
 }
 
 fn has_modules(dir: &Path) -> bool {
-    ["kernel", "modules.order", "modules.builtin", "modules.dep", "updates"]
-        .iter()
-        .any(|name| dir.join(name).exists())
+    [
+        "kernel",
+        "modules.order",
+        "modules.builtin",
+        "modules.dep",
+        "updates",
+    ]
+    .iter()
+    .any(|name| dir.join(name).exists())
 }
 
 /// The kernel's configuration, from where distributions put it.
@@ -91,10 +105,16 @@ pub(super) fn config(dir: &Path, version: &str) -> Result<Option<KernelConfig>, 
     let mut places = vec![dir.join("config")];
     let root = PLACES.iter().find_map(|place| {
         let parent = dir.parent()?;
-        parent.ends_with(place).then(|| parent.ancestors().nth(Path::new(place).components().count()))?
+        parent.ends_with(place).then(|| {
+            parent
+                .ancestors()
+                .nth(Path::new(place).components().count())
+        })?
     });
     // `usr/lib/modules` also ends with `lib/modules`: both roots are tried.
-    let usr = root.filter(|root| root.ends_with("usr")).and_then(Path::parent);
+    let usr = root
+        .filter(|root| root.ends_with("usr"))
+        .and_then(Path::parent);
     for root in [root, usr].into_iter().flatten() {
         places.push(root.join("boot").join(format!("config-{version}")));
     }

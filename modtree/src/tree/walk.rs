@@ -26,7 +26,11 @@ pub struct Entry {
 /// depmod's default search order has `updates` alone, and lets the first file that it happens to find win otherwise. We
 /// prefer the kernel's own file then, so that the same tree gives the same answer on every file system.
 fn rank(relative: &Path) -> u8 {
-    match relative.components().next().map(|first| first.as_os_str().as_bytes()) {
+    match relative
+        .components()
+        .next()
+        .map(|first| first.as_os_str().as_bytes())
+    {
         Some(b"updates") => 0,
         Some(b"kernel") => 1,
         _ => 2,
@@ -50,7 +54,9 @@ impl Order {
         let mut lines = HashMap::new();
         for (position, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
             let path = Path::new(OsStr::from_bytes(line));
-            let Some(file) = path.file_name() else { continue };
+            let Some(file) = path.file_name() else {
+                continue;
+            };
             lines
                 .entry(ModuleName::of_file(file))
                 .or_insert_with(|| (position, path.to_path_buf()));
@@ -66,7 +72,9 @@ impl Order {
         SUFFIXES.iter().find_map(|suffix| {
             let path = [stem, suffix.as_bytes()].concat();
             let relative = PathBuf::from(OsStr::from_bytes(&path));
-            let inside = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+            let inside = relative
+                .components()
+                .all(|part| matches!(part, std::path::Component::Normal(_)));
             (inside && dir.join(&relative).is_file()).then(|| Entry {
                 name: name.clone(),
                 relative,
@@ -76,9 +84,10 @@ impl Order {
 
     /// The module's place, or the last one of all.
     fn position(&self, name: &ModuleName) -> usize {
-        self.lines.get(name).map_or(usize::MAX, |&(position, _)| position)
+        self.lines
+            .get(name)
+            .map_or(usize::MAX, |&(position, _)| position)
     }
-
 }
 
 /// Every module below `dir`, each name once, in the order of `modules.order`; the ones which that does not list follow by path.
@@ -101,7 +110,9 @@ fn unique(mut found: Vec<Entry>, order: &Order) -> Vec<Entry> {
         let file = &entry.relative;
         // A file that modules.order lists beats another one in kernel/ with the same name.
         let listed = order.lines.get(&entry.name).is_some_and(|(_, path)| {
-            file.as_os_str().as_bytes().starts_with(path.as_os_str().as_bytes())
+            file.as_os_str()
+                .as_bytes()
+                .starts_with(path.as_os_str().as_bytes())
         });
         (rank(file), !listed, suffix_rank(file), file.clone())
     });
@@ -148,7 +159,9 @@ impl<'a> Walker<'a> {
             let mut kind = entry.file_type()?;
             if kind.is_symlink() {
                 // A link to nowhere is no module; asking for it by name says that it is missing.
-                let Ok(target) = std::fs::metadata(entry.path()) else { continue };
+                let Ok(target) = std::fs::metadata(entry.path()) else {
+                    continue;
+                };
                 kind = target.file_type();
                 if kind.is_dir() && !self.linked.insert((target.dev(), target.ino())) {
                     continue;
@@ -158,7 +171,11 @@ impl<'a> Walker<'a> {
                 if enter(&path) {
                     self.directory(&path, found, enter)?;
                 }
-            } else if kind.is_file() && SUFFIXES.iter().any(|suffix| name.as_bytes().ends_with(suffix.as_bytes())) {
+            } else if kind.is_file()
+                && SUFFIXES
+                    .iter()
+                    .any(|suffix| name.as_bytes().ends_with(suffix.as_bytes()))
+            {
                 found.push(Entry {
                     name: ModuleName::of_file(&name),
                     relative: path,

@@ -52,8 +52,12 @@ pub(crate) struct ClosureArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Path)]
     pub(crate) format: Format,
 
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+
     /// Print each module's reasons and their evidence to standard error
-    #[arg(short, long, visible_alias = "verbose", short_alias = 'v')]
+    #[arg(short = 'v', long, visible_alias = "verbose")]
     pub(crate) why: bool,
 
     /// Do not print notes to standard error

@@ -33,7 +33,11 @@ pub(crate) fn modules(tree: &Tree, closure: &Closure, format: Format) -> Result<
 fn path_text(path: &Path) -> Result<&str, Failure> {
     path.to_str()
         .filter(|text| !text.contains('\n'))
-        .ok_or_else(|| Failure::input(format_args!("{path:?} cannot be printed as one line of UTF-8; use --format name")))
+        .ok_or_else(|| {
+            Failure::input(format_args!(
+                "{path:?} cannot be printed as one line of UTF-8; use --format name"
+            ))
+        })
 }
 
 fn json(tree: &Tree, closure: &Closure) -> Result<String, Failure> {
@@ -79,7 +83,12 @@ pub(crate) fn notes(tree: &Tree, closure: &Closure) -> String {
     let mut text = String::new();
     for builtin in &closure.builtins {
         let reasons: Vec<_> = builtin.reasons.iter().map(ToString::to_string).collect();
-        let _ = writeln!(text, "note: {} is built into the kernel ({})", builtin.name, reasons.join("; "));
+        let _ = writeln!(
+            text,
+            "note: {} is built into the kernel ({})",
+            builtin.name,
+            reasons.join("; ")
+        );
     }
     for note in &closure.notes {
         let _ = writeln!(text, "note: {note}");
@@ -102,7 +111,12 @@ pub(crate) fn info(path: &Path, module: &Module, symbols: bool) -> String {
         let key = String::from_utf8_lossy(key) + ":";
         let _ = writeln!(text, "{key:16}{}", String::from_utf8_lossy(value));
     }
-    let _ = writeln!(text, "{:16}{}", "signed:", if module.signed { "yes" } else { "no" });
+    let _ = writeln!(
+        text,
+        "{:16}{}",
+        "signed:",
+        if module.signed { "yes" } else { "no" }
+    );
     let _ = writeln!(text, "{:16}{}", "imports:", module.imports.len());
     let _ = writeln!(text, "{:16}{}", "exports:", module.exports.len());
     if symbols {

@@ -5,7 +5,7 @@ use std::path::Path;
 use cli::{Failure, Fault, print};
 use modtree::{ClosureError, ClosureOptions, Module, Resolution, Tree, TreeError, closure};
 
-use crate::args::{Args, ClosureArgs, Command, InfoArgs, TreeArgs};
+use crate::args::{Args, ClosureArgs, Command, Format, InfoArgs, TreeArgs};
 use crate::report;
 
 /// Modules have a few MB, with debugging information some 100 MB.
@@ -27,7 +27,8 @@ fn run_closure(args: &ClosureArgs) -> Result<(), Failure> {
         ..ClosureOptions::default()
     };
     let found = closure(&tree, &roots, &options).map_err(closure_failure)?;
-    let text = report::modules(&tree, &found, args.format)?;
+    let format = if args.json { Format::Json } else { args.format };
+    let text = report::modules(&tree, &found, format)?;
     if args.why {
         eprint!("{}", report::reasons(&found));
     }
@@ -38,7 +39,7 @@ fn run_closure(args: &ClosureArgs) -> Result<(), Failure> {
 }
 
 fn run_info(args: &InfoArgs) -> Result<(), Failure> {
-    if args.module.contains('/') || args.module.ends_with(".ko") {
+    if args.module.contains('/') || args.module.contains(".ko") {
         let path = Path::new(&args.module);
         return print(report::info(path, &parse(path)?, args.symbols).as_bytes());
     }
@@ -46,9 +47,14 @@ fn run_info(args: &InfoArgs) -> Result<(), Failure> {
     let entries = match tree.resolve(&args.module).map_err(tree_failure)? {
         Resolution::Module(entry) => vec![entry],
         Resolution::Aliases(entries) => entries,
-        Resolution::Builtin(name) => return print(format!("{name} is built into the kernel\n").as_bytes()),
+        Resolution::Builtin(name) => {
+            return print(format!("{name} is built into the kernel\n").as_bytes());
+        }
         Resolution::BuiltinAliases(names) => {
-            let lines: Vec<_> = names.iter().map(|name| format!("{name} is built into the kernel\n")).collect();
+            let lines: Vec<_> = names
+                .iter()
+                .map(|name| format!("{name} is built into the kernel\n"))
+                .collect();
             return print(lines.concat().as_bytes());
         }
         Resolution::Unknown => {
@@ -62,13 +68,18 @@ fn run_info(args: &InfoArgs) -> Result<(), Failure> {
     let mut text = String::new();
     for entry in entries {
         let module = tree.module(&entry).map_err(tree_failure)?;
-        text.push_str(&report::info(&tree.dir().join(&entry.relative), &module, args.symbols));
+        text.push_str(&report::info(
+            &tree.dir().join(&entry.relative),
+            &module,
+            args.symbols,
+        ));
     }
     print(text.as_bytes())
 }
 
 fn parse(path: &Path) -> Result<Module, Failure> {
-    let bytes = codec::file::read_decoded(path, MODULE_LIMIT).map_err(|error| tree_failure(error.into()))?;
+    let bytes = codec::file::read_decoded(path, MODULE_LIMIT)
+        .map_err(|error| tree_failure(error.into()))?;
     Module::parse(&bytes).map_err(|source| {
         tree_failure(TreeError::Elf {
             path: path.to_path_buf(),
