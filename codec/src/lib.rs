@@ -13,7 +13,7 @@
 //! * [`Member`] reads one member (a gzip member, an xz stream, a zstd frame) and tells where it ended, which is what a
 //!   reader of an initramfs needs: that is a sequence of archives, each compressed in its own way.
 //! * [`encode`] gives the same bytes for the same input on every machine.
-//! * [`file`] reads regular files, and only those, up to a limit.
+//! * [`mod@file`] reads regular files, and only those, up to a limit.
 #![forbid(unsafe_code)]
 
 mod decode;

@@ -1,1 +1,31 @@
-//! Under construction.
+//! From a kernel, busybox and a keymap to an initramfs that boots, and the proof of it in an emulator.
+//!
+//! ```no_run
+//! use packager::{Plan, Recipe};
+//!
+//! // This machine's kernel, with what reads a FAT-formatted USB stick, and a Spanish keyboard.
+//! let recipe = Recipe { keymap: Some("es".into()), ..Recipe::default() };
+//! let plan = Plan::new(&recipe)?;
+//! for (path, item) in plan.items() {
+//!     println!("/{path}: {}", item.reason);
+//! }
+//! let image = recipe.compression.apply(plan.archive(recipe.mtime)?)?;
+//! std::fs::write("simple.igz", image)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The phases, in order: [`Recipe`] says what is wanted, [`kernel`] finds the kernel, [`plan`] lays every file of the image
+//! out with its reason, [`cpio`] and [`compression`] make bytes of it, [`inspect`] reads images, [`qemu`] boots them.
+#![forbid(unsafe_code)]
+
+pub mod busybox;
+pub mod compression;
+pub mod cpio;
+pub mod inspect;
+pub mod kernel;
+pub mod plan;
+pub mod qemu;
+pub mod recipe;
+
+pub use plan::{Plan, PlanError};
+pub use recipe::Recipe;

@@ -1,2 +1,20 @@
-//! Under construction.
-fn main() {}
+//! The command `packager`: initramfs images, what is in them, and the proof that they boot.
+
+mod args;
+mod boot;
+mod initramfs;
+mod list;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    cli::finish(match args.command {
+        args::Command::Initramfs(args) => initramfs::run(args),
+        args::Command::List(args) => list::run(&args),
+        args::Command::Boot(args) => boot::run(&args),
+    })
+}

@@ -1,0 +1,204 @@
+//! The command line, as plain data.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use packager::kernel::{KernelChoice, KernelSource};
+use packager::qemu::UsbController;
+
+/// Make a small Linux that boots: from a kernel, busybox and a keymap to an initramfs, without root.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done; 1 the input is at fault; 2 the command line is; 3 the machine is."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Initramfs(InitramfsArgs),
+    List(ListArgs),
+    Boot(BootArgs),
+}
+
+/// Pack an initramfs: busybox, kernel modules in load order, a keymap, and an /init that gives you a shell.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  packager initramfs -o simple.igz                       this machine's kernel; reads FAT-formatted USB sticks
+  packager initramfs --keymap es -o simple.igz           with a Spanish keyboard
+  packager initramfs --modules nvme,ext4 -o root.izst    other modules, compressed with zstd
+  packager initramfs --deb linux-image-6.1.0-56-amd64_6.1.192-2_amd64.deb -o simple.igz
+  packager initramfs --keymap es --dry-run               what would be inside, and why")]
+pub(crate) struct InitramfsArgs {
+    /// The image to write [default: initramfs-VERSION.igz]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) kernel: KernelArgs,
+
+    /// Modules to load, with all that they need: names, aliases (fs-vfat) or modaliases
+    #[arg(
+        short,
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        default_value = "usb_storage,vfat,usbhid"
+    )]
+    pub(crate) modules: Vec<String>,
+
+    /// Leave out the modules that are only asked for while running (code pages, host controllers, disk drivers)
+    #[arg(long)]
+    pub(crate) no_runtime: bool,
+
+    /// The console's keymap: a name (es) or a file [default: the kernel's own, us]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) keymap: Option<OsString>,
+
+    /// A statically linked busybox [default: looked for under --root, then on this machine]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) busybox: Option<PathBuf>,
+
+    /// The compressor [default: by the output's suffix: .igz gzip, .ixz xz, .izst zstd, .ilz4 lz4, .cpio none; else gzip]
+    #[arg(long, value_name = "NAME", value_parser = packager::compression::Compression::NAMES)]
+    pub(crate) compress: Option<String>,
+
+    /// The compressor's level: gzip and xz 0-9, zstd 1-19, bzip2 1-9
+    #[arg(long, value_name = "N")]
+    pub(crate) level: Option<i32>,
+
+    /// Write nothing; print every file of the image with the reason why it is there
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// With --dry-run: print the plan as JSON
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
+
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Where the kernel comes from.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct KernelArgs {
+    /// A kernel's version (as in /lib/modules/VERSION), or the file of a kernel image
+    /// [default: the running kernel if it is there, else the only one]
+    #[arg(short, long, value_name = "VERSION|FILE")]
+    kernel: Option<OsString>,
+
+    /// The root that holds boot/ and lib/modules/
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+
+    /// Take the kernel from a Debian package instead
+    #[arg(long, value_name = "FILE", conflicts_with = "root")]
+    deb: Option<PathBuf>,
+}
+
+impl KernelArgs {
+    pub(crate) fn source(&self) -> KernelSource {
+        match &self.deb {
+            Some(package) => KernelSource::Deb(package.clone()),
+            None => KernelSource::Root(self.root.clone()),
+        }
+    }
+
+    /// What is given with `/` is a file; a version never has one. So is what is there under that name.
+    pub(crate) fn choice(&self) -> KernelChoice {
+        let Some(kernel) = &self.kernel else {
+            return KernelChoice::Default;
+        };
+        match kernel.to_str() {
+            Some(version) if !version.contains('/') && !PathBuf::from(version).is_file() => {
+                KernelChoice::Version(version.to_owned())
+            }
+            _ => KernelChoice::Image(kernel.into()),
+        }
+    }
+}
+
+/// List what is in an initramfs: every segment, whatever made and compressed it.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ListArgs {
+    /// The image
+    pub(crate) image: PathBuf,
+
+    /// Print only the names
+    #[arg(short, long)]
+    pub(crate) names: bool,
+}
+
+/// Boot an initramfs in QEMU, on this terminal. Ctrl-A X ends it.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  packager boot simple.igz                      with the kernel whose modules are inside
+  packager boot simple.igz --usb stick.img      with a USB stick plugged in
+  packager boot simple.igz --vnc :0             with the screen on VNC port 5900")]
+pub(crate) struct BootArgs {
+    /// The image
+    pub(crate) image: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) kernel: KernelArgs,
+
+    /// Plug in a USB stick: a raw disk image, which the machine may write to
+    #[arg(long, value_name = "STICK.img")]
+    pub(crate) usb: Vec<PathBuf>,
+
+    /// The USB host controller
+    #[arg(long, value_name = "KIND", value_enum, default_value = "xhci")]
+    pub(crate) controller: Controller,
+
+    /// More words for the kernel's command line
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) append: Option<String>,
+
+    /// Show the screen on this VNC display, for example :0 (port 5900)
+    #[arg(long, value_name = "DISPLAY")]
+    pub(crate) vnc: Option<String>,
+
+    /// Memory in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    pub(crate) memory: u32,
+
+    /// How instructions are carried out; auto takes KVM where a short probe shows that it runs
+    #[arg(long, value_name = "KIND", value_enum, default_value = "auto")]
+    pub(crate) accel: Accel,
+}
+
+/// The values of `--controller`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Controller {
+    Xhci,
+    Ehci,
+    Uhci,
+    Ohci,
+}
+
+impl From<Controller> for UsbController {
+    fn from(controller: Controller) -> Self {
+        match controller {
+            Controller::Xhci => UsbController::Xhci,
+            Controller::Ehci => UsbController::Ehci,
+            Controller::Uhci => UsbController::Uhci,
+            Controller::Ohci => UsbController::Ohci,
+        }
+    }
+}
+
+/// The values of `--accel`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Accel {
+    Auto,
+    Kvm,
+    Tcg,
+}

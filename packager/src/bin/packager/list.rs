@@ -1,0 +1,51 @@
+//! `packager list`: the entries of an image, like `ls -l`.
+
+use cli::Failure;
+use packager::inspect::{self, Segment};
+
+use crate::args::ListArgs;
+use crate::report;
+
+/// Larger than any initramfs that a machine has the memory for.
+const IMAGE_LIMIT: u64 = 4 << 30;
+
+pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
+    let image = codec::file::read(&args.image, IMAGE_LIMIT).map_err(report::read)?;
+    let at_fault = |error| Failure::input(format_args!("`{}`: {error}", args.image.display()));
+    let segments = inspect::segments(&image).map_err(at_fault)?;
+    let mut out = Vec::new();
+    let mut result = Ok(());
+    for segment in &segments {
+        result = list(segment, args.names, &mut out).map_err(at_fault);
+        if result.is_err() {
+            break;
+        }
+    }
+    cli::print(&out)?;
+    result
+}
+
+fn list(
+    segment: &Segment<'_>,
+    names: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), inspect::InspectError> {
+    for entry in segment.entries() {
+        let entry = entry?;
+        if names {
+            out.extend_from_slice(entry.name);
+        } else {
+            let line = format!(
+                "{} {:>4} {:>4} {:>9} {}",
+                report::permissions(entry.kind, entry.permissions),
+                entry.uid,
+                entry.gid,
+                report::extent(entry.kind, entry.data.len()),
+                report::name(entry.name, entry.kind, entry.data),
+            );
+            out.extend_from_slice(line.as_bytes());
+        }
+        out.push(b'\n');
+    }
+    Ok(())
+}

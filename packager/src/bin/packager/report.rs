@@ -1,0 +1,145 @@
+//! Errors with their exit codes, and the words for people.
+
+use cli::Failure;
+use codec::file::ReadError;
+use modtree::index::IndexError;
+use packager::PlanError;
+use packager::busybox::BusyboxError;
+use packager::cpio::Kind;
+use packager::kernel::{DebError, KernelError};
+use packager::qemu::QemuError;
+
+pub(crate) fn plan(error: PlanError) -> Failure {
+    match error {
+        PlanError::Kernel(error) => kernel(error),
+        PlanError::Read(error) => read(error),
+        PlanError::Busybox(BusyboxError::NotFound { .. }) => Failure::machine(error),
+        PlanError::Busybox(BusyboxError::Read(error)) => read(error),
+        PlanError::Closure(error) if !error.is_input() => Failure::machine(error),
+        PlanError::Index(IndexError::Tree(error)) if !error.is_input() => Failure::machine(error),
+        PlanError::Keymap(report) => keymap(&report),
+        error => Failure::input(error),
+    }
+}
+
+pub(crate) fn kernel(error: KernelError) -> Failure {
+    match error {
+        KernelError::Read(error) | KernelError::Deb(DebError::Read(error)) => read(error),
+        KernelError::Deb(DebError::Write { .. }) => Failure::machine(error),
+        KernelError::Tree(error) if !error.is_input() => Failure::machine(error),
+        error => Failure::input(error),
+    }
+}
+
+pub(crate) fn qemu(error: QemuError) -> Failure {
+    Failure::machine(error)
+}
+
+/// A file that is not there, or is not what it should be, is the caller's; a failing disk is the machine's.
+pub(crate) fn read(error: ReadError) -> Failure {
+    match &error {
+        ReadError::Io { .. } if !error.is_not_found() => Failure::machine(error),
+        _ => Failure::input(error),
+    }
+}
+
+fn keymap(report: &kmap::Report) -> Failure {
+    if report.is_machine_fault() {
+        Failure::machine(report)
+    } else {
+        Failure::input(report)
+    }
+}
+
+/// A size for people, in units of 1000 bytes.
+pub(crate) fn size(bytes: usize) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.2} MB", bytes as f64 / 1e6),
+    }
+}
+
+/// As `ls -l` shows type and permissions: `drwxr-xr-x`.
+pub(crate) fn permissions(kind: Kind, permissions: u32) -> String {
+    let mut out = kind.letter().to_string();
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let bits = permissions >> shift;
+        out.push(if bits & 4 != 0 { 'r' } else { '-' });
+        out.push(if bits & 2 != 0 { 'w' } else { '-' });
+        out.push(match (bits & 1 != 0, permissions & special != 0) {
+            (true, true) => letter,
+            (false, true) => letter.to_ascii_uppercase(),
+            (true, false) => 'x',
+            (false, false) => '-',
+        });
+    }
+    out
+}
+
+/// The size in bytes, or a device's numbers.
+pub(crate) fn extent(kind: Kind, length: usize) -> String {
+    match kind {
+        Kind::CharacterDevice { major, minor } | Kind::BlockDevice { major, minor } => {
+            format!("{major}, {minor}")
+        }
+        _ => length.to_string(),
+    }
+}
+
+/// The path, and where a symbolic link points to.
+pub(crate) fn name(path: &[u8], kind: Kind, data: &[u8]) -> String {
+    let path = escaped(path);
+    match target(kind, data) {
+        Some(target) => format!("{path} -> {target}"),
+        None => path,
+    }
+}
+
+/// Where a symbolic link points to.
+pub(crate) fn target(kind: Kind, data: &[u8]) -> Option<String> {
+    (kind == Kind::Symlink).then(|| escaped(data))
+}
+
+pub(crate) fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Directory => "directory",
+        Kind::File => "file",
+        Kind::Symlink => "symlink",
+        Kind::CharacterDevice { .. } => "character device",
+        Kind::BlockDevice { .. } => "block device",
+        Kind::Fifo => "fifo",
+        Kind::Socket => "socket",
+    }
+}
+
+/// A name that shows what it is and cannot drive the terminal.
+fn escaped(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_read_as_in_ls() {
+        assert_eq!(permissions(Kind::Directory, 0o1777), "drwxrwxrwt");
+        assert_eq!(permissions(Kind::File, 0o4711), "-rws--x--x");
+        assert_eq!(permissions(Kind::File, 0o2640), "-rw-r-S---");
+    }
+
+    #[test]
+    fn control_characters_in_names_are_shown() {
+        assert_eq!(name(b"a\x1b[2J\n", Kind::File, b""), "a\\u{1b}[2J\\n");
+    }
+}

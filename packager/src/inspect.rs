@@ -1,0 +1,221 @@
+//! Images that anybody made: their segments, and the entries of each.
+//!
+//! An initramfs is a sequence of segments, each a cpio archive as it is or a compressed stream that holds archives, with NUL
+//! bytes between them (`init/initramfs.c`, `unpack_to_rootfs`, in the kernel's source).
+
+use std::borrow::Cow;
+
+use codec::{DecodeError, Format, Member};
+
+use crate::cpio::{self, Entry};
+
+/// The most that one image may decode to.
+const DECODED_LIMIT: u64 = 4 << 30;
+
+/// One archive, or one compressed stream, of an image.
+#[derive(Clone, Debug)]
+pub struct Segment<'a> {
+    /// Where it begins in the image.
+    pub offset: usize,
+    /// How many bytes of the image it takes.
+    pub length: usize,
+    /// How it is compressed.
+    pub format: Option<Format>,
+    /// The archive, or archives, uncompressed.
+    pub archive: Cow<'a, [u8]>,
+}
+
+/// Why an image could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// What stands at this offset is neither an archive nor a known compressed stream.
+    #[error(
+        "not an initramfs: neither a cpio archive nor a known compressed stream begins at offset {offset}"
+    )]
+    Unknown {
+        /// Offset in the image, in bytes.
+        offset: usize,
+    },
+    /// A compressed stream is damaged.
+    #[error("the segment at offset {offset} cannot be read: {source}")]
+    Decode {
+        /// Offset in the image, in bytes.
+        offset: usize,
+        /// What is wrong.
+        source: DecodeError,
+    },
+    /// An archive is damaged.
+    #[error("the segment at offset {offset} cannot be read: {source}")]
+    Archive {
+        /// Offset of the segment in the image, in bytes.
+        offset: usize,
+        /// What is wrong, with the offset in the uncompressed archive.
+        source: cpio::ReadError,
+    },
+}
+
+/// The segments of an image, decoded.
+///
+/// # Errors
+/// [`InspectError::Unknown`], [`InspectError::Decode`]; an archive's own damage shows up in [`Segment::entries`].
+pub fn segments(image: &[u8]) -> Result<Vec<Segment<'_>>, InspectError> {
+    let mut segments = Vec::new();
+    let mut room = DECODED_LIMIT;
+    let mut offset = skip_zeros(image, 0);
+    while offset < image.len() {
+        let segment = segment(image, offset, room)?;
+        room = room.saturating_sub(segment.archive.len() as u64);
+        offset = skip_zeros(image, offset + segment.length);
+        segments.push(segment);
+    }
+    if segments.is_empty() {
+        return Err(InspectError::Unknown { offset: 0 });
+    }
+    Ok(segments)
+}
+
+fn segment(image: &[u8], offset: usize, room: u64) -> Result<Segment<'_>, InspectError> {
+    let rest = &image[offset..];
+    if rest.starts_with(b"07070") {
+        let mut entries = cpio::entries(rest);
+        let damaged = entries.by_ref().any(|entry| entry.is_err());
+        // A damaged archive is handed out whole, so that what is readable can be shown before the error.
+        let length = if damaged {
+            rest.len()
+        } else {
+            entries.consumed()
+        };
+        return Ok(Segment {
+            offset,
+            length,
+            format: None,
+            archive: Cow::Borrowed(&rest[..length]),
+        });
+    }
+    let member = Member::new(rest).ok_or(InspectError::Unknown { offset })?;
+    let format = member.format();
+    let mut archive = Vec::new();
+    let behind = member
+        .read_into(&mut archive, room)
+        .map_err(|source| InspectError::Decode { offset, source })?;
+    Ok(Segment {
+        offset,
+        length: rest.len() - behind.len(),
+        format: Some(format),
+        archive: Cow::Owned(archive),
+    })
+}
+
+fn skip_zeros(image: &[u8], offset: usize) -> usize {
+    image[offset..]
+        .iter()
+        .position(|&byte| byte != 0)
+        .map_or(image.len(), |zeros| offset + zeros)
+}
+
+impl Segment<'_> {
+    /// The entries of the segment's archives, one after another. It ends after the first error.
+    pub fn entries(&self) -> impl Iterator<Item = Result<Entry<'_>, InspectError>> {
+        let mut archive = cpio::entries(&self.archive);
+        let mut start = 0;
+        let mut failed = false;
+        std::iter::from_fn(move || {
+            loop {
+                if failed {
+                    return None;
+                }
+                if let Some(entry) = archive.next() {
+                    failed = entry.is_err();
+                    return Some(entry.map_err(|mut source| {
+                        source.offset += start;
+                        InspectError::Archive {
+                            offset: self.offset,
+                            source,
+                        }
+                    }));
+                }
+                start = skip_zeros(&self.archive, start + archive.consumed());
+                if start == self.archive.len() {
+                    return None;
+                }
+                archive = cpio::entries(&self.archive[start..]);
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpio::{Kind, Writer};
+
+    fn archive(name: &str) -> Vec<u8> {
+        let mut writer = Writer::new(0);
+        writer
+            .entry(name.as_bytes(), Kind::File, 0o644, b"x")
+            .unwrap();
+        writer.finish()
+    }
+
+    fn names(image: &[u8]) -> Vec<String> {
+        segments(image)
+            .unwrap()
+            .iter()
+            .flat_map(|segment| {
+                segment
+                    .entries()
+                    .map(|entry| String::from_utf8_lossy(entry.unwrap().name).into_owned())
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_early_archive_and_two_compressed_ones_are_read() {
+        let mut image = archive("early");
+        image.extend(codec::encode(&archive("gz"), Format::Gzip, None).unwrap());
+        image.extend([0; 7]);
+        let two = [archive("one"), archive("two")].concat();
+        image.extend(codec::encode(&two, Format::Zstd, None).unwrap());
+        assert_eq!(names(&image), ["early", "gz", "one", "two"]);
+    }
+
+    #[test]
+    fn every_writable_format_is_read_back() {
+        for format in [
+            Format::Gzip,
+            Format::Xz,
+            Format::Zstd,
+            Format::Bzip2,
+            Format::Lz4Legacy,
+        ] {
+            let image = codec::encode(&archive("file"), format, None).unwrap();
+            assert_eq!(names(&image), ["file"], "{format}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_says_where() {
+        assert!(matches!(
+            segments(b""),
+            Err(InspectError::Unknown { offset: 0 })
+        ));
+        let mut image = archive("file");
+        image.extend(b"junk");
+        assert!(matches!(
+            segments(&image),
+            Err(InspectError::Unknown { offset: 512 })
+        ));
+    }
+
+    #[test]
+    fn a_truncated_image_gives_its_entries_and_then_an_error() {
+        let image = archive("file");
+        let cut = &image[..200];
+        let segments = segments(cut).unwrap();
+        let entries: Vec<_> = segments[0].entries().collect();
+        assert!(entries[0].is_ok());
+        assert!(entries[1].is_err());
+        assert_eq!(entries.len(), 2);
+    }
+}

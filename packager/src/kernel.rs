@@ -1,0 +1,160 @@
+//! Where a kernel comes from: this machine, an unpacked root, or a Debian package; and that its parts belong together.
+
+mod bzimage;
+mod deb;
+
+use std::path::{Path, PathBuf};
+
+use codec::file::ReadError;
+use modtree::{Tree, TreeError};
+
+pub use deb::DebError;
+
+/// Larger than any kernel image: Debian's has 8 MB.
+const IMAGE_LIMIT: u64 = 512 << 20;
+
+/// Where to take the kernel and its modules from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KernelSource {
+    /// A directory that holds `boot/` and `lib/modules/` (or `usr/lib/modules/`): `/` for this machine.
+    Root(PathBuf),
+    /// A Debian package of a kernel (`linux-image-…_amd64.deb`).
+    Deb(PathBuf),
+}
+
+/// Which of the kernels there is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum KernelChoice {
+    /// The running one if its modules are there, else the only one.
+    #[default]
+    Default,
+    /// The one of this version, as in `lib/modules/VERSION`.
+    Version(String),
+    /// The one that this image file holds.
+    Image(PathBuf),
+}
+
+/// A kernel's modules, and its image where there is one.
+#[derive(Debug)]
+pub struct Kernel {
+    /// The modules.
+    pub tree: Tree,
+    /// The bootable image, for example `boot/vmlinuz-6.1.0-56-amd64`. It is absent on machines that only build images.
+    pub image: Option<PathBuf>,
+    /// Holds a package's files as long as they are needed.
+    _unpacked: Option<tempfile::TempDir>,
+}
+
+/// Why there is no kernel to use.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// The modules cannot be selected.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The package cannot be unpacked.
+    #[error(transparent)]
+    Deb(#[from] DebError),
+    /// The image cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A kernel image was given that is none, or of a kind whose version cannot be read.
+    #[error("`{}` is not a kernel image for x86 (bzImage): its boot header (`HdrS` at offset 0x202) is missing", path.display())]
+    NotAnImage {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Image and modules are of different kernels: the modules would not load.
+    #[error("the kernel image `{}` is version {image}, and the modules are version {modules}: take both from one kernel", path.display())]
+    VersionMismatch {
+        /// The image.
+        path: PathBuf,
+        /// The version in the image's header.
+        image: String,
+        /// The version of the modules.
+        modules: String,
+    },
+}
+
+impl Kernel {
+    /// Finds the kernel's modules and image, and checks that they belong together. No module is read.
+    ///
+    /// # Errors
+    /// See [`KernelError`].
+    pub fn open(source: &KernelSource, choice: &KernelChoice) -> Result<Self, KernelError> {
+        let (root, unpacked) = match source {
+            KernelSource::Root(root) => (root.clone(), None),
+            KernelSource::Deb(package) => {
+                let folder = deb::unpack(package)?;
+                (folder.path().to_path_buf(), Some(folder))
+            }
+        };
+        let (tree, image) = match choice {
+            KernelChoice::Default => Self::of_tree(&root, None)?,
+            KernelChoice::Version(version) => Self::of_tree(&root, Some(version))?,
+            KernelChoice::Image(path) => Self::of_image(&root, path)?,
+        };
+        Ok(Self {
+            tree,
+            image,
+            _unpacked: unpacked,
+        })
+    }
+
+    /// The modules' version, for example `6.1.0-56-amd64`.
+    pub fn version(&self) -> &str {
+        self.tree.version()
+    }
+
+    fn of_tree(root: &Path, version: Option<&str>) -> Result<(Tree, Option<PathBuf>), KernelError> {
+        let tree = Tree::select(root, version)?;
+        let image = [
+            root.join(format!("boot/vmlinuz-{}", tree.version())),
+            tree.dir().join("vmlinuz"),
+        ]
+        .into_iter()
+        .find(|path| path.is_file());
+        if let Some(path) = &image
+            && let Some(version) = image_version(path)?
+        {
+            check_version(path, version, tree.version())?;
+        }
+        Ok((tree, image))
+    }
+
+    fn of_image(root: &Path, path: &Path) -> Result<(Tree, Option<PathBuf>), KernelError> {
+        let version = image_version(path)?.ok_or_else(|| KernelError::NotAnImage {
+            path: path.to_path_buf(),
+        })?;
+        let tree = match Tree::select(root, Some(&version)) {
+            Ok(tree) => tree,
+            // The image's modules are not there: if others are, say that the two do not match.
+            Err(error) => match Tree::select(root, None) {
+                Ok(other) => {
+                    check_version(path, version, other.version())?;
+                    other
+                }
+                Err(_) => return Err(error.into()),
+            },
+        };
+        Ok((tree, Some(path.to_path_buf())))
+    }
+}
+
+/// The version that a kernel image says it is (`uname -r`), or `None` where it is of a kind that does not say.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn image_version(path: &Path) -> Result<Option<String>, ReadError> {
+    Ok(bzimage::version(&codec::file::read(path, IMAGE_LIMIT)?))
+}
+
+fn check_version(path: &Path, image: String, modules: &str) -> Result<(), KernelError> {
+    if image == modules {
+        return Ok(());
+    }
+    Err(KernelError::VersionMismatch {
+        path: path.to_path_buf(),
+        image,
+        modules: modules.to_owned(),
+    })
+}

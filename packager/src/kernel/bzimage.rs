@@ -1,0 +1,56 @@
+//! The boot header of an x86 kernel image, as `Documentation/arch/x86/boot.rst` of the kernel's source gives it.
+
+/// `HdrS`, at offset 0x202, says that the header is there.
+const MAGIC: (usize, &[u8]) = (0x202, b"HdrS");
+
+/// Offset of a `u16`: where the version's text stands, less 0x200.
+const VERSION_POINTER: usize = 0x20e;
+
+/// The version is the text's first word; a longer one is damage.
+const VERSION_MAX: usize = 128;
+
+/// The kernel's version (`uname -r`), or `None` where this is no such image.
+pub(super) fn version(image: &[u8]) -> Option<String> {
+    if !image.get(MAGIC.0..)?.starts_with(MAGIC.1) {
+        return None;
+    }
+    let pointer = image.get(VERSION_POINTER..)?.first_chunk::<2>()?;
+    let start = usize::from(u16::from_le_bytes(*pointer)) + 0x200;
+    let text = image.get(start..)?;
+    let end = text
+        .iter()
+        .take(VERSION_MAX)
+        .position(|byte| matches!(byte, b' ' | 0))?;
+    let version = std::str::from_utf8(&text[..end]).ok()?;
+    (!version.is_empty()).then(|| version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    fn image(text: &[u8]) -> Vec<u8> {
+        let mut image = vec![0; 0x400];
+        image[0x202..0x206].copy_from_slice(b"HdrS");
+        image[0x20e..0x210].copy_from_slice(&0x100u16.to_le_bytes());
+        image[0x300..0x300 + text.len()].copy_from_slice(text);
+        image
+    }
+
+    #[test]
+    fn the_version_is_the_first_word() {
+        let image = image(b"6.1.0-56-amd64 (builder@example) #1 SMP\0");
+        assert_eq!(version(&image).as_deref(), Some("6.1.0-56-amd64"));
+    }
+
+    #[test]
+    fn other_files_have_none() {
+        assert_eq!(version(b""), None);
+        assert_eq!(version(&[0; 0x400]), None);
+        assert_eq!(version(&image(b"")), None);
+        let mut beyond = image(b"6.1");
+        beyond[0x20e..0x210].copy_from_slice(&0xffffu16.to_le_bytes());
+        assert_eq!(version(&beyond), None);
+        assert_eq!(version(&image(&[b'x'; 0x100])), None);
+    }
+}

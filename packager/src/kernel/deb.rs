@@ -1,0 +1,185 @@
+//! Debian packages (deb(5)): an `ar` archive whose member `data.tar.…` holds the files.
+//!
+//! Only `boot/` and `lib/modules/` (or `usr/lib/modules/`) are unpacked, as plain files into a private directory that is
+//! removed at the end. Names with `..` and links are not followed: a package cannot write elsewhere.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use codec::Member;
+use codec::file::ReadError;
+
+/// Larger than any kernel package: Debian's has 70 MB, with debug information 1 GB.
+const PACKAGE_LIMIT: u64 = 2 << 30;
+
+/// The most that is unpacked from one package: Debian's kernel has 400 MB of modules.
+const UNPACKED_LIMIT: u64 = 4 << 30;
+
+/// Why a package could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum DebError {
+    /// The package cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The file is not a Debian package.
+    #[error("`{}` is not a Debian package: {reason}", path.display())]
+    NotADeb {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// The package is damaged.
+    #[error("cannot unpack `{}`: {source}", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: io::Error,
+    },
+    /// The package holds no modules.
+    #[error("`{}` holds no kernel modules; name the package that has them (linux-image-VERSION, not linux-image-ARCH, which only depends on it)", path.display())]
+    NoModules {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The private directory cannot be written.
+    #[error("cannot unpack `{}` into `{}`: {source}", path.display(), folder.display())]
+    Write {
+        /// The package.
+        path: PathBuf,
+        /// The private directory.
+        folder: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// Unpacks the kernel and modules of a package into a directory that goes away with the result.
+pub(super) fn unpack(path: &Path) -> Result<tempfile::TempDir, DebError> {
+    let bytes = codec::file::read(path, PACKAGE_LIMIT)?;
+    let data = data_member(&bytes).map_err(|reason| DebError::NotADeb {
+        path: path.to_path_buf(),
+        reason,
+    })?;
+    let write_error = |folder: &Path, source| DebError::Write {
+        path: path.to_path_buf(),
+        folder: folder.to_path_buf(),
+        source,
+    };
+    let folder = tempfile::Builder::new()
+        .prefix("packager-deb-")
+        .tempdir()
+        .map_err(|source| write_error(&std::env::temp_dir(), source))?;
+    let reader: Box<dyn Read + '_> = match Member::new(data) {
+        Some(member) => Box::new(member),
+        None => Box::new(data),
+    };
+    let files = unpack_tar(reader, folder.path()).map_err(|error| match error {
+        Problem::Data(source) => DebError::Data {
+            path: path.to_path_buf(),
+            source,
+        },
+        Problem::Write(source) => write_error(folder.path(), source),
+    })?;
+    if files == 0 {
+        return Err(DebError::NoModules {
+            path: path.to_path_buf(),
+        });
+    }
+    Ok(folder)
+}
+
+/// The bytes of the member `data.tar.…`.
+fn data_member(bytes: &[u8]) -> Result<&[u8], String> {
+    let archive = object::read::archive::ArchiveFile::parse(bytes)
+        .map_err(|error| format!("no ar archive ({error})"))?;
+    for member in archive.members() {
+        let member = member.map_err(|error| format!("its ar archive is damaged ({error})"))?;
+        if member.name().starts_with(b"data.tar") {
+            return member
+                .data(bytes)
+                .map_err(|error| format!("its member data.tar is damaged ({error})"));
+        }
+    }
+    Err("it has no member data.tar".to_owned())
+}
+
+enum Problem {
+    Data(io::Error),
+    Write(io::Error),
+}
+
+/// Writes the wanted regular files below `folder`; tells how many of them are modules.
+fn unpack_tar(reader: Box<dyn Read + '_>, folder: &Path) -> Result<usize, Problem> {
+    let mut modules = 0;
+    let mut room = UNPACKED_LIMIT;
+    let mut archive = tar::Archive::new(reader);
+    for entry in archive.entries().map_err(Problem::Data)? {
+        let mut entry = entry.map_err(Problem::Data)?;
+        let name = entry.path().map_err(Problem::Data)?.into_owned();
+        let Some(name) = wanted(&name).filter(|_| entry.header().entry_type().is_file()) else {
+            continue;
+        };
+        let mut contents = Vec::new();
+        (&mut entry)
+            .take(room + 1)
+            .read_to_end(&mut contents)
+            .map_err(Problem::Data)?;
+        room = room
+            .checked_sub(contents.len() as u64)
+            .ok_or_else(|| Problem::Data(io::Error::other("it holds more than 4 GiB")))?;
+        let target = folder.join(&name);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).map_err(Problem::Write)?;
+        }
+        fs::write(&target, contents).map_err(Problem::Write)?;
+        modules += usize::from(name.components().any(|part| part.as_os_str() == "modules"));
+    }
+    Ok(modules)
+}
+
+/// The name without its leading `./`, if the file belongs to a kernel and the name stays inside the directory.
+fn wanted(name: &Path) -> Option<PathBuf> {
+    let parts: Vec<_> = name
+        .components()
+        .filter(|part| !matches!(part, Component::CurDir))
+        .collect();
+    let inside = parts
+        .iter()
+        .all(|part| matches!(part, Component::Normal(_)));
+    let clean: PathBuf = parts.iter().collect();
+    let known = ["boot", "lib/modules", "usr/lib/modules"];
+    (inside && known.iter().any(|folder| clean.starts_with(folder))).then_some(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_kernels_files_are_wanted_and_none_that_climbs_out() {
+        let wanted = |name: &str| wanted(Path::new(name));
+        assert_eq!(
+            wanted("./boot/vmlinuz-6.1"),
+            Some("boot/vmlinuz-6.1".into())
+        );
+        assert_eq!(
+            wanted("./usr/lib/modules/6.12/modules.order"),
+            Some("usr/lib/modules/6.12/modules.order".into())
+        );
+        assert_eq!(wanted("./usr/share/doc/linux/copyright"), None);
+        assert_eq!(wanted("./boot/../../etc/passwd"), None);
+        assert_eq!(wanted("/boot/vmlinuz"), None);
+    }
+
+    #[test]
+    fn a_file_that_is_no_package_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.deb");
+        fs::write(&path, "no package").unwrap();
+        let error = unpack(&path).unwrap_err();
+        assert!(matches!(error, DebError::NotADeb { .. }), "{error}");
+    }
+}

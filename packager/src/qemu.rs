@@ -1,0 +1,254 @@
+//! Boots images in QEMU: to look at, and to prove that they work.
+//!
+//! [`Machine`] says what the emulated PC has. [`Machine::interactive`] leaves it to the user, on the terminal;
+//! [`Machine::start`] gives a [`Session`], which reads the serial console, types into it, presses keys and plugs sticks.
+
+mod accel;
+mod monitor;
+mod session;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+
+pub use accel::{Accelerator, kvm_works};
+pub use monitor::MonitorError;
+pub use session::{Output, Session};
+
+/// The program; the package is Debian's name for it.
+const PROGRAM: &str = "qemu-system-x86_64";
+const PACKAGE: &str = "qemu-system-x86";
+
+/// A USB host controller, by the interface that the kernel's driver is named after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsbController {
+    /// USB 3, as in every PC of the last ten years.
+    #[default]
+    Xhci,
+    /// USB 2.
+    Ehci,
+    /// USB 1, Intel's and VIA's.
+    Uhci,
+    /// USB 1, everybody else's.
+    Ohci,
+}
+
+impl UsbController {
+    /// The names for command lines.
+    pub const ALL: [(&'static str, UsbController); 4] = [
+        ("xhci", UsbController::Xhci),
+        ("ehci", UsbController::Ehci),
+        ("uhci", UsbController::Uhci),
+        ("ohci", UsbController::Ohci),
+    ];
+
+    fn device(self) -> &'static str {
+        match self {
+            UsbController::Xhci => "qemu-xhci",
+            UsbController::Ehci => "usb-ehci",
+            UsbController::Uhci => "piix3-usb-uhci",
+            UsbController::Ohci => "pci-ohci",
+        }
+    }
+}
+
+/// An emulated PC, started with a kernel and an initramfs.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// The kernel's image.
+    pub kernel: PathBuf,
+    /// The initramfs.
+    pub initramfs: PathBuf,
+    /// The kernel's command line.
+    pub append: String,
+    /// Memory, in MiB.
+    pub memory: u32,
+    /// How instructions are carried out.
+    pub accelerator: Accelerator,
+    /// The USB host controller.
+    pub controller: UsbController,
+    /// Raw disk images that are plugged in as USB sticks.
+    pub sticks: Vec<PathBuf>,
+    /// A VNC display for the screen, for example `:0`; without one there is a screen that nobody sees.
+    pub vnc: Option<String>,
+}
+
+impl Machine {
+    /// The command line that gives a shell on the screen and on the serial port; the kernel's messages go to both. It ends
+    /// after a panic instead of standing still.
+    pub const CONSOLES: &'static str = "console=tty0 console=ttyS0 panic=1";
+
+    /// A PC with 512 MiB, an xHCI controller and nothing plugged in.
+    pub fn new(kernel: impl Into<PathBuf>, initramfs: impl Into<PathBuf>) -> Self {
+        Self {
+            kernel: kernel.into(),
+            initramfs: initramfs.into(),
+            append: Self::CONSOLES.to_owned(),
+            memory: 512,
+            accelerator: Accelerator::Tcg,
+            controller: UsbController::default(),
+            sticks: Vec::new(),
+            vnc: None,
+        }
+    }
+
+    /// Runs the machine on this terminal until it powers off. Ctrl-A X ends it at once.
+    ///
+    /// # Errors
+    /// [`QemuError::Missing`], [`QemuError::Start`].
+    pub fn interactive(&self) -> Result<ExitStatus, QemuError> {
+        let mut command = self.command();
+        command.args(["-serial", "mon:stdio"]);
+        command.status().map_err(QemuError::start)
+    }
+
+    /// Starts the machine under the caller's control. It is killed when the session is dropped.
+    ///
+    /// # Errors
+    /// [`QemuError::Missing`], [`QemuError::Start`], [`QemuError::Ended`], [`QemuError::Monitor`].
+    pub fn start(&self) -> Result<Session, QemuError> {
+        let folder = tempfile::Builder::new()
+            .prefix("packager-qemu-")
+            .tempdir()
+            .map_err(QemuError::Start)?;
+        let socket = folder.path().join("monitor");
+        let stderr_path = folder.path().join("stderr");
+        let stderr = std::fs::File::create(&stderr_path).map_err(QemuError::Start)?;
+        let mut command = self.command();
+        command
+            .args(["-serial", "stdio", "-qmp"])
+            .arg(joined(&[
+                &"unix:".into(),
+                &escaped(&socket),
+                &",server=on,wait=off".into(),
+            ]))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(stderr);
+        let child = command.spawn().map_err(QemuError::start)?;
+        Session::attach(child, folder, &socket, stderr_path)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["-no-user-config", "-nodefaults", "-no-reboot"])
+            .args(["-machine", "pc", "-vga", "std"])
+            .args(["-accel", self.accelerator.argument()])
+            .arg("-m")
+            .arg(self.memory.to_string())
+            .arg("-kernel")
+            .arg(&self.kernel)
+            .arg("-initrd")
+            .arg(&self.initramfs)
+            .arg("-append")
+            .arg(&self.append)
+            .arg("-device")
+            .arg(format!("{},id=usb", self.controller.device()))
+            .arg("-display")
+            .arg(match &self.vnc {
+                Some(display) => format!("vnc={display}"),
+                None => "none".to_owned(),
+            });
+        for (number, stick) in self.sticks.iter().enumerate() {
+            command.arg("-drive").arg(joined(&[
+                &format!("if=none,id=stick{number},format=raw,file=").into(),
+                &escaped(stick),
+            ]));
+            command.arg("-device").arg(format!(
+                "usb-storage,bus=usb.0,id=usb-stick{number},drive=stick{number},removable=on"
+            ));
+        }
+        command
+    }
+}
+
+/// QEMU's option lists end at a comma; a doubled one stands for itself.
+fn escaped(path: &std::path::Path) -> OsString {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let mut out = Vec::new();
+    for &byte in path.as_os_str().as_bytes() {
+        out.push(byte);
+        if byte == b',' {
+            out.push(byte);
+        }
+    }
+    OsString::from_vec(out)
+}
+
+fn joined(parts: &[&OsString]) -> OsString {
+    parts.iter().map(|part| part.as_os_str()).collect()
+}
+
+/// Why a machine does not run, or does not do what was expected of it.
+#[derive(Debug, thiserror::Error)]
+pub enum QemuError {
+    /// QEMU is not installed.
+    #[error("{PROGRAM} is not on PATH; install the package {PACKAGE}")]
+    Missing,
+    /// QEMU, or what it needs, cannot be started.
+    #[error("cannot start {PROGRAM}: {0}")]
+    Start(#[source] io::Error),
+    /// QEMU ended, or the machine powered off, when something else was expected.
+    #[error("the machine ended ({status}) while waiting for {expected}{stderr}{tail}")]
+    Ended {
+        /// How QEMU ended.
+        status: String,
+        /// What was waited for.
+        expected: String,
+        /// What QEMU wrote to its standard error, after a line break.
+        stderr: String,
+        /// The last lines of the console, after a line break.
+        tail: String,
+    },
+    /// What was expected did not come in time.
+    #[error("nothing like {expected} within {seconds} s on the console{tail}")]
+    Timeout {
+        /// What was waited for.
+        expected: String,
+        /// For how long, in seconds.
+        seconds: u64,
+        /// The last lines of the console, after a line break.
+        tail: String,
+    },
+    /// The console cannot be read or written.
+    #[error("the connection to the machine broke: {0}")]
+    Connection(#[from] io::Error),
+    /// The monitor refused a command.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+}
+
+impl QemuError {
+    fn start(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => QemuError::Missing,
+            _ => QemuError::Start(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_in_a_path_is_doubled() {
+        assert_eq!(escaped("a,b.img".as_ref()), "a,,b.img");
+    }
+
+    #[test]
+    fn every_stick_is_a_device_on_the_controller() {
+        let mut machine = Machine::new("vmlinuz", "simple.igz");
+        machine.controller = UsbController::Ehci;
+        machine.sticks = vec!["one.img".into(), "two.img".into()];
+        let arguments: Vec<_> = machine
+            .command()
+            .get_args()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect();
+        assert!(arguments.contains(&"usb-ehci,id=usb".to_owned()));
+        assert!(arguments.contains(&"if=none,id=stick1,format=raw,file=two.img".to_owned()));
+    }
+}

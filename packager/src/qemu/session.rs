@@ -1,0 +1,428 @@
+//! A running machine under a program's control: its serial console, its keyboard, its USB ports.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::monitor::Monitor;
+use super::{MonitorError, QemuError};
+
+/// QEMU opens its monitor's socket before it starts the guest; this is for a machine under heavy load.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Stands between a command's output and its exit code; see [`Session::run`].
+const END_MARK: &str = "<end ";
+
+/// How much of the console an error shows.
+const TAIL_LINES: usize = 15;
+
+/// A running machine.
+#[derive(Debug)]
+pub struct Session {
+    child: Child,
+    stdin: ChildStdin,
+    console: Arc<Console>,
+    monitor: Monitor,
+    /// How much of the console [`expect`](Self::expect) has gone past.
+    position: usize,
+    sticks: usize,
+    stderr: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+/// What a command in the guest printed, and its exit code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Standard output and error, with the line ends of the terminal made plain.
+    pub text: String,
+    /// The exit code.
+    pub code: i32,
+}
+
+/// What the serial console has shown so far.
+#[derive(Debug, Default)]
+struct Console {
+    state: Mutex<ConsoleState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct ConsoleState {
+    bytes: Vec<u8>,
+    ended: bool,
+    /// Whether what arrives is shown on standard output as well.
+    shown: bool,
+}
+
+impl Console {
+    fn lock(&self) -> MutexGuard<'_, ConsoleState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn follow(&self, mut source: impl Read) {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = source.read(&mut buffer) {
+            let mut state = self.lock();
+            state.bytes.extend_from_slice(&buffer[..read]);
+            if state.shown {
+                // A terminal that is gone is no reason to stop the machine.
+                let mut stdout = io::stdout().lock();
+                let _ = stdout
+                    .write_all(&buffer[..read])
+                    .and_then(|()| stdout.flush());
+            }
+            self.changed.notify_all();
+        }
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+}
+
+impl Session {
+    pub(super) fn attach(
+        mut child: Child,
+        folder: tempfile::TempDir,
+        socket: &Path,
+        stderr: PathBuf,
+    ) -> Result<Self, QemuError> {
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(QemuError::Start(io::Error::other(
+                "its console is not connected",
+            )));
+        };
+        let console = Arc::new(Console::default());
+        let follower = Arc::clone(&console);
+        thread::spawn(move || follower.follow(stdout));
+        let start = Instant::now();
+        loop {
+            match Monitor::connect(socket) {
+                Ok(monitor) => {
+                    return Ok(Self {
+                        child,
+                        stdin,
+                        console,
+                        monitor,
+                        position: 0,
+                        sticks: 0,
+                        stderr,
+                        _folder: folder,
+                    });
+                }
+                Err(error) => {
+                    if let Some(status) = child.try_wait()? {
+                        return Err(QemuError::Ended {
+                            status: status.to_string(),
+                            expected: "QEMU to start".to_owned(),
+                            stderr: after_line_break(&read_text(&stderr)),
+                            tail: String::new(),
+                        });
+                    }
+                    if start.elapsed() > START_PATIENCE {
+                        let _ = child.kill();
+                        return Err(error.into());
+                    }
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+        }
+    }
+
+    /// Shows the console on standard output while it comes in.
+    pub fn show(&mut self) {
+        self.console.lock().shown = true;
+    }
+
+    /// All that the console has shown so far.
+    pub fn transcript(&self) -> String {
+        String::from_utf8_lossy(&self.console.lock().bytes).into_owned()
+    }
+
+    /// Waits until `text` is on the console, after what was expected before.
+    ///
+    /// # Errors
+    /// [`QemuError::Timeout`] where it does not come; [`QemuError::Ended`] where the machine ends before.
+    pub fn expect(&mut self, text: &str, timeout: Duration) -> Result<(), QemuError> {
+        self.expect_any(&[text], timeout).map(|_| ())
+    }
+
+    /// Waits until one of `texts` is on the console; tells which one came first.
+    ///
+    /// # Errors
+    /// As [`expect`](Self::expect).
+    pub fn expect_any(&mut self, texts: &[&str], timeout: Duration) -> Result<usize, QemuError> {
+        let deadline = Instant::now() + timeout;
+        let expected = || {
+            texts
+                .iter()
+                .map(|text| format!("`{text}`"))
+                .collect::<Vec<_>>()
+                .join(" or ")
+        };
+        let mut state = self.console.lock();
+        loop {
+            let new = &state.bytes[self.position..];
+            let found = texts
+                .iter()
+                .enumerate()
+                .filter_map(|(which, text)| Some((find(new, text.as_bytes())? + text.len(), which)))
+                .min();
+            if let Some((end, which)) = found {
+                self.position += end;
+                return Ok(which);
+            }
+            let tail = tail(&state.bytes);
+            if state.ended {
+                drop(state);
+                return Err(self.ended(expected(), tail));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(QemuError::Timeout {
+                    expected: expected(),
+                    seconds: timeout.as_secs(),
+                    tail,
+                });
+            }
+            state = self
+                .console
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Types text into the serial console.
+    ///
+    /// # Errors
+    /// [`QemuError::Connection`].
+    pub fn send(&mut self, text: &[u8]) -> Result<(), QemuError> {
+        self.stdin.write_all(text)?;
+        self.stdin.flush()?;
+        Ok(())
+    }
+
+    /// Runs a command in the shell on the serial console and waits for its end.
+    ///
+    /// # Errors
+    /// As [`expect`](Self::expect).
+    pub fn run(&mut self, command: &str, timeout: Duration) -> Result<Output, QemuError> {
+        // The quotes keep the shell's echo of this line from looking like the marks themselves.
+        self.send(format!("echo '<be''gin>'; {{ {command}; }}; echo '<en''d' $?'>'\n").as_bytes())?;
+        self.expect("<begin>", timeout)?;
+        let start = self.position;
+        self.expect(END_MARK, timeout)?;
+        let end = self.position;
+        self.expect(">", timeout)?;
+        let state = self.console.lock();
+        let code = String::from_utf8_lossy(&state.bytes[end..self.position - 1]).into_owned();
+        let text = &state.bytes[start..end - END_MARK.len()];
+        Ok(Output {
+            text: guest_text(text).trim_start_matches('\n').to_owned(),
+            code: code.trim().parse().unwrap_or(-1),
+        })
+    }
+
+    /// Presses a key or a chord of the PC's keyboard, by QEMU's names: `semicolon`, `shift-2`, `alt_r-2`.
+    ///
+    /// # Errors
+    /// [`QemuError::Monitor`], also where QEMU knows no such key.
+    pub fn press(&mut self, keys: &str) -> Result<(), QemuError> {
+        let printed = self.monitor.human(&format!("sendkey {keys}"))?;
+        self.refused_if(!printed.trim().is_empty(), "sendkey", &printed)?;
+        // The emulated controller drops keys that come faster than the guest reads them.
+        thread::sleep(Duration::from_millis(150));
+        Ok(())
+    }
+
+    /// Plugs a raw disk image in as a USB stick; gives the name to [`unplug`](Self::unplug) it by.
+    ///
+    /// # Errors
+    /// [`QemuError::Monitor`].
+    pub fn plug(&mut self, image: &Path) -> Result<String, QemuError> {
+        self.sticks += 1;
+        let drive = format!("plugged{}", self.sticks);
+        let id = format!("usb-{drive}");
+        let printed = self.monitor.human(&format!(
+            "drive_add 0 if=none,id={drive},format=raw,file={}",
+            super::escaped(image).display()
+        ))?;
+        self.refused_if(printed.trim() != "OK", "drive_add", &printed)?;
+        self.monitor.execute(
+            "device_add",
+            json!({ "driver": "usb-storage", "bus": "usb.0", "id": id, "drive": drive, "removable": true }),
+        )?;
+        Ok(id)
+    }
+
+    /// Pulls out what [`plug`](Self::plug) has plugged in.
+    ///
+    /// # Errors
+    /// [`QemuError::Monitor`].
+    pub fn unplug(&mut self, id: &str) -> Result<(), QemuError> {
+        self.monitor.execute("device_del", json!({ "id": id }))?;
+        Ok(())
+    }
+
+    /// Saves what is on the screen, as a PPM picture.
+    ///
+    /// # Errors
+    /// [`QemuError::Monitor`].
+    pub fn screenshot(&mut self, path: &Path) -> Result<(), QemuError> {
+        self.monitor
+            .execute("screendump", json!({ "filename": path }))?;
+        Ok(())
+    }
+
+    /// Waits for the machine to power off.
+    ///
+    /// # Errors
+    /// [`QemuError::Timeout`].
+    pub fn wait(&mut self, timeout: Duration) -> Result<(), QemuError> {
+        let deadline = Instant::now() + timeout;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                return Err(QemuError::Timeout {
+                    expected: "the machine's end".to_owned(),
+                    seconds: timeout.as_secs(),
+                    tail: tail(&self.console.lock().bytes),
+                });
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Connects the console to this process's standard input and output until the machine powers off.
+    ///
+    /// # Errors
+    /// [`QemuError::Connection`].
+    pub fn interact(mut self) -> Result<(), QemuError> {
+        self.show();
+        let mut keyboard = self.stdin.try_clone_for_forwarding()?;
+        thread::spawn(move || {
+            let mut buffer = [0; 256];
+            while let Ok(read @ 1..) = io::stdin().read(&mut buffer) {
+                if keyboard.write_all(&buffer[..read]).is_err() {
+                    break;
+                }
+            }
+        });
+        self.child.wait()?;
+        Ok(())
+    }
+
+    fn refused_if(&self, refused: bool, command: &str, reason: &str) -> Result<(), QemuError> {
+        if !refused {
+            return Ok(());
+        }
+        Err(MonitorError::Refused {
+            command: command.to_owned(),
+            reason: reason.trim().to_owned(),
+        }
+        .into())
+    }
+
+    fn ended(&mut self, expected: String, tail: String) -> QemuError {
+        let status = match self.child.wait() {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        QemuError::Ended {
+            status,
+            expected,
+            stderr: after_line_break(&read_text(&self.stderr)),
+            tail,
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A second handle on a pipe's write end, for a thread of its own.
+trait TryCloneForForwarding {
+    fn try_clone_for_forwarding(&self) -> io::Result<std::fs::File>;
+}
+
+impl TryCloneForForwarding for ChildStdin {
+    fn try_clone_for_forwarding(&self) -> io::Result<std::fs::File> {
+        use std::os::fd::AsFd;
+        Ok(self.as_fd().try_clone_to_owned()?.into())
+    }
+}
+
+fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, text)
+}
+
+/// The last lines, for an error; begins with a line break unless there is nothing.
+fn tail(bytes: &[u8]) -> String {
+    let text = guest_text(bytes);
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+    after_line_break(&last.join("\n"))
+}
+
+fn after_line_break(text: &str) -> String {
+    match text.trim_end() {
+        "" => String::new(),
+        text => text
+            .lines()
+            .fold(String::new(), |out, line| out + "\n    " + line),
+    }
+}
+
+fn read_text(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
+
+/// What a terminal would show as plain lines: without carriage returns and escape sequences.
+fn guest_text(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut out = String::new();
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\r' => {}
+            '\x1b' if characters.peek() == Some(&'[') => {
+                characters.next();
+                // A control sequence ends with a byte from @ to ~.
+                while characters.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_and_carriage_returns_are_gone() {
+        assert_eq!(guest_text(b"\r\n\x1b[6na\x1b[1;32mb\x1b[m\r\n"), "\nab\n");
+    }
+
+    #[test]
+    fn the_tail_is_indented_and_short() {
+        let long: String = (0..40).map(|n| format!("line {n}\r\n")).collect();
+        let tail = tail(long.as_bytes());
+        assert!(tail.starts_with("\n    line 25\n"), "{tail}");
+        assert!(tail.ends_with("line 39"));
+    }
+}
