@@ -3,7 +3,9 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, fs, io};
+use std::{fs, io};
+
+use crate::environment::{required, tool};
 
 /// The mode of a run of `loadkeys`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +26,7 @@ impl Loadkeys {
     /// # Panics
     /// Where it is not installed and `REQUIRE_ORACLES=1`.
     pub fn find() -> Option<Self> {
-        if Command::new("loadkeys").arg("--version").output().is_ok() {
-            return Some(Self(()));
-        }
-        missing("loadkeys (package kbd)");
-        None
+        tool("loadkeys").map(|_| Self(()))
     }
 
     /// What it writes for a keymap's file.
@@ -84,10 +82,8 @@ pub fn console_data() -> Vec<PathBuf> {
     let mut maps = Vec::new();
     collect(Path::new("/usr/share/keymaps"), &mut maps);
     maps.sort();
-    if maps.is_empty() {
-        missing("/usr/share/keymaps (package console-data)");
-    }
-    maps
+    let there = (!maps.is_empty()).then_some(maps);
+    required(there, "/usr/share/keymaps (package console-data)").unwrap_or_default()
 }
 
 fn collect(directory: &Path, maps: &mut Vec<PathBuf>) {
@@ -99,12 +95,4 @@ fn collect(directory: &Path, maps: &mut Vec<PathBuf>) {
             maps.push(path);
         }
     }
-}
-
-fn missing(what: &str) {
-    assert!(
-        env::var_os("REQUIRE_ORACLES").is_none_or(|value| value != "1"),
-        "{what} is missing, and REQUIRE_ORACLES=1"
-    );
-    eprintln!("skipped: {what} is not installed");
 }

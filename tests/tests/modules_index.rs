@@ -1,13 +1,26 @@
 //! The text indexes of a subset: the same bytes as depmod's, and good enough for busybox's modprobe.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use std::path::Path;
 use std::process::Command;
 
 use modtree::{Closure, ClosureOptions, ModuleName, Planned, Tree, closure, index};
-use tests::modules::{corpus, run, tool};
+use tests::environment::{kernel, tool};
+use tests::modules::{run, shadow};
 
 const ROOTS: [&str; 9] = [
-    "usb_storage", "vfat", "usbhid", "ext4", "btrfs", "virtio_net", "i915", "tun", "mac80211",
+    "usb_storage",
+    "vfat",
+    "usbhid",
+    "ext4",
+    "btrfs",
+    "virtio_net",
+    "i915",
+    "tun",
+    "mac80211",
 ];
 
 /// Copies the modules of a closure below `dir`, and writes the indexes beside them.
@@ -34,7 +47,7 @@ fn found(tree: &Tree) -> Closure {
 
 #[test]
 fn text_indexes_are_the_same_bytes_as_depmods() {
-    let (Some(original), Some(depmod)) = (corpus("linux-6.1"), tool("depmod", "kmod")) else {
+    let (Some(original), Some(depmod)) = (kernel("linux-6.1"), tool("depmod")) else {
         return;
     };
     let tree = Tree::select(&original, None).unwrap();
@@ -44,11 +57,20 @@ fn text_indexes_are_the_same_bytes_as_depmods() {
     let ours = lay_out(&tree, &closure, &dir);
     // What is our own must not be taken for depmod's.
     for (name, _) in &ours {
-        if !["modules.order", "modules.builtin", "modules.builtin.modinfo"].contains(name) {
+        if ![
+            "modules.order",
+            "modules.builtin",
+            "modules.builtin.modinfo",
+        ]
+        .contains(name)
+        {
             std::fs::remove_file(dir.join(name)).unwrap();
         }
     }
-    run(Command::new(depmod).arg("-b").arg(root.path()).arg(tree.version()));
+    run(Command::new(depmod)
+        .arg("-b")
+        .arg(root.path())
+        .arg(tree.version()));
     for (name, bytes) in ours {
         let theirs = std::fs::read(dir.join(name)).unwrap();
         assert!(bytes == theirs, "{name} is not depmod's");
@@ -57,11 +79,39 @@ fn text_indexes_are_the_same_bytes_as_depmods() {
     println!("{} modules, indexes compared", closure.modules.len());
 }
 
+/// The same for all 4,023 modules at once: every import, every export, and the order of all lines.
+#[test]
+fn text_indexes_of_the_whole_tree_are_depmods_too() {
+    let (Some(original), Some(depmod)) = (kernel("linux-6.1"), tool("depmod")) else {
+        return;
+    };
+    let tree = Tree::select(&original, None).unwrap();
+    let names = tree
+        .modules()
+        .unwrap()
+        .iter()
+        .map(|entry| entry.name.as_str());
+    let roots: Vec<&str> = names.collect();
+    let closure = closure(&tree, &roots, &ClosureOptions::default()).unwrap();
+    assert_eq!(closure.modules.len(), roots.len());
+    let root = tempfile::tempdir().unwrap();
+    let dir = shadow(tree.dir(), root.path());
+    run(Command::new(depmod)
+        .arg("-b")
+        .arg(root.path())
+        .arg(tree.version()));
+    for (name, bytes) in index::text(&tree, &closure, Planned::plain_relative).unwrap() {
+        let theirs = std::fs::read(dir.join(name)).unwrap();
+        assert!(bytes == theirs, "{name} is not depmod's");
+    }
+    println!("{} modules, indexes compared", roots.len());
+}
+
 /// busybox's modprobe reads /lib/modules of the running kernel, so the image's root becomes the root, and its version the
 /// running one.
 #[test]
 fn busybox_modprobe_finds_everything() {
-    let (Some(original), Some(busybox)) = (corpus("linux-6.1"), tool("busybox", "busybox-static")) else {
+    let (Some(original), Some(busybox)) = (kernel("linux-6.1"), tool("busybox")) else {
         return;
     };
     let unshare = Command::new("unshare").args(["-r", "true"]).status();
@@ -73,16 +123,25 @@ fn busybox_modprobe_finds_everything() {
     let closure = found(&tree);
     let root = tempfile::tempdir().unwrap();
     let release = run(Command::new("uname").arg("-r"));
-    lay_out(&tree, &closure, &root.path().join("lib/modules").join(release.trim()));
+    lay_out(
+        &tree,
+        &closure,
+        &root.path().join("lib/modules").join(release.trim()),
+    );
     std::fs::copy(busybox, root.path().join("busybox")).unwrap();
     let modprobe = |name: &str| {
         let mut command = Command::new("unshare");
-        command.args(["-r", "chroot"]).arg(root.path()).args(["/busybox", "modprobe", "-D", name]);
+        command
+            .args(["-r", "chroot"])
+            .arg(root.path())
+            .args(["/busybox", "modprobe", "-D", name]);
         command
     };
     let depends = |name: &str| run(&mut modprobe(name));
     let loaded = |lines: &str| -> Vec<ModuleName> {
-        let files = lines.lines().filter_map(|line| line.trim_end().rsplit('/').next());
+        let files = lines
+            .lines()
+            .filter_map(|line| line.trim_end().rsplit('/').next());
         files.map(ModuleName::new).collect()
     };
     for module in &closure.modules {
@@ -96,7 +155,10 @@ fn busybox_modprobe_finds_everything() {
     // A stick's modalias, as the kernel writes it.
     let lines = depends("usb:v0781p5567d0126dc00dsc00dp00ic08isc06ip50in00");
     let loaded = loaded(&lines);
-    assert!(loaded.contains(&"usb_storage".into()) && loaded.contains(&"uas".into()), "{lines}");
+    assert!(
+        loaded.contains(&"usb_storage".into()) && loaded.contains(&"uas".into()),
+        "{lines}"
+    );
     let builtin = modprobe("nls_base").output().unwrap().stderr;
     assert!(String::from_utf8_lossy(&builtin).contains("nls_base is builtin"));
 }

@@ -1,0 +1,281 @@
+//! Images that boot: Debian's 6.1 kernel in QEMU, with a USB stick on every kind of controller, and keys that are pressed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use packager::kernel::KernelSource;
+use packager::qemu::{Machine, Session, UsbController};
+use packager::{Plan, Recipe};
+use tests::environment::{command, has, kernel};
+use tests::stick::Stick;
+
+/// Translated, on a loaded machine of two processors, a boot takes up to a minute; this is only there to end a hang.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The image that the command makes with the Spanish keymap; all boots share it.
+struct Built {
+    folder: tempfile::TempDir,
+    kernel: PathBuf,
+    plan: Plan,
+}
+
+static BUILT: LazyLock<Option<Built>> = LazyLock::new(|| {
+    let root = kernel("linux-6.1")?;
+    let present = has(&["qemu-system-x86_64", "mformat", "busybox"]);
+    present.then(|| build(&root))
+});
+
+fn build(root: &Path) -> Built {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("simple.igz");
+    let status = command("packager")
+        .args(["initramfs", "--keymap", "es", "--root"])
+        .arg(root)
+        .arg("-o")
+        .arg(&image)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let recipe = Recipe {
+        kernel: KernelSource::Root(root.into()),
+        keymap: Some("es".into()),
+        ..Recipe::default()
+    };
+    let plan = Plan::new(&recipe).unwrap();
+    let kernel = plan.kernel_image.clone().unwrap();
+    Built {
+        folder,
+        kernel,
+        plan,
+    }
+}
+
+impl Built {
+    fn image(&self) -> PathBuf {
+        self.folder.path().join("simple.igz")
+    }
+
+    fn machine(&self) -> Machine {
+        Machine::new(&self.kernel, self.image())
+    }
+
+    fn stick(&self, name: &str) -> Stick {
+        let stick = Stick::create(&self.folder.path().join(name)).unwrap();
+        stick.write("HELLO.TXT", b"Hola\n").unwrap();
+        stick
+    }
+}
+
+/// Waits until init has done its work and a shell is there.
+fn boot(machine: &Machine) -> Session {
+    let mut session = machine.start().unwrap();
+    session.expect("init: ready", PATIENCE).unwrap();
+    session.expect("# ", PATIENCE).unwrap();
+    session
+}
+
+/// Runs a command that must succeed; gives what it prints.
+fn run(session: &mut Session, command: &str) -> String {
+    let output = session.run(command, PATIENCE).unwrap();
+    assert_eq!(output.code, 0, "`{command}` in the guest:\n{}", output.text);
+    output.text
+}
+
+fn power_off(mut session: Session) {
+    session.send(b"poweroff\n").unwrap();
+    session.wait(PATIENCE).unwrap();
+    let transcript = session.transcript();
+    assert!(!transcript.contains("Kernel panic"), "{transcript}");
+}
+
+fn the_stick_works_behind(controller: UsbController) {
+    let Some(built) = &*BUILT else { return };
+    let stick = built.stick(&format!("{controller:?}.img"));
+    let mut machine = built.machine();
+    machine.controller = controller;
+    machine.sticks = vec![stick.path().into()];
+    let mut session = boot(&machine);
+    run(
+        &mut session,
+        "until [ -b /dev/sda1 ]; do usleep 50000; done",
+    );
+    run(&mut session, "mount -t vfat /dev/sda1 /mnt");
+    assert_eq!(run(&mut session, "cat /mnt/HELLO.TXT").trim(), "Hola");
+    run(&mut session, "uname -r > /mnt/WRITTEN.TXT");
+    run(&mut session, "umount /mnt");
+    the_loaded_modules_are_the_planned_ones(built, &mut session);
+    power_off(session);
+    let written = String::from_utf8(stick.read("WRITTEN.TXT").unwrap()).unwrap();
+    assert_eq!(written.trim(), built.plan.version);
+}
+
+/// Nothing is loaded that was not planned, what is planned and not loaded has a reason, and no symbol was unknown.
+fn the_loaded_modules_are_the_planned_ones(built: &Built, session: &mut Session) {
+    let loaded = run(session, "cat /proc/modules");
+    let loaded: BTreeSet<_> = loaded
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    let planned: BTreeSet<_> = built.plan.modules.iter().map(String::as_str).collect();
+    assert!(
+        loaded.is_subset(&planned),
+        "not planned: {:?}",
+        loaded.difference(&planned)
+    );
+    assert!(!loaded.is_empty());
+    let log = run(session, "cat /run/modprobe.log");
+    for absent in planned.difference(&loaded) {
+        let reason = log
+            .lines()
+            .find(|line| line.contains(&format!("module {absent} ")));
+        let reason = reason.unwrap_or_else(|| {
+            panic!("{absent} is planned, not loaded, and there is no reason:\n{log}")
+        });
+        assert!(reason.contains("No such device"), "{reason}");
+    }
+    let kernel_log = run(session, "dmesg").to_lowercase();
+    assert!(!kernel_log.contains("unknown symbol"), "{kernel_log}");
+}
+
+#[test]
+fn the_stick_works_behind_xhci() {
+    the_stick_works_behind(UsbController::Xhci);
+}
+
+#[test]
+fn the_stick_works_behind_ehci() {
+    the_stick_works_behind(UsbController::Ehci);
+}
+
+#[test]
+fn the_stick_works_behind_uhci() {
+    the_stick_works_behind(UsbController::Uhci);
+}
+
+#[test]
+fn the_stick_works_behind_ohci() {
+    the_stick_works_behind(UsbController::Ohci);
+}
+
+#[test]
+fn a_stick_comes_and_goes() {
+    let Some(built) = &*BUILT else { return };
+    let stick = built.stick("hotplug.img");
+    let mut session = boot(&built.machine());
+    assert_ne!(session.run("[ -e /dev/sda1 ]", PATIENCE).unwrap().code, 0);
+    let id = session.plug(stick.path()).unwrap();
+    run(
+        &mut session,
+        "until [ -b /dev/sda1 ]; do usleep 50000; done",
+    );
+    session.unplug(&id).unwrap();
+    run(
+        &mut session,
+        "while [ -e /dev/sda1 ] || [ -e /dev/sda ]; do usleep 50000; done",
+    );
+    power_off(session);
+}
+
+#[test]
+fn keys_come_out_as_the_spanish_layout_says() {
+    let Some(built) = &*BUILT else { return };
+    let mut session = boot(&built.machine());
+    // A terminal of its own, in the foreground, raw, and held open: its settings go when nobody has it open.
+    run(&mut session, "chvt 9");
+    run(
+        &mut session,
+        "( stty raw -echo; : >/tmp/open; dd bs=1 count=6 2>/dev/null | hexdump -ve '1/1 \"%02x\"' >/tmp/typed ) </dev/tty9 & true",
+    );
+    run(
+        &mut session,
+        "until [ -e /tmp/open ]; do usleep 50000; done; sleep 1",
+    );
+    // On a PC's keyboard `semicolon` is the key right of L.
+    for keys in ["semicolon", "q", "shift-2", "alt_r-2", "minus"] {
+        session.press(keys).unwrap();
+    }
+    run(
+        &mut session,
+        "until [ $(wc -c </tmp/typed) -ge 12 ]; do usleep 50000; done",
+    );
+    let typed = run(&mut session, "cat /tmp/typed");
+    let expected: String = "ñq\"@'".bytes().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(typed.trim(), expected);
+    power_off(session);
+}
+
+#[test]
+fn every_applet_is_reachable_by_name() {
+    let Some(built) = &*BUILT else { return };
+    let mut session = boot(&built.machine());
+    let missing = run(
+        &mut session,
+        "for applet in $(busybox --list); do for folder in /bin /sbin /usr/bin /usr/sbin; do [ -x $folder/$applet ] || echo $folder/$applet; done; done",
+    );
+    assert_eq!(missing.trim(), "");
+    let listed: BTreeSet<_> = run(&mut session, "busybox --list")
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let in_plan: BTreeSet<_> = built
+        .plan
+        .items()
+        .filter_map(|(path, _)| path.strip_prefix("bin/").map(str::to_owned))
+        .collect();
+    assert_eq!(listed, in_plan);
+    // A shell on the screen, too, and names for user 0.
+    assert!(run(&mut session, "ps").contains("-/bin/sh"));
+    assert_eq!(run(&mut session, "id -un").trim(), "root");
+    power_off(session);
+}
+
+#[test]
+fn the_kernel_unpacks_every_compressor() {
+    let Some(built) = &*BUILT else { return };
+    for suffix in ["cpio", "ixz", "izst", "ilz4", "ibz2"] {
+        let image = built.folder.path().join(format!("simple.{suffix}"));
+        let compression = packager::compression::Compression {
+            format: packager::compression::Compression::by_suffix(&image).unwrap(),
+            level: None,
+        };
+        let bytes = compression.apply(built.plan.archive(0).unwrap()).unwrap();
+        std::fs::write(&image, bytes).unwrap();
+        let session = boot(&Machine::new(&built.kernel, &image));
+        power_off(session);
+    }
+}
+
+#[test]
+fn a_step_that_fails_is_told_and_does_not_stop_the_boot() {
+    let Some(built) = &*BUILT else { return };
+    let mut plan = built.plan.clone();
+    plan.file(
+        "etc/keymap.bmap",
+        0o644,
+        b"no keymap".to_vec(),
+        "damaged for a test",
+    );
+    plan.file(
+        "etc/modules",
+        0o644,
+        b"vfat\nno_such_module\n".to_vec(),
+        "damaged for a test",
+    );
+    let image = built.folder.path().join("damaged.cpio");
+    std::fs::write(&image, plan.archive(0).unwrap()).unwrap();
+    let mut session = boot(&Machine::new(&built.kernel, &image));
+    let transcript = session.transcript();
+    assert!(
+        transcript.contains("init: loading the keymap failed: loadkmap: not a valid binary keymap"),
+        "{transcript}"
+    );
+    assert!(
+        transcript
+            .contains("init: loading modules failed: modprobe: module no_such_module not found"),
+        "{transcript}"
+    );
+    assert!(run(&mut session, "cat /proc/modules").contains("vfat "));
+    power_off(session);
+}

@@ -1,0 +1,133 @@
+//! The `modtree` command: what it prints where, and with which exit code it ends.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use std::process::Output;
+
+use modtree::Tree;
+use tests::environment::{command, kernel};
+
+fn modtree(args: &[&str]) -> Output {
+    command("modtree").args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn paths_in_load_order_and_nothing_else_on_standard_output() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let root = root.to_str().unwrap();
+    let output = modtree(&[
+        "closure",
+        "--basedir",
+        root,
+        "usb-storage",
+        "vfat",
+        "nls_base",
+    ]);
+    assert_eq!(output.status.code(), Some(0));
+    let lines: Vec<&str> = text(&output.stdout).lines().collect();
+    assert_eq!(lines.len(), 7);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.starts_with(root) && std::path::Path::new(line).is_file())
+    );
+    assert!(lines[6].ends_with("/kernel/fs/fat/vfat.ko"));
+    assert_eq!(
+        text(&output.stderr),
+        "note: nls_base is built into the kernel (asked for as nls_base)\n"
+    );
+}
+
+#[test]
+fn errors_say_what_and_where_and_exit_with_their_code() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let version = Tree::select(&root, None).unwrap().version().to_owned();
+    let root = root.to_str().unwrap();
+    let fails = |args: &[&str], code: i32, message: &str| {
+        let output = modtree(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        assert_eq!(text(&output.stdout), "", "{args:?}");
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains(message), "{args:?}: {stderr}");
+    };
+    fails(
+        &["closure", "-b", root, "usb_storge"],
+        1,
+        "; did you mean `usb_storage`?\n",
+    );
+    fails(
+        &["closure", "-b", root, "-k", "5.0", "vfat"],
+        1,
+        &format!("(there are modules of {version})"),
+    );
+    fails(
+        &["closure", "-b", root, "-k", "../x", "vfat"],
+        2,
+        "error: `../x` is not a kernel version",
+    );
+    fails(
+        &["closure", "-b", "/proc/self/fd", "vfat"],
+        1,
+        "error: no kernel modules below `/proc/self/fd`",
+    );
+    fails(&["closure"], 2, "Usage: modtree closure");
+}
+
+#[test]
+fn a_truncated_module_of_the_closure_is_an_error() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let fat = Tree::select(&root, None)
+        .unwrap()
+        .dir()
+        .join("kernel/fs/fat/fat.ko");
+    let bytes = std::fs::read(fat).unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("usr/lib/modules/1.0/kernel");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("fat.ko"), &bytes[..100_000]).unwrap();
+    let output = modtree(&["closure", "-b", temporary.path().to_str().unwrap(), "fat"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    assert!(stderr.starts_with("error: module `"), "{stderr}");
+    assert!(
+        stderr.contains("kernel/fat.ko`: truncated: the file ends at 0x186a0, and its "),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn json_has_the_reasons() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let output = modtree(&[
+        "closure",
+        "--runtime",
+        "--format",
+        "json",
+        "-b",
+        root.to_str().unwrap(),
+        "vfat",
+    ]);
+    assert_eq!(output.status.code(), Some(0));
+    let stdout = text(&output.stdout);
+    for part in [
+        "\"name\": \"nls_ascii\"",
+        "\"kind\": \"runtime\"",
+        "CONFIG_FAT_DEFAULT_IOCHARSET=ascii",
+    ] {
+        assert!(stdout.contains(part), "{stdout}");
+    }
+}
