@@ -1,2 +1,49 @@
-//! Under construction.
-fn main() {}
+//! `cargo xtask`: what people and CI type.
+#![forbid(unsafe_code)]
+
+mod apt;
+mod corpus;
+mod demo;
+mod setup;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Tasks of this project.
+#[derive(Parser)]
+enum Task {
+    /// See it work: build everything, pack an image, boot it in QEMU, read a USB stick
+    Demo {
+        /// Stay at the booted machine's shell afterwards
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Run everything that CI runs
+    Test,
+    /// Install the packages that the tests need
+    Setup,
+    /// Lay out the real inputs of the tests under target/corpus
+    Corpus,
+}
+
+fn main() -> ExitCode {
+    let result = match Task::parse() {
+        Task::Demo { keep } => demo::run(keep),
+        Task::Test => test::run(),
+        Task::Setup => setup::install(setup::TEST),
+        Task::Corpus => corpus::linux_6_1().map(|_| ()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            match error.downcast_ref::<setup::MachineFault>() {
+                Some(_) => ExitCode::from(3),
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Real inputs, fetched as packages and unpacked under `target/corpus`, never installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use tests::environment::corpus;
+
+use crate::apt::Apt;
+use crate::shell;
+
+/// Debian 12's kernel: 6.1, plain modules. The version is checked, so that another release does not pass for it.
+pub(crate) fn linux_6_1() -> Result<PathBuf> {
+    kernel(
+        "linux-6.1",
+        &["linux-image-amd64"],
+        Some("linux-image-6.1."),
+    )
+}
+
+/// A kernel of this machine's release, for a demo where the machine has none; the tests' one if it is there already.
+pub(crate) fn any_kernel() -> Result<PathBuf> {
+    let of_the_tests = corpus().join("linux-6.1");
+    if of_the_tests.is_dir() {
+        return Ok(of_the_tests);
+    }
+    kernel("linux", &["linux-image-amd64", "linux-image-generic"], None)
+}
+
+/// Unpacks the kernel that the first known one of `meta` packages depends on into the folder `name`.
+fn kernel(name: &str, meta: &[&str], expected: Option<&str>) -> Result<PathBuf> {
+    let root = corpus().join(name);
+    if root.is_dir() {
+        return Ok(root);
+    }
+    let lists = corpus().join("apt");
+    let (apt, meta) = meta
+        .iter()
+        .find_map(|meta| Some((Apt::knowing(meta, &lists).ok()?, meta)))
+        .with_context(|| format!("none of the packages {} is known here", meta.join(", ")))?;
+    let mut packages: Vec<_> = apt
+        .dependencies(meta)?
+        .into_iter()
+        .filter(|package| {
+            package.starts_with("linux-image-") || package.starts_with("linux-modules-")
+        })
+        .collect();
+    // Ubuntu keeps the modules in a package of their own.
+    for package in packages.clone() {
+        let modules = apt
+            .dependencies(&package)?
+            .into_iter()
+            .filter(|name| name.starts_with("linux-modules-"));
+        packages.extend(modules);
+    }
+    packages.sort();
+    packages.dedup();
+    if let Some(expected) = expected {
+        let fits = packages.iter().any(|package| package.starts_with(expected));
+        anyhow::ensure!(
+            fits,
+            "{meta} is {} here, and {expected}* is needed: the tests run on Debian 12",
+            packages.join(", ")
+        );
+    }
+    unpack(&apt, &packages, &root)
+        .with_context(|| format!("cannot unpack {}", packages.join(", ")))?;
+    Ok(root)
+}
+
+/// Unpacks into a folder beside the target, and renames it when it is complete.
+fn unpack(apt: &Apt, packages: &[String], root: &Path) -> Result<()> {
+    let partial = root.with_extension("partial");
+    if partial.exists() {
+        fs::remove_dir_all(&partial)?;
+    }
+    for package in packages {
+        let file = apt.download(package, &corpus().join("packages"))?;
+        shell::run(Command::new("dpkg-deb").arg("-x").arg(file).arg(&partial))?;
+    }
+    fs::rename(partial, root)?;
+    Ok(())
+}
