@@ -3,6 +3,7 @@
 mod bzimage;
 mod deb;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use codec::file::ReadError;
@@ -10,8 +11,8 @@ use modtree::{Tree, TreeError};
 
 pub use deb::DebError;
 
-/// Larger than any kernel image: Debian's has 8 MB.
-const IMAGE_LIMIT: u64 = 512 << 20;
+/// The boot header points to the version's text with 16 bits, so that it stands in the image's beginning.
+const HEADER_LENGTH: u64 = 128 << 10;
 
 /// Where to take the kernel and its modules from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,7 +146,15 @@ impl Kernel {
 /// # Errors
 /// [`ReadError`].
 pub fn image_version(path: &Path) -> Result<Option<String>, ReadError> {
-    Ok(bzimage::version(&codec::file::read(path, IMAGE_LIMIT)?))
+    let mut header = Vec::new();
+    codec::file::open(path)?
+        .take(HEADER_LENGTH)
+        .read_to_end(&mut header)
+        .map_err(|source| ReadError::Io {
+            path: path.to_path_buf(),
+            source,
+        })?;
+    Ok(bzimage::version(&header))
 }
 
 fn check_version(path: &Path, image: String, modules: &str) -> Result<(), KernelError> {

@@ -26,6 +26,7 @@ pub mod kernel;
 pub mod plan;
 pub mod qemu;
 pub mod recipe;
+pub mod timing;
 
 pub use plan::{Plan, PlanError};
 pub use recipe::Recipe;

@@ -7,6 +7,7 @@ mod build;
 use std::collections::BTreeMap;
 
 use crate::cpio::{Kind, WriteError, Writer};
+use crate::timing::Timings;
 
 pub use build::PlanError;
 
@@ -21,6 +22,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// The modules, in load order.
     pub modules: Vec<String>,
+    /// How long the phases took.
+    pub timings: Timings,
     items: BTreeMap<String, Item>,
 }
 

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{corpus, setup, shell};
+use crate::{corpus, demo, setup, shell};
 
 pub(crate) fn run() -> Result<()> {
     setup::install(setup::TEST)?;
@@ -30,6 +30,8 @@ pub(crate) fn run() -> Result<()> {
             ])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
+    // A newcomer's first command; it is told on this terminal like everything else.
+    demo::run(false)?;
     // The tests run the commands, which cargo builds for the tests of their own packages only.
     cargo(&["build", "--workspace", "--quiet"])?;
     shell::run(

@@ -11,6 +11,7 @@ use super::Plan;
 use crate::busybox::{Busybox, BusyboxError};
 use crate::kernel::{Kernel, KernelError};
 use crate::recipe::Recipe;
+use crate::timing::Timings;
 
 /// Larger than any module: Debian's largest has 9 MB.
 const MODULE_LIMIT: u64 = 256 << 20;
@@ -145,7 +146,8 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn new(recipe: &Recipe) -> Result<Self, PlanError> {
-        let kernel = Kernel::open(&recipe.kernel, &recipe.choice)?;
+        let mut timings = Timings::default();
+        let kernel = timings.measure("kernel", || Kernel::open(&recipe.kernel, &recipe.choice))?;
         check_compression(&kernel, recipe)?;
         let mut plan = Plan {
             version: kernel.version().to_owned(),
@@ -153,9 +155,10 @@ impl Plan {
             ..Plan::default()
         };
         plan.add_skeleton();
-        plan.add_modules(&kernel, recipe)?;
-        plan.add_keymap(recipe)?;
-        plan.add_busybox(recipe)?;
+        timings.measure("modules", || plan.add_modules(&kernel, recipe))?;
+        timings.measure("keymap", || plan.add_keymap(recipe))?;
+        timings.measure("busybox", || plan.add_busybox(recipe))?;
+        plan.timings = timings;
         Ok(plan)
     }
 

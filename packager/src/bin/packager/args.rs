@@ -30,7 +30,7 @@ pub(crate) enum Command {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
-  packager initramfs -o simple.igz                       this machine's kernel; reads FAT-formatted USB sticks
+  packager initramfs -o simple.igz                       this machine's kernel; reads USB sticks
   packager initramfs --keymap es -o simple.igz           with a Spanish keyboard
   packager initramfs --modules nvme,ext4 -o root.izst    other modules, compressed with zstd
   packager initramfs --deb linux-image-6.1.0-56-amd64_6.1.192-2_amd64.deb -o simple.igz
@@ -84,6 +84,10 @@ pub(crate) struct InitramfsArgs {
     /// Print nothing but errors
     #[arg(short, long)]
     pub(crate) quiet: bool,
+
+    /// Print how long each phase took
+    #[arg(long)]
+    pub(crate) timings: bool,
 }
 
 /// Where the kernel comes from.

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use cli::Failure;
 use packager::compression::Compression;
+use packager::timing::Timings;
 use packager::{Plan, Recipe};
 use serde_json::json;
 
 use crate::args::InitramfsArgs;
+use crate::progress::Progress;
 use crate::report;
 
 pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
@@ -21,27 +23,47 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
         )));
     }
     let recipe = recipe(&args)?;
-    let plan = Plan::new(&recipe).map_err(report::plan)?;
+    let progress = Progress::new("packing the initramfs");
+    let mut plan = Plan::new(&recipe).map_err(report::plan)?;
+    let mut timings = std::mem::take(&mut plan.timings);
+    if args.dry_run {
+        drop(progress);
+        tell(&args, &plan, &timings, None);
+        return print(&plan, args.json);
+    }
+    let archive = timings
+        .measure("archive", || plan.archive(recipe.mtime))
+        .map_err(Failure::input)?;
+    let unpacked = archive.len();
+    let compress = || recipe.compression.apply(archive);
+    let image = timings
+        .measure("compression", compress)
+        .map_err(Failure::usage)?;
+    let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
+    timings.measure("writing", || cli::write_atomically(&output, &image))?;
+    drop(progress);
+    let summary = summary(&output, &plan, image.len(), unpacked, &recipe);
+    tell(&args, &plan, &timings, Some(summary));
+    Ok(())
+}
+
+/// What people read, on stderr: notes, times, and the summary.
+fn tell(args: &InitramfsArgs, plan: &Plan, timings: &Timings, summary: Option<String>) {
     if !args.quiet {
         for note in &plan.notes {
             eprintln!("note: {note}");
         }
     }
-    if args.dry_run {
-        return print(&plan, args.json);
+    if args.timings {
+        for (phase, time) in timings.phases() {
+            eprintln!("{phase:>12}: {:8.2} ms", time.as_secs_f64() * 1e3);
+        }
     }
-    let output = args.output.unwrap_or_else(|| default_output(&plan));
-    let archive = plan.archive(recipe.mtime).map_err(Failure::input)?;
-    let unpacked = archive.len();
-    let image = recipe.compression.apply(archive).map_err(Failure::usage)?;
-    cli::write_atomically(&output, &image)?;
-    if !args.quiet {
-        eprintln!(
-            "{}",
-            summary(&output, &plan, image.len(), unpacked, &recipe)
-        );
+    if let Some(summary) = summary
+        && !args.quiet
+    {
+        eprintln!("{summary}");
     }
-    Ok(())
 }
 
 fn recipe(args: &InitramfsArgs) -> Result<Recipe, Failure> {

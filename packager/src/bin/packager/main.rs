@@ -4,6 +4,7 @@ mod args;
 mod boot;
 mod initramfs;
 mod list;
+mod progress;
 mod report;
 
 use std::process::ExitCode;

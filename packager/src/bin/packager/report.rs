@@ -2,6 +2,7 @@
 
 use cli::Failure;
 use codec::file::ReadError;
+use modtree::TreeError;
 use modtree::index::IndexError;
 use packager::PlanError;
 use packager::busybox::BusyboxError;
@@ -27,6 +28,9 @@ pub(crate) fn kernel(error: KernelError) -> Failure {
         KernelError::Read(error) | KernelError::Deb(DebError::Read(error)) => read(error),
         KernelError::Deb(DebError::Write { .. }) => Failure::machine(error),
         KernelError::Tree(error) if !error.is_input() => Failure::machine(error),
+        KernelError::Tree(error @ TreeError::NoKernel { .. }) => Failure::input(format_args!(
+            "{error}; name the root of another system with --root, or a kernel's package with --deb"
+        )),
         error => Failure::input(error),
     }
 }
