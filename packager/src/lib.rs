@@ -24,6 +24,7 @@ pub mod cpio;
 pub mod elf;
 pub mod inspect;
 pub mod kernel;
+pub mod libraries;
 pub mod plan;
 pub mod qemu;
 pub mod recipe;

@@ -21,13 +21,7 @@ pub(crate) fn run() -> Result<()> {
     ])?;
     shell::run(
         Command::new("cargo")
-            .args([
-                "doc",
-                "--workspace",
-                "--no-deps",
-                "--document-private-items",
-                "--quiet",
-            ])
+            .args(["doc", "--workspace", "--no-deps", "--quiet"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     // A newcomer's first command; it is told on this terminal like everything else.
