@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use codec::file::ReadError;
 
 use crate::elf::Elf;
+pub(crate) use search::permissions;
 use search::{Asker, Search};
 
 /// Larger than any program that fits into memory beside its image.

@@ -272,6 +272,7 @@ pub(super) fn below(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
 }
 
-pub(super) fn permissions(path: &Path) -> u32 {
+/// The lower 12 mode bits of a file.
+pub(crate) fn permissions(path: &Path) -> u32 {
     fs::metadata(path).map_or(0o755, |found| found.permissions().mode() & 0o7777)
 }
