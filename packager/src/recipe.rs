@@ -49,6 +49,8 @@ pub struct Recipe {
     pub prepend: Vec<PathBuf>,
     /// Archives that stand behind the image's own, as they are.
     pub append: Vec<PathBuf>,
+    /// Whether the image keeps the reasons of its plan, for `packager why`.
+    pub explain: bool,
     /// The most that the image may have, in bytes.
     pub size_limit: Option<u64>,
 }
@@ -110,6 +112,7 @@ impl Default for Recipe {
             entries: Vec::new(),
             prepend: Vec::new(),
             append: Vec::new(),
+            explain: true,
             size_limit: None,
         }
     }

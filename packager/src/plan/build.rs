@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use kmap::SearchPath;
-use modtree::{Closure, ClosureOptions, Module, Planned, Reason};
+use modtree::{Closure, ClosureOptions, Module, Planned, Reason, ReasonKind};
 
 use super::{Plan, PlanError};
 use crate::busybox::{Busybox, BusyboxError};
@@ -39,6 +39,9 @@ impl Plan {
         timings.measure("keymap", || plan.add_keymap(recipe))?;
         timings.measure("busybox", || plan.add_busybox(recipe))?;
         timings.measure("files", || plan.add_extras(recipe))?;
+        if recipe.explain {
+            plan.add_record();
+        }
         plan.add_inputs(recipe, &kernel);
         plan.timings = timings;
         Ok(plan)
@@ -53,7 +56,7 @@ impl Plan {
         if self.get("etc/keymap.bmap").is_some() {
             busybox.require(&["loadkmap"], "to load the keymap")?;
         }
-        let from = format!("the programs, from {}", busybox.path.display());
+        let from = "the programs: one file with all of them";
         for applet in busybox.applets.iter().filter(|name| *name != "busybox") {
             self.symlink(
                 &format!("usr/bin/{applet}"),
@@ -62,7 +65,7 @@ impl Plan {
             );
         }
         self.inputs.push(busybox.path);
-        self.file("usr/bin/busybox", 0o755, busybox.bytes, &from);
+        self.file("usr/bin/busybox", 0o755, busybox.bytes, from);
         Ok(())
     }
 
@@ -75,14 +78,25 @@ impl Plan {
         let closure = modtree::closure(&kernel.tree, &roots, &options)?;
         check_vermagic(kernel, &closure)?;
         let folder = format!("usr/lib/modules/{}", kernel.version());
+        let path_of =
+            |planned: &Planned| format!("{folder}/{}", planned.plain_relative().display());
         for planned in &closure.modules {
-            let path = format!("{folder}/{}", planned.plain_relative().display());
+            let path = path_of(planned);
             self.file(
                 &path,
                 0o644,
                 read_module(planned)?,
                 &reasons(&planned.reasons),
             );
+            // What was asked for by name is there for no other reason that matters.
+            let is_root = planned
+                .reasons
+                .iter()
+                .any(|reason| reason.kind == ReasonKind::Root);
+            let needed_by = planned.reasons.iter().filter(|_| !is_root);
+            let needed_by = needed_by.filter_map(|reason| reason.by.as_ref());
+            let others = needed_by.filter_map(|name| closure.get(name)).map(path_of);
+            self.because(&path, others.collect());
             self.modules.push(planned.name.to_string());
             self.inputs.push(planned.path.clone());
         }
@@ -126,10 +140,9 @@ impl Plan {
             .extend(compiled.warnings.iter().map(|warning| warning.to_string()));
         self.inputs.extend(compiled.inputs);
         let bytes = compiled.keymap.to_bkeymap(kmap::Endian::Little);
-        let reason = format!(
-            "the keymap {}: /init gives it to loadkmap",
-            Path::new(name).display()
-        );
+        // Where the map lies on this machine is not the image's business: its bytes would depend on it.
+        let map = Path::new(name).file_name().unwrap_or(name);
+        let reason = format!("the keymap {}: /init gives it to loadkmap", map.display());
         self.file("etc/keymap.bmap", 0o644, bytes, &reason);
         Ok(())
     }

@@ -47,6 +47,7 @@ struct File {
     programs: Vec<String>,
     compress: Option<String>,
     level: Option<i32>,
+    explain: Option<bool>,
     size_limit: Option<u64>,
     prepend: Vec<PathBuf>,
     append: Vec<PathBuf>,
@@ -132,6 +133,7 @@ impl File {
             entries,
             prepend: self.prepend.into_iter().map(absolute).collect(),
             append: self.append.into_iter().map(absolute).collect(),
+            explain: self.explain.unwrap_or(default.explain),
             size_limit: self.size_limit,
             archive: default.archive,
         })

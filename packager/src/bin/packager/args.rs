@@ -7,6 +7,12 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use packager::kernel::{KernelChoice, KernelSource};
 use packager::qemu::UsbController;
 
+use crate::cat::CatArgs;
+use crate::diff::DiffArgs;
+use crate::extract::ExtractArgs;
+use crate::size::SizeArgs;
+use crate::why::WhyArgs;
+
 /// Make a small Linux that boots: from a kernel, busybox and a keymap to an initramfs, without root.
 #[derive(Debug, Parser)]
 #[command(
@@ -24,6 +30,11 @@ pub(crate) enum Command {
     Initramfs(InitramfsArgs),
     Init(InitArgs),
     List(ListArgs),
+    Cat(CatArgs),
+    Extract(ExtractArgs),
+    Diff(DiffArgs),
+    Size(SizeArgs),
+    Why(WhyArgs),
     Boot(BootArgs),
 }
 

@@ -2,11 +2,17 @@
 
 mod args;
 mod boot;
+mod cat;
+mod diff;
+mod extract;
 mod init;
 mod initramfs;
+mod input;
 mod list;
 mod progress;
 mod report;
+mod size;
+mod why;
 
 use std::process::ExitCode;
 
@@ -18,6 +24,11 @@ fn main() -> ExitCode {
         args::Command::Initramfs(args) => initramfs::run(args),
         args::Command::Init(args) => init::run(&args),
         args::Command::List(args) => list::run(&args),
+        args::Command::Cat(args) => cat::run(&args),
+        args::Command::Extract(args) => extract::run(&args),
+        args::Command::Diff(args) => diff::run(&args),
+        args::Command::Size(args) => size::run(&args),
+        args::Command::Why(args) => why::run(&args),
         args::Command::Boot(args) => boot::run(&args),
     })
 }
