@@ -21,6 +21,7 @@
 pub mod busybox;
 pub mod compression;
 pub mod cpio;
+pub mod disk;
 pub mod inspect;
 pub mod kernel;
 pub mod plan;
