@@ -120,6 +120,18 @@ impl<'a> Tree<'a> {
         self.descend(path).map(|_| ())
     }
 
+    /// Bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        let mut sum = 0;
+        self.visit("", &mut |_, data| sum += data.len() as u64);
+        sum
+    }
+
+    /// Shows every file, in the order of the tree.
+    pub(crate) fn visit(&self, prefix: &str, see: &mut impl FnMut(&str, &[u8])) {
+        visit(&self.nodes, prefix, see);
+    }
+
     fn descend(&mut self, path: &str) -> Result<&mut Vec<Node<'a>>, TreeError> {
         let mut nodes = &mut self.nodes;
         for part in path.split('/').filter(|part| !part.is_empty()) {
@@ -136,6 +148,16 @@ impl<'a> Tree<'a> {
             };
         }
         Ok(nodes)
+    }
+}
+
+fn visit(nodes: &[Node<'_>], prefix: &str, see: &mut impl FnMut(&str, &[u8])) {
+    for node in nodes {
+        let path = format!("{prefix}/{}", node.name);
+        match &node.content {
+            Content::File(data, _) => see(&path, data),
+            Content::Directory(nodes) => visit(nodes, &path, see),
+        }
     }
 }
 
