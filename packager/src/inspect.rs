@@ -147,13 +147,12 @@ impl Segment<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpio::{Kind, Writer};
+    use crate::cpio::{Attributes, Kind, Options, Writer};
 
     fn archive(name: &str) -> Vec<u8> {
-        let mut writer = Writer::new(0);
-        writer
-            .entry(name.as_bytes(), Kind::File, 0o644, b"x")
-            .unwrap();
+        let mut writer = Writer::new(Options::default());
+        let attributes = Attributes::of_root(Kind::File, 0o644);
+        writer.entry(name.as_bytes(), attributes, b"x").unwrap();
         writer.finish()
     }
 

@@ -43,7 +43,7 @@ pub struct Kernel {
     /// The bootable image, for example `boot/vmlinuz-6.1.0-56-amd64`. It is absent on machines that only build images.
     pub image: Option<PathBuf>,
     /// Holds a package's files as long as they are needed.
-    _unpacked: Option<tempfile::TempDir>,
+    unpacked: Option<tempfile::TempDir>,
 }
 
 /// Why there is no kernel to use.
@@ -97,13 +97,18 @@ impl Kernel {
         Ok(Self {
             tree,
             image,
-            _unpacked: unpacked,
+            unpacked,
         })
     }
 
     /// The modules' version, for example `6.1.0-56-amd64`.
     pub fn version(&self) -> &str {
         self.tree.version()
+    }
+
+    /// The private directory of a package's files, which goes away with this.
+    pub fn unpacked(&self) -> Option<&Path> {
+        self.unpacked.as_ref().map(tempfile::TempDir::path)
     }
 
     fn of_tree(root: &Path, version: Option<&str>) -> Result<(Tree, Option<PathBuf>), KernelError> {

@@ -1,10 +1,15 @@
 //! What is wanted: one type, whoever says it.
 
+mod file;
+
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::compression::Compression;
+use crate::cpio;
 use crate::kernel::{KernelChoice, KernelSource};
+
+pub use file::{RecipeError, TEMPLATE};
 
 /// What an initramfs shall be made of.
 ///
@@ -30,8 +35,61 @@ pub struct Recipe {
     pub runtime: bool,
     /// How the archive is compressed.
     pub compression: Compression,
-    /// The modification time of every entry, in seconds since 1970: `SOURCE_DATE_EPOCH`, or 0.
-    pub mtime: u32,
+    /// How the archive is written.
+    pub archive: cpio::Options,
+    /// Whether firmware that the modules name comes along.
+    pub firmware: bool,
+    /// Where programs and firmware come from: `None` is the kernel's root, or this machine where the kernel is a package.
+    pub sysroot: Option<PathBuf>,
+    /// Programs, by absolute path below [`root`](Self::root); their loader and libraries come with them.
+    pub programs: Vec<String>,
+    /// Files, directories and links of the recipe's own; they replace what would be there otherwise.
+    pub entries: Vec<Entry>,
+    /// Archives that stand before the image's own, as they are: microcode, for example.
+    pub prepend: Vec<PathBuf>,
+    /// Archives that stand behind the image's own, as they are.
+    pub append: Vec<PathBuf>,
+    /// The most that the image may have, in bytes.
+    pub size_limit: Option<u64>,
+}
+
+impl Recipe {
+    /// Where programs and firmware come from.
+    pub fn root(&self) -> &Path {
+        match (&self.sysroot, &self.kernel) {
+            (Some(sysroot), _) => sysroot,
+            (None, KernelSource::Root(root)) => root,
+            (None, KernelSource::Deb(_)) => Path::new("/"),
+        }
+    }
+}
+
+/// A file, directory or link that a recipe names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The absolute path in the image.
+    pub path: String,
+    /// What stands there.
+    pub contents: Contents,
+    /// The lower 12 mode bits; a file has its source's if none are given, text 0644, a directory 0755.
+    pub permissions: Option<u32>,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+}
+
+/// What an [`Entry`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// A copy of this file.
+    File(PathBuf),
+    /// A file with this text.
+    Text(String),
+    /// A directory.
+    Directory,
+    /// A symbolic link to this target.
+    Symlink(String),
 }
 
 impl Default for Recipe {
@@ -45,7 +103,14 @@ impl Default for Recipe {
             modules: ["usb_storage", "vfat", "usbhid"].map(str::to_owned).into(),
             runtime: true,
             compression: Compression::default(),
-            mtime: 0,
+            archive: cpio::Options::default(),
+            firmware: true,
+            sysroot: None,
+            programs: Vec::new(),
+            entries: Vec::new(),
+            prepend: Vec::new(),
+            append: Vec::new(),
+            size_limit: None,
         }
     }
 }

@@ -222,7 +222,7 @@ fn every_applet_is_reachable_by_name() {
     let in_plan: BTreeSet<_> = built
         .plan
         .items()
-        .filter_map(|(path, _)| path.strip_prefix("bin/").map(str::to_owned))
+        .filter_map(|(path, _)| path.strip_prefix("usr/bin/").map(str::to_owned))
         .collect();
     assert_eq!(listed, in_plan);
     // A shell on the screen, too, and names for user 0.
@@ -240,7 +240,9 @@ fn the_kernel_unpacks_every_compressor() {
             format: packager::compression::Compression::by_suffix(&image).unwrap(),
             level: None,
         };
-        let bytes = compression.apply(built.plan.archive(0).unwrap()).unwrap();
+        let bytes = compression
+            .apply(built.plan.archive(Default::default()).unwrap())
+            .unwrap();
         std::fs::write(&image, bytes).unwrap();
         let session = boot(&Machine::new(&built.kernel, &image));
         power_off(session);
@@ -264,7 +266,7 @@ fn a_step_that_fails_is_told_and_does_not_stop_the_boot() {
         "damaged for a test",
     );
     let image = built.folder.path().join("damaged.cpio");
-    std::fs::write(&image, plan.archive(0).unwrap()).unwrap();
+    std::fs::write(&image, plan.archive(Default::default()).unwrap()).unwrap();
     let mut session = boot(&Machine::new(&built.kernel, &image));
     let transcript = session.transcript();
     assert!(

@@ -66,7 +66,7 @@ fn gnu_cpio_lists_and_extracts_it() {
     for (path, item) in plan.items().filter(|(path, _)| !path.starts_with("dev/")) {
         let extracted = folder.path().join(path);
         let found = fs::symlink_metadata(&extracted).unwrap();
-        match item.kind {
+        match item.kind() {
             Kind::Directory => assert!(found.is_dir(), "{path}"),
             Kind::Symlink => assert_eq!(
                 fs::read_link(&extracted)
@@ -78,10 +78,10 @@ fn gnu_cpio_lists_and_extracts_it() {
             ),
             _ => assert!(fs::read(&extracted).unwrap() == item.data, "{path}"),
         }
-        if item.kind != Kind::Symlink {
+        if item.kind() != Kind::Symlink {
             assert_eq!(
                 found.permissions().mode() & 0o7777,
-                item.permissions,
+                item.attributes.permissions,
                 "{path}"
             );
         }

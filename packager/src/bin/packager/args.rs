@@ -22,6 +22,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Initramfs(InitramfsArgs),
+    Init(InitArgs),
     List(ListArgs),
     Boot(BootArgs),
 }
@@ -43,15 +44,14 @@ pub(crate) struct InitramfsArgs {
     #[command(flatten)]
     pub(crate) kernel: KernelArgs,
 
+    /// A recipe (see `packager init`); the other options override what it says
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) recipe: Option<PathBuf>,
+
     /// Modules to load, with all that they need: names, aliases (fs-vfat) or modaliases
-    #[arg(
-        short,
-        long,
-        value_name = "NAME,…",
-        value_delimiter = ',',
-        default_value = "usb_storage,vfat,usbhid"
-    )]
-    pub(crate) modules: Vec<String>,
+    /// [default: usb_storage,vfat,usbhid]
+    #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) modules: Option<Vec<String>>,
 
     /// Leave out the modules that are only asked for while running (code pages, host controllers, disk drivers)
     #[arg(long)]
@@ -72,6 +72,34 @@ pub(crate) struct InitramfsArgs {
     /// The compressor's level: gzip and xz 0-9, zstd 1-19, bzip2 1-9
     #[arg(long, value_name = "N")]
     pub(crate) level: Option<i32>,
+
+    /// Take along a program, with its loader and libraries
+    #[arg(long, value_name = "PATH")]
+    pub(crate) program: Vec<String>,
+
+    /// The root of programs and firmware [default: the kernel's root]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sysroot: Option<PathBuf>,
+
+    /// Put an archive before the image's own, as it is: microcode, for example
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prepend: Vec<PathBuf>,
+
+    /// Put an archive behind the image's own, as it is
+    #[arg(long, value_name = "FILE")]
+    pub(crate) append: Vec<PathBuf>,
+
+    /// Begin each file's data at a multiple of 4096 bytes, for file systems that share blocks
+    #[arg(long)]
+    pub(crate) align: bool,
+
+    /// Give each file a checksum, which the kernel checks
+    #[arg(long)]
+    pub(crate) checksum: bool,
+
+    /// Write the names of all inputs, as a rule for make and ninja
+    #[arg(long, value_name = "FILE")]
+    pub(crate) depfile: Option<PathBuf>,
 
     /// Write nothing; print every file of the image with the reason why it is there
     #[arg(long)]
@@ -98,9 +126,9 @@ pub(crate) struct KernelArgs {
     #[arg(short, long, value_name = "VERSION|FILE")]
     kernel: Option<OsString>,
 
-    /// The root that holds boot/ and lib/modules/
-    #[arg(long, value_name = "DIR", default_value = "/")]
-    root: PathBuf,
+    /// The root that holds boot/ and lib/modules/ [default: /]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
 
     /// Take the kernel from a Debian package instead
     #[arg(long, value_name = "FILE", conflicts_with = "root")]
@@ -108,10 +136,18 @@ pub(crate) struct KernelArgs {
 }
 
 impl KernelArgs {
+    /// Where to look; this machine where nothing is said.
     pub(crate) fn source(&self) -> KernelSource {
-        match &self.deb {
-            Some(package) => KernelSource::Deb(package.clone()),
-            None => KernelSource::Root(self.root.clone()),
+        self.named_source()
+            .unwrap_or_else(|| KernelSource::Root("/".into()))
+    }
+
+    /// Where to look, if anything is said about it.
+    pub(crate) fn named_source(&self) -> Option<KernelSource> {
+        match (&self.deb, &self.root) {
+            (Some(package), _) => Some(KernelSource::Deb(package.clone())),
+            (None, Some(root)) => Some(KernelSource::Root(root.clone())),
+            (None, None) => None,
         }
     }
 
@@ -127,6 +163,14 @@ impl KernelArgs {
             _ => KernelChoice::Image(kernel.into()),
         }
     }
+}
+
+/// Write a recipe to start from, with every key explained
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InitArgs {
+    /// The file to write; one that exists is not touched
+    #[arg(value_name = "FILE", default_value = "packager.toml")]
+    pub(crate) file: PathBuf,
 }
 
 /// List what is in an initramfs: every segment, whatever made and compressed it.

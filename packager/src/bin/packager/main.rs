@@ -2,6 +2,7 @@
 
 mod args;
 mod boot;
+mod init;
 mod initramfs;
 mod list;
 mod progress;
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     let args = args::Args::parse();
     cli::finish(match args.command {
         args::Command::Initramfs(args) => initramfs::run(args),
+        args::Command::Init(args) => init::run(&args),
         args::Command::List(args) => list::run(&args),
         args::Command::Boot(args) => boot::run(&args),
     })
