@@ -7,6 +7,9 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use packager::kernel::{KernelChoice, KernelSource};
 use packager::qemu::UsbController;
 
+use crate::image::ImageArgs;
+use crate::uki::UkiArgs;
+
 /// Make a small Linux that boots: from a kernel, busybox and a keymap to an initramfs, without root.
 #[derive(Debug, Parser)]
 #[command(
@@ -22,6 +25,8 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Initramfs(InitramfsArgs),
+    Image(ImageArgs),
+    Uki(UkiArgs),
     Init(InitArgs),
     List(ListArgs),
     Boot(BootArgs),

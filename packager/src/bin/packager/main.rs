@@ -2,11 +2,14 @@
 
 mod args;
 mod boot;
+mod content;
+mod image;
 mod init;
 mod initramfs;
 mod list;
 mod progress;
 mod report;
+mod uki;
 
 use std::process::ExitCode;
 
@@ -17,6 +20,8 @@ fn main() -> ExitCode {
     cli::finish(match args.command {
         args::Command::Initramfs(args) => initramfs::run(args),
         args::Command::Init(args) => init::run(&args),
+        args::Command::Image(args) => image::run(args),
+        args::Command::Uki(args) => uki::run(args),
         args::Command::List(args) => list::run(&args),
         args::Command::Boot(args) => boot::run(&args),
     })
