@@ -162,6 +162,11 @@ pub fn image_version(path: &Path) -> Result<Option<String>, ReadError> {
     Ok(bzimage::version(&header))
 }
 
+/// The version that a kernel image's bytes say it is, as [`image_version`].
+pub fn version_of(image: &[u8]) -> Option<String> {
+    bzimage::version(image)
+}
+
 fn check_version(path: &Path, image: String, modules: &str) -> Result<(), KernelError> {
     if image == modules {
         return Ok(());

@@ -22,6 +22,7 @@
 pub mod busybox;
 pub mod compression;
 pub mod cpio;
+pub mod disk;
 pub mod elf;
 pub mod initramfs;
 pub mod inspect;

@@ -8,5 +8,6 @@
 pub mod environment;
 pub mod keymaps;
 pub mod modules;
+pub mod mtools;
 pub mod root;
 pub mod stick;

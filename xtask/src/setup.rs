@@ -44,6 +44,10 @@ pub(crate) const TEST: &[Need] = &[
     need("bzip2", "bzip2"),
     need("lz4", "lz4"),
     need("shellcheck", "shellcheck"),
+    need("dosfstools", "fsck.fat"),
+    need("fdisk", "sfdisk"),
+    need("syslinux", "syslinux"),
+    need("syslinux-common", "/usr/lib/syslinux/mbr/mbr.bin"),
 ];
 
 /// The machine lacks something that this program may not or cannot bring: exit code 3.

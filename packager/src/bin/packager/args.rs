@@ -10,7 +10,9 @@ use packager::qemu::UsbController;
 use crate::cat::CatArgs;
 use crate::diff::DiffArgs;
 use crate::extract::ExtractArgs;
+use crate::image::ImageArgs;
 use crate::size::SizeArgs;
+use crate::uki::UkiArgs;
 use crate::why::WhyArgs;
 
 /// Make a small Linux that boots: from a kernel, busybox and a keymap to an initramfs, without root.
@@ -28,6 +30,8 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Initramfs(InitramfsArgs),
+    Image(ImageArgs),
+    Uki(UkiArgs),
     Init(InitArgs),
     List(ListArgs),
     Cat(CatArgs),

@@ -105,7 +105,7 @@ fn recipe(args: &InitramfsArgs) -> Result<Recipe, Failure> {
     Ok(recipe)
 }
 
-fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
+pub(crate) fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
     let bytes = codec::file::read(path, RECIPE_LIMIT).map_err(report::read)?;
     let text = String::from_utf8(bytes).map_err(|_| {
         Failure::input(format_args!(
@@ -148,7 +148,7 @@ fn depfile(output: &Path, plan: &Plan, recipe_file: Option<&Path>) -> String {
 }
 
 /// The one clock (<https://reproducible-builds.org/specs/source-date-epoch/>); 0 where it is not set.
-fn source_date_epoch() -> Result<u32, Failure> {
+pub(crate) fn source_date_epoch() -> Result<u32, Failure> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Err(_) => Ok(0),
         Ok(text) => text.parse().map_err(|_| {

@@ -3,8 +3,10 @@
 mod args;
 mod boot;
 mod cat;
+mod content;
 mod diff;
 mod extract;
+mod image;
 mod init;
 mod initramfs;
 mod input;
@@ -12,6 +14,7 @@ mod list;
 mod progress;
 mod report;
 mod size;
+mod uki;
 mod why;
 
 use std::process::ExitCode;
@@ -23,6 +26,8 @@ fn main() -> ExitCode {
     cli::finish(match args.command {
         args::Command::Initramfs(args) => initramfs::run(args),
         args::Command::Init(args) => init::run(&args),
+        args::Command::Image(args) => image::run(args),
+        args::Command::Uki(args) => uki::run(args),
         args::Command::List(args) => list::run(&args),
         args::Command::Cat(args) => cat::run(&args),
         args::Command::Extract(args) => extract::run(&args),
