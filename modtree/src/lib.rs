@@ -46,6 +46,7 @@ pub mod alias;
 mod builtin;
 mod closure;
 mod config;
+mod depmod;
 mod elf;
 mod graph;
 pub mod index;
@@ -61,9 +62,12 @@ pub use closure::{
     Closure, ClosureError, ClosureOptions, Planned, PlannedBuiltin, SoftdepLines, closure,
 };
 pub use config::KernelConfig;
+pub use depmod::{
+    Compat, Depmod, DepmodConfig, DepmodError, DepmodOptions, KernelSymbols, depmod, is_up_to_date,
+};
 pub use elf::{ElfError, Module, Symbols};
 pub use graph::{Graph, Reason, ReasonKind, RuleReason};
-pub use index::IndexError;
+pub use index::{BadKey, IndexError, Layout};
 pub use modinfo::{ModInfo, When};
 pub use name::ModuleName;
 pub use request::{Addition, Requests, Rule, Rules, RulesError, Selector, Traces};

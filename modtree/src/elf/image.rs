@@ -17,11 +17,11 @@ const LONGEST_NAME: usize = 4096;
 
 /// An ELF file of a known class, its header and section headers checked.
 pub(super) struct Image<'data, Elf: FileHeader, R> {
-    data: R,
-    length: u64,
-    endian: Endianness,
+    pub(super) data: R,
+    pub(super) length: u64,
+    pub(super) endian: Endianness,
     machine: elf::Machine,
-    sections: &'data [Elf::SectionHeader],
+    pub(super) sections: &'data [Elf::SectionHeader],
     names: &'data [u8],
 }
 
@@ -81,6 +81,9 @@ where
         if let Some(text) = wanted.string {
             parts.string = self.find_string(text)?;
         }
+        if let Some(checks) = wanted.record {
+            (parts.record, parts.faults) = self.record(checks);
+        }
         Ok(parts)
     }
 
@@ -91,6 +94,11 @@ where
             .find(|section| self.name_of(section) == name.as_bytes())
     }
 
+    /// Whether this is a 64-bit file.
+    pub(super) fn is_64(&self) -> bool {
+        size_of::<Elf::Sym>() == size_of::<elf::Sym64<Endianness>>()
+    }
+
     fn named(&self, name: &str) -> Result<Option<&'data [u8]>, ElfError> {
         self.section(name)
             .map(|section| self.bytes(name, section))
@@ -98,7 +106,7 @@ where
     }
 
     /// A section's name; none where it lies outside the name table, so that it equals nothing.
-    fn name_of(&self, section: &Elf::SectionHeader) -> &'data [u8] {
+    pub(super) fn name_of(&self, section: &Elf::SectionHeader) -> &'data [u8] {
         let start = section.sh_name(self.endian) as usize;
         until_nul(self.names, start).unwrap_or_default()
     }
@@ -171,13 +179,13 @@ where
         Ok(symbols)
     }
 
-    fn is_register(&self, symbol: &Elf::Sym) -> bool {
+    pub(super) fn is_register(&self, symbol: &Elf::Sym) -> bool {
         let sparc = [elf::EM_SPARC, elf::EM_SPARC32PLUS, elf::EM_SPARCV9].contains(&self.machine);
         sparc && symbol.st_type().0 == STT_SPARC_REGISTER
     }
 
     /// The symbols of `.symtab` from number `first` on, each with its number.
-    fn symbols_from(
+    pub(super) fn symbols_from(
         &self,
         section: &Elf::SectionHeader,
         first: u32,
@@ -291,7 +299,7 @@ where
 }
 
 /// The bytes from `start` to the next NUL; `None` where there is no such place, no NUL, or no end within reason.
-fn until_nul(bytes: &[u8], start: usize) -> Option<&[u8]> {
+pub(super) fn until_nul(bytes: &[u8], start: usize) -> Option<&[u8]> {
     let rest = bytes.get(start..)?;
     let within = rest.get(..LONGEST_NAME).unwrap_or(rest);
     let end = within.iter().position(|&byte| byte == 0)?;

@@ -20,16 +20,26 @@ pub(super) const MODINFO: Wanted<'static> = Wanted {
     modinfo: true,
     symbols: false,
     string: None,
+    record: None,
 };
 
 pub(super) const SYMBOLS: Wanted<'static> = Wanted {
     modinfo: false,
     symbols: true,
     string: None,
+    record: None,
+};
+
+/// What depmod wants.
+pub(super) const RECORD: Wanted<'static> = Wanted {
+    modinfo: false,
+    symbols: false,
+    string: None,
+    record: Some(false),
 };
 
 /// Reads the wanted parts of the module at `path`.
-pub(super) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError> {
+pub(crate) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError> {
     let io_error = |source| ReadError::Io {
         path: path.to_path_buf(),
         source,

@@ -1,0 +1,58 @@
+//! The order of modules: kmod's table of names, sorted by `modules.order` where that lists them.
+
+use std::collections::HashMap;
+
+use super::walk::Found;
+use super::{Compat, DepmodError, DepmodOptions, optional};
+use crate::index::hash::superfast;
+
+/// kmod's table of module names has this many buckets.
+const NAME_BUCKETS: u32 = 512;
+
+/// Sorts the modules as depmod does.
+pub(super) fn sorted(
+    mut found: Vec<Found>,
+    options: &DepmodOptions,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Found>, DepmodError> {
+    found.sort_by_cached_key(|module| {
+        let bucket = superfast(&module.name) & (NAME_BUCKETS - 1);
+        (bucket, module.name.clone())
+    });
+    let path = options.dir.join("modules.order");
+    let Some(text) = optional(&path, warnings)? else {
+        return Ok(found);
+    };
+    if text.last().is_some_and(|&last| last != b'\n') {
+        // depmod gives the order up as a whole: its last line may be half a path.
+        warnings.push(format!(
+            "`{}` does not end with a newline, so it is not used",
+            path.display()
+        ));
+        return Ok(found);
+    }
+    let positions = positions(&text, &found, options.compat);
+    let mut numbered: Vec<_> = found.into_iter().enumerate().collect();
+    // Modules that are not listed keep their order behind the others.
+    numbered.sort_by_key(|(at, _)| positions.get(at).copied().unwrap_or(usize::MAX));
+    Ok(numbered.into_iter().map(|(_, module)| module).collect())
+}
+
+/// The line of each listed module, by its number.
+fn positions(text: &[u8], found: &[Found], compat: Compat) -> HashMap<usize, usize> {
+    let by_place: HashMap<Vec<u8>, usize> = found
+        .iter()
+        .enumerate()
+        .map(|(at, module)| (module.uncompressed(), at))
+        .collect();
+    let mut positions = HashMap::new();
+    for (line, place) in text.split(|&byte| byte == b'\n').enumerate() {
+        if let Some(&at) = by_place.get(place) {
+            match compat {
+                Compat::Kmod34 => positions.entry(at).or_insert(line),
+                Compat::Kmod30 => positions.entry(at).insert_entry(line).into_mut(),
+            };
+        }
+    }
+    positions
+}
