@@ -13,6 +13,7 @@
 
 mod image;
 mod record;
+mod sparse;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use object::read::ReadRef;
 use crate::ModInfo;
 use image::Image;
 pub(crate) use record::{Faults, Record};
+pub(crate) use sparse::Pieces;
 
 /// The text with which a signed module's file ends.
 const SIGNED: &[u8] = b"~Module signature appended~\n";

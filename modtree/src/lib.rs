@@ -48,6 +48,7 @@ mod closure;
 mod config;
 mod depmod;
 mod elf;
+mod fast_hash;
 mod graph;
 pub mod index;
 mod modinfo;

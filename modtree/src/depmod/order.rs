@@ -1,9 +1,8 @@
 //! The order of modules: kmod's table of names, sorted by `modules.order` where that lists them.
 
-use std::collections::HashMap;
-
 use super::walk::Found;
 use super::{Compat, DepmodError, DepmodOptions, optional};
+use crate::fast_hash::FastMap;
 use crate::index::hash::superfast;
 
 /// kmod's table of module names has this many buckets.
@@ -15,10 +14,14 @@ pub(super) fn sorted(
     options: &DepmodOptions,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Found>, DepmodError> {
-    found.sort_by_cached_key(|module| {
-        let bucket = superfast(&module.name) & (NAME_BUCKETS - 1);
-        (bucket, module.name.clone())
-    });
+    let bucket = |module: &Found| superfast(&module.name) & (NAME_BUCKETS - 1);
+    let mut buckets: Vec<_> = found
+        .drain(..)
+        .map(|module| (bucket(&module), module))
+        .collect();
+    buckets
+        .sort_unstable_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.name.cmp(&other.name)));
+    let found: Vec<Found> = buckets.into_iter().map(|(_, module)| module).collect();
     let path = options.dir.join("modules.order");
     let Some(text) = optional(&path, warnings)? else {
         return Ok(found);
@@ -39,13 +42,13 @@ pub(super) fn sorted(
 }
 
 /// The line of each listed module, by its number.
-fn positions(text: &[u8], found: &[Found], compat: Compat) -> HashMap<usize, usize> {
-    let by_place: HashMap<Vec<u8>, usize> = found
+fn positions(text: &[u8], found: &[Found], compat: Compat) -> FastMap<usize, usize> {
+    let by_place: FastMap<Vec<u8>, usize> = found
         .iter()
         .enumerate()
         .map(|(at, module)| (module.uncompressed(), at))
         .collect();
-    let mut positions = HashMap::new();
+    let mut positions = FastMap::default();
     for (line, place) in text.split(|&byte| byte == b'\n').enumerate() {
         if let Some(&at) = by_place.get(place) {
             match compat {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::walk::Found;
 use crate::TreeError;
-use crate::elf::{Faults, Record, Wanted};
+use crate::elf::{Faults, Pieces, Record};
 use crate::index::set::Item;
 use crate::tree::file;
 
@@ -18,7 +18,11 @@ pub(super) fn read_all(
     checks: bool,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Item>, TreeError> {
-    let read = found.par_iter().map(|module| read_one(module, checks));
+    let read = found
+        .par_iter()
+        .map_init(Pieces::default, |pieces, module| {
+            read_one(module, checks, pieces)
+        });
     let read: Vec<_> = read.collect();
     let mut items = Vec::with_capacity(found.len());
     for (module, read) in found.iter().zip(read) {
@@ -35,12 +39,12 @@ pub(super) fn read_all(
     Ok(items)
 }
 
-fn read_one(module: &Found, checks: bool) -> Result<(Record, Vec<String>), TreeError> {
-    let wanted = Wanted {
-        record: Some(checks),
-        ..Wanted::default()
-    };
-    match file::parts(&module.path, wanted) {
+fn read_one(
+    module: &Found,
+    checks: bool,
+    pieces: &mut Pieces,
+) -> Result<(Record, Vec<String>), TreeError> {
+    match file::record(&module.path, checks, pieces) {
         Ok(parts) => Ok((parts.record, texts(&parts.faults))),
         Err(TreeError::Elf { source, .. }) => Ok((Record::default(), texts(&vec![source]))),
         Err(TreeError::Read(error @ (ReadError::Decode { .. } | ReadError::TooLarge { .. }))) => {

@@ -22,7 +22,7 @@ pub(super) struct Image<'data, Elf: FileHeader, R> {
     pub(super) endian: Endianness,
     machine: elf::Machine,
     pub(super) sections: &'data [Elf::SectionHeader],
-    names: &'data [u8],
+    pub(super) names: &'data [u8],
 }
 
 impl<'data, Elf, R> Image<'data, Elf, R>
@@ -106,7 +106,7 @@ where
     }
 
     /// A section's name; none where it lies outside the name table, so that it equals nothing.
-    pub(super) fn name_of(&self, section: &Elf::SectionHeader) -> &'data [u8] {
+    fn name_of(&self, section: &Elf::SectionHeader) -> &'data [u8] {
         let start = section.sh_name(self.endian) as usize;
         until_nul(self.names, start).unwrap_or_default()
     }
@@ -302,7 +302,7 @@ where
 pub(super) fn until_nul(bytes: &[u8], start: usize) -> Option<&[u8]> {
     let rest = bytes.get(start..)?;
     let within = rest.get(..LONGEST_NAME).unwrap_or(rest);
-    let end = within.iter().position(|&byte| byte == 0)?;
+    let end = memchr::memchr(0, within)?;
     rest.get(..end)
 }
 

@@ -4,8 +4,6 @@
 //! itself here, and what was wrong with it is kept beside. A section that lies outside the file counts as missing, as in
 //! kmod (`libkmod-elf.c`).
 
-use std::collections::HashSet;
-
 use object::Endianness;
 use object::elf;
 use object::read::ReadRef;
@@ -14,6 +12,7 @@ use object::read::elf::{FileHeader, SectionHeader as _, Sym as _};
 use super::ElfError;
 use super::image::{Image, until_nul};
 use crate::ModInfo;
+use crate::fast_hash::FastSet;
 
 /// Byte strings one after the other, each ended by NUL: a tenth of the memory of so many `String`s.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,12 +27,13 @@ impl Names {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let strings = self.bytes.strip_suffix(b"\0").unwrap_or(&self.bytes);
-        let mut strings = strings.split(|&byte| byte == 0);
-        if self.bytes.is_empty() {
-            strings.next();
-        }
-        strings
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || {
+            let end = memchr::memchr(0, rest)?;
+            let name = &rest[..end];
+            rest = &rest[end + 1..];
+            Some(name)
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -136,7 +136,8 @@ where
         first: u32,
     ) -> Result<(), ElfError> {
         let versions = self.versions()?;
-        let mut imported: HashSet<&[u8]> = HashSet::new();
+        let mut imported: FastSet<&[u8]> = FastSet::default();
+        imported.reserve(versions.len());
         for (index, symbol) in self.symbols_from(table, first)? {
             let undefined = symbol.st_shndx(self.endian) == elf::SHN_UNDEF;
             if undefined && self.is_register(symbol) {
@@ -218,13 +219,19 @@ where
 
     /// The first section of this name that lies within the file.
     fn section_in_bounds(&self, name: &str) -> Option<&'data Elf::SectionHeader> {
+        let name = name.as_bytes();
         self.sections.iter().find(|section| {
+            // Comparing with as many bytes as the name has is enough, and does not look for the end of each.
+            let start = section.sh_name(self.endian) as usize;
+            let found = self.names.get(start..).unwrap_or_default();
+            if !found.starts_with(name) || found.get(name.len()) != Some(&0) {
+                return false;
+            }
             let offset: u64 = section.sh_offset(self.endian).into();
             let size: u64 = section.sh_size(self.endian).into();
-            self.name_of(section) == name.as_bytes()
-                && offset
-                    .checked_add(size)
-                    .is_some_and(|end| end <= self.length)
+            offset
+                .checked_add(size)
+                .is_some_and(|end| end <= self.length)
         })
     }
 

@@ -3,12 +3,11 @@
 //! A module depends on the owners of the symbols that it imports. depmod numbers the modules so that users come before what
 //! they use, and sorts the dependencies of each by these numbers (`tools/depmod.c`, `depmod_calculate_dependencies`).
 
-use std::collections::HashMap;
-
 use rayon::prelude::*;
 
 use super::hash::superfast;
 use crate::elf::Record;
+use crate::fast_hash::FastMap;
 
 /// kmod's table of symbols has this many buckets.
 const SYMBOL_BUCKETS: u32 = 2048;
@@ -35,13 +34,13 @@ pub(crate) struct Set<'a> {
 
 /// Who exports a symbol. Where two modules export one, the later one has it, as in depmod.
 struct Owners<'a> {
-    owners: HashMap<&'a [u8], u32>,
+    owners: FastMap<&'a [u8], u32>,
     prefix: Option<u8>,
 }
 
 impl<'a> Owners<'a> {
     fn new(items: &'a [Item], prefix: Option<u8>) -> Self {
-        let mut owners = HashMap::new();
+        let mut owners = FastMap::default();
         for (at, item) in (0..).zip(items) {
             for symbol in item.record.exports.iter() {
                 owners.insert(without(symbol, prefix), at);
@@ -90,7 +89,7 @@ impl<'a> Set<'a> {
             .iter()
             .map(|(&symbol, &owner)| (superfast(symbol) & (SYMBOL_BUCKETS - 1), symbol, owner))
             .collect();
-        symbols.sort_unstable();
+        symbols.par_sort_unstable();
         Self {
             items,
             symbols: symbols

@@ -15,6 +15,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 pub(super) const MAGIC: u32 = 0xB007_F457;
 pub(super) const VERSION: u32 = 0x0002_0001;
 pub(super) const PREFIX: u32 = 0x8000_0000;
@@ -42,7 +44,7 @@ pub(crate) struct Entry<'a> {
 /// Writes the trie of these entries, which are in the order of insertion.
 pub(crate) fn write(mut entries: Vec<Entry<'_>>, layout: Layout) -> Vec<u8> {
     entries.reverse();
-    entries.sort_by(|a, b| a.key.cmp(&b.key).then(a.priority.cmp(&b.priority)));
+    entries.par_sort_by(|a, b| a.key.cmp(&b.key).then(a.priority.cmp(&b.priority)));
     let size = entries
         .iter()
         .map(|entry| entry.key.len() + entry.value.len() + 16)
