@@ -46,7 +46,9 @@ pub mod alias;
 mod builtin;
 mod closure;
 mod config;
+mod depmod;
 mod elf;
+mod fast_hash;
 mod graph;
 pub mod index;
 mod modinfo;
@@ -61,9 +63,12 @@ pub use closure::{
     Closure, ClosureError, ClosureOptions, Planned, PlannedBuiltin, SoftdepLines, closure,
 };
 pub use config::KernelConfig;
+pub use depmod::{
+    Compat, Depmod, DepmodConfig, DepmodError, DepmodOptions, KernelSymbols, depmod, is_up_to_date,
+};
 pub use elf::{ElfError, Module, Symbols};
 pub use graph::{Graph, Reason, ReasonKind, RuleReason};
-pub use index::IndexError;
+pub use index::{BadKey, IndexError, Layout};
 pub use modinfo::{ModInfo, When};
 pub use name::ModuleName;
 pub use request::{Addition, Requests, Rule, Rules, RulesError, Selector, Traces};

@@ -8,7 +8,7 @@
 //! The indexes which depmod writes are not used: a tree needs none, and a stale one would give wrong answers.
 
 mod error;
-mod file;
+pub(crate) mod file;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rayon::prelude::*;
 
 use crate::alias::Patterns;
+use crate::elf::Record;
 use crate::{Builtins, KernelConfig, ModInfo, Module, ModuleName, Symbols};
 pub use error::TreeError;
 pub use walk::Entry;
@@ -258,6 +259,18 @@ impl Tree {
         let symbols = Arc::new(self.read_file(entry, file::SYMBOLS)?.symbols);
         lock(&self.symbols).insert(entry.name.clone(), Arc::clone(&symbols));
         Ok(symbols)
+    }
+
+    /// What depmod takes from a module. A part that cannot be read is an error here.
+    pub(crate) fn record(&self, entry: &Entry) -> Result<Record, TreeError> {
+        let parts = self.read_file(entry, file::RECORD)?;
+        match parts.faults.into_iter().next() {
+            None => Ok(parts.record),
+            Some(source) => Err(TreeError::Elf {
+                path: self.dir.join(&entry.relative),
+                source,
+            }),
+        }
     }
 
     /// Reads and parses a module as a whole.

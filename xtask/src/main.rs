@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo::run(keep),
         Task::Test => test::run(),
         Task::Setup => setup::install(setup::TEST),
-        Task::Corpus => corpus::linux_6_1().map(|_| ()),
+        Task::Corpus => corpus::all(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

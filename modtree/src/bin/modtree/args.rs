@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::depmod::DepmodArgs;
+
 /// Kernel modules: what each one needs, in load order, with the reason
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true)]
@@ -16,6 +18,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Closure(ClosureArgs),
     Info(InfoArgs),
+    Depmod(DepmodArgs),
 }
 
 /// Print everything that has to be loaded for some modules, in load order

@@ -1,5 +1,6 @@
 //! The `modtree` command.
 mod args;
+mod depmod;
 mod report;
 mod run;
 

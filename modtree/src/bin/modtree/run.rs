@@ -6,7 +6,7 @@ use cli::{Failure, Fault, print};
 use modtree::{ClosureError, ClosureOptions, Module, Resolution, Tree, TreeError, closure};
 
 use crate::args::{Args, ClosureArgs, Command, Format, InfoArgs, TreeArgs};
-use crate::report;
+use crate::{depmod, report};
 
 /// Modules have a few MB, with debugging information some 100 MB.
 const MODULE_LIMIT: u64 = 512 << 20;
@@ -15,6 +15,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::Closure(args) => run_closure(args),
         Command::Info(args) => run_info(args),
+        Command::Depmod(args) => depmod::run(args),
     }
 }
 
@@ -92,7 +93,7 @@ fn open(args: &TreeArgs) -> Result<Tree, Failure> {
     Tree::select(&args.basedir, args.kernel.as_deref()).map_err(tree_failure)
 }
 
-fn tree_failure(error: TreeError) -> Failure {
+pub(crate) fn tree_failure(error: TreeError) -> Failure {
     let fault = match &error {
         TreeError::BadVersion(_) => Fault::Usage,
         error if error.is_input() => Fault::Input,
