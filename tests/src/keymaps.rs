@@ -1,11 +1,15 @@
 //! `loadkeys` of kbd, the oracle for keymaps: what it writes, or that it refuses.
 
+mod grammar;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs, io};
 
 use crate::environment::{required, tool};
+
+pub use grammar::{FILES, Programs};
 
 /// The mode of a run of `loadkeys`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
