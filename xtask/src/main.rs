@@ -4,6 +4,7 @@
 mod apt;
 mod corpus;
 mod demo;
+mod keymaps;
 mod setup;
 mod shell;
 mod test;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo::run(keep),
         Task::Test => test::run(),
         Task::Setup => setup::install(setup::TEST),
-        Task::Corpus => corpus::linux_6_1().map(|_| ()),
+        Task::Corpus => corpus::all(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
