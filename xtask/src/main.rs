@@ -4,6 +4,7 @@
 mod apt;
 mod corpus;
 mod demo;
+mod keymaps;
 mod setup;
 mod shell;
 mod test;

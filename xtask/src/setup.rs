@@ -36,6 +36,8 @@ pub(crate) const TEST: &[Need] = &[
     need("qemu-system-x86", "qemu-system-x86_64"),
     need("mtools", "mformat"),
     need("kbd", "loadkeys"),
+    need("console-setup", "ckbcomp"),
+    need("xkb-data", "/usr/share/X11/xkb/rules/evdev.lst"),
     need("kmod", "modprobe"),
     need("cpio", "cpio"),
     need("gzip", "gzip"),
