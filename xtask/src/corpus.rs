@@ -13,16 +13,10 @@ use crate::{keymaps, shell};
 /// Everything that the tests read.
 pub(crate) fn all() -> Result<()> {
     linux_6_1()?;
-    keymaps::kbd()?;
-    keymaps::xkb()?;
-    Ok(())
-}
-
-/// Everything that the tests read.
-pub(crate) fn all() -> Result<()> {
-    linux_6_1()?;
     linux_6_12()?;
     kmod_34()?;
+    keymaps::kbd()?;
+    keymaps::xkb()?;
     Ok(())
 }
 
