@@ -159,7 +159,7 @@ fn kernel_root() -> Result<PathBuf> {
     if kernel_image(machine).is_ok() {
         return Ok(machine.to_owned());
     }
-    step("this machine has no kernel to read; fetching one as a package, without installing it");
+    step("this machine has no kernel to read; a package's will do, without installing it");
     corpus::any_kernel()
 }
 

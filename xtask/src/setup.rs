@@ -46,6 +46,7 @@ pub(crate) const TEST: &[Need] = &[
     need("bzip2", "bzip2"),
     need("lz4", "lz4"),
     need("shellcheck", "shellcheck"),
+    need("e2fsprogs", "mke2fs"),
     need("dosfstools", "fsck.fat"),
     need("fdisk", "sfdisk"),
     need("syslinux", "syslinux"),

@@ -12,6 +12,7 @@ mod initramfs;
 mod input;
 mod list;
 mod progress;
+mod recipe;
 mod report;
 mod size;
 mod uki;
