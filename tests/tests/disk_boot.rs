@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use packager::qemu::{BootDisk, Bus, Firmware, Machine, Session};
-use tests::environment::{command, has, kernel, required};
+use tests::environment::{command, corpus, has, kernel, required};
 use tests::stick::Stick;
 
 /// Translated, on a loaded machine of two processors, a boot takes up to a minute; this is only there to end a hang.
@@ -35,9 +35,14 @@ fn root(name: &str) -> Option<PathBuf> {
     ];
     let present = files.iter().all(|file| Path::new(file).is_file());
     required(present.then_some(()), "systemd-boot-efi or ovmf")?;
-    has(&["qemu-system-x86_64", "syslinux", "mformat", "busybox"])
-        .then(|| kernel(name))
-        .flatten()
+    if !has(&["qemu-system-x86_64", "syslinux", "mformat", "busybox"]) {
+        return None;
+    }
+    match name {
+        "linux-6.1" => kernel(name),
+        // Not every corpus has it.
+        _ => Some(corpus().join(name)).filter(|root| root.is_dir()),
+    }
 }
 
 fn start(image: &Path, firmware: Firmware, bus: Bus) -> Session {

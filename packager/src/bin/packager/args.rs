@@ -7,6 +7,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use packager::kernel::{KernelChoice, KernelSource};
 use packager::qemu::{Bus, Firmware, UsbController};
 
+use crate::check::CheckArgs;
 use crate::image::ImageArgs;
 use crate::uki::UkiArgs;
 
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Image(ImageArgs),
     Uki(UkiArgs),
     Init(InitArgs),
+    Check(CheckArgs),
     List(ListArgs),
     Boot(BootArgs),
 }

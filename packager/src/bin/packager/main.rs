@@ -2,6 +2,7 @@
 
 mod args;
 mod boot;
+mod check;
 mod content;
 mod image;
 mod init;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         args::Command::Init(args) => init::run(&args),
         args::Command::Image(args) => image::run(args),
         args::Command::Uki(args) => uki::run(args),
+        args::Command::Check(args) => check::run(&args),
         args::Command::List(args) => list::run(&args),
         args::Command::Boot(args) => boot::run(&args),
     })
