@@ -5,6 +5,7 @@
 //! without root, without mounting anything and without running another program.
 
 pub mod build;
+pub mod check;
 pub mod fat;
 pub mod mbr;
 pub mod pe;

@@ -24,6 +24,7 @@ pub mod compression;
 pub mod cpio;
 pub mod disk;
 pub mod elf;
+pub mod finding;
 pub mod initramfs;
 pub mod inspect;
 pub mod kernel;

@@ -49,6 +49,11 @@ pub(crate) const TEST: &[Need] = &[
     need("e2fsprogs", "mke2fs"),
     need("dosfstools", "fsck.fat"),
     need("fdisk", "sfdisk"),
+    need("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd"),
+    need(
+        "systemd-boot-efi",
+        "/usr/lib/systemd/boot/efi/systemd-bootx64.efi",
+    ),
     need("syslinux", "syslinux"),
     need("syslinux-common", "/usr/lib/syslinux/mbr/mbr.bin"),
 ];

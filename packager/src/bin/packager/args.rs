@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use packager::kernel::{KernelChoice, KernelSource};
-use packager::qemu::UsbController;
+use packager::qemu::{Bus, Firmware, UsbController};
 
 use crate::cat::CatArgs;
+use crate::check::CheckArgs;
 use crate::diff::DiffArgs;
 use crate::extract::ExtractArgs;
 use crate::image::ImageArgs;
@@ -34,6 +35,7 @@ pub(crate) enum Command {
     Image(ImageArgs),
     Uki(UkiArgs),
     Init(InitArgs),
+    Check(CheckArgs),
     List(ListArgs),
     Cat(CatArgs),
     Extract(ExtractArgs),
@@ -147,13 +149,15 @@ pub(crate) struct ListArgs {
     pub(crate) names: bool,
 }
 
-/// Boot an initramfs in QEMU, on this terminal. Ctrl-A X ends it.
+/// Boot an initramfs or a disk image in QEMU, on this terminal. Ctrl-A X ends it.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
   packager boot simple.igz                      with the kernel whose modules are inside
   packager boot simple.igz --usb stick.img      with a USB stick plugged in
-  packager boot simple.igz --vnc :0             with the screen on VNC port 5900")]
+  packager boot simple.igz --vnc :0             with the screen on VNC port 5900
+  packager boot simple.img --vnc :0             a disk image, as a USB stick, by BIOS
+  packager boot simple.img --firmware uefi --bus ide")]
 pub(crate) struct BootArgs {
     /// The image
     pub(crate) image: PathBuf,
@@ -168,6 +172,14 @@ pub(crate) struct BootArgs {
     /// The USB host controller
     #[arg(long, value_name = "KIND", value_enum, default_value = "xhci")]
     pub(crate) controller: Controller,
+
+    /// What starts a disk image
+    #[arg(long, value_name = "KIND", value_enum, default_value = "bios")]
+    pub(crate) firmware: BootFirmware,
+
+    /// What a disk image is plugged into
+    #[arg(long, value_name = "KIND", value_enum, default_value = "usb")]
+    pub(crate) bus: BootBus,
 
     /// More words for the kernel's command line
     #[arg(long, value_name = "WORDS")]
@@ -202,6 +214,38 @@ impl From<Controller> for UsbController {
             Controller::Ehci => UsbController::Ehci,
             Controller::Uhci => UsbController::Uhci,
             Controller::Ohci => UsbController::Ohci,
+        }
+    }
+}
+
+/// The values of `--firmware`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum BootFirmware {
+    Bios,
+    Uefi,
+}
+
+impl From<BootFirmware> for Firmware {
+    fn from(firmware: BootFirmware) -> Self {
+        match firmware {
+            BootFirmware::Bios => Firmware::Bios,
+            BootFirmware::Uefi => Firmware::Uefi,
+        }
+    }
+}
+
+/// The values of `--bus`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum BootBus {
+    Usb,
+    Ide,
+}
+
+impl From<BootBus> for Bus {
+    fn from(bus: BootBus) -> Self {
+        match bus {
+            BootBus::Usb => Bus::Usb,
+            BootBus::Ide => Bus::Ide,
         }
     }
 }

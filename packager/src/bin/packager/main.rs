@@ -3,6 +3,7 @@
 mod args;
 mod boot;
 mod cat;
+mod check;
 mod content;
 mod diff;
 mod extract;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         args::Command::Init(args) => init::run(&args),
         args::Command::Image(args) => image::run(args),
         args::Command::Uki(args) => uki::run(args),
+        args::Command::Check(args) => check::run(&args),
         args::Command::List(args) => list::run(&args),
         args::Command::Cat(args) => cat::run(&args),
         args::Command::Extract(args) => extract::run(&args),
