@@ -6,6 +6,7 @@
 
 pub(crate) mod files;
 pub(crate) mod hash;
+mod read;
 pub(crate) mod set;
 mod trie;
 
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use crate::{Closure, ModuleName, Planned, Tree, TreeError};
 pub use files::BadKey;
+pub use read::{FormatError, Index, Value};
 use set::{Item, Set};
 pub use trie::Layout;
 

@@ -53,6 +53,7 @@ mod graph;
 pub mod index;
 mod modinfo;
 mod name;
+mod probe;
 mod request;
 #[cfg(test)]
 mod testing;
@@ -68,8 +69,9 @@ pub use depmod::{
 };
 pub use elf::{ElfError, Module, Symbols};
 pub use graph::{Graph, Reason, ReasonKind, RuleReason};
-pub use index::{BadKey, IndexError, Layout};
+pub use index::{BadKey, FormatError, Index, IndexError, Layout, Value};
 pub use modinfo::{ModInfo, When};
 pub use name::ModuleName;
+pub use probe::{Action, Indexes, IndexesError};
 pub use request::{Addition, Requests, Rule, Rules, RulesError, Selector, Traces};
 pub use tree::{Entry, ReadModInfo, Resolution, Tree, TreeError};

@@ -23,6 +23,9 @@ pub(super) const PREFIX: u32 = 0x8000_0000;
 pub(super) const VALUES: u32 = 0x4000_0000;
 pub(super) const CHILDS: u32 = 0x2000_0000;
 
+/// The offset of a link without its flags.
+pub(super) const OFFSET: u32 = 0x0FFF_FFFF;
+
 /// In which order the nodes stand in the file. Readers do not care, the file's bytes do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {

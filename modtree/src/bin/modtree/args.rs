@@ -51,6 +51,10 @@ pub(crate) struct ClosureArgs {
     #[arg(long)]
     pub(crate) weak: bool,
 
+    /// Print what `modprobe --show-depends` prints: the first softdep line only, repetitions included
+    #[arg(long, conflicts_with_all = ["runtime", "weak", "format", "json", "why"])]
+    pub(crate) modprobe_compat: bool,
+
     /// What to print for each module
     #[arg(short, long, value_enum, default_value_t = Format::Path)]
     pub(crate) format: Format,

@@ -173,7 +173,7 @@ fn out_dir(args: &DepmodArgs, dir: &Path) -> PathBuf {
     }
 }
 
-fn failure(error: DepmodError) -> Failure {
+pub(crate) fn failure(error: DepmodError) -> Failure {
     match error {
         DepmodError::Tree(error) => tree_failure(error),
         error => Failure::from_error(Fault::Input, &error),

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use cli::{Failure, Fault, print};
-use modtree::{ClosureError, ClosureOptions, Module, Resolution, Tree, TreeError, closure};
+use modtree::{
+    Action, ClosureError, ClosureOptions, Indexes, IndexesError, Module, Resolution, Tree,
+    TreeError, closure,
+};
 
 use crate::args::{Args, ClosureArgs, Command, Format, InfoArgs, TreeArgs};
 use crate::{depmod, report};
@@ -21,6 +24,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 fn run_closure(args: &ClosureArgs) -> Result<(), Failure> {
     let tree = open(&args.tree)?;
+    if args.modprobe_compat {
+        return show_depends(&tree, &args.modules);
+    }
     let roots: Vec<&str> = args.modules.iter().map(String::as_str).collect();
     let options = ClosureOptions {
         runtime: args.runtime,
@@ -35,6 +41,36 @@ fn run_closure(args: &ClosureArgs) -> Result<(), Failure> {
     }
     if !args.quiet {
         eprint!("{}", report::notes(&tree, &found));
+    }
+    print(text.as_bytes())
+}
+
+/// The indexes are made in memory: those beside the modules may be older than them.
+fn show_depends(tree: &Tree, modules: &[String]) -> Result<(), Failure> {
+    let indexes = Indexes::make(tree.dir()).map_err(|error| match error {
+        IndexesError::Depmod(error) => depmod::failure(error),
+        IndexesError::Read(error) => tree_failure(error.into()),
+        error => Failure::from_error(Fault::Input, &error),
+    })?;
+    let mut text = String::new();
+    for module in modules {
+        let actions = indexes.show_depends(module);
+        if actions.is_empty() {
+            return Err(closure_failure(ClosureError::Unknown {
+                name: module.clone(),
+                dir: tree.dir().to_path_buf(),
+                near: tree.near_names(module).map_err(tree_failure)?,
+            }));
+        }
+        for action in actions {
+            match action {
+                // modprobe leaves a space for options.
+                Action::Insmod(path) => {
+                    text.push_str(&format!("insmod {} \n", report::path_text(&path)?));
+                }
+                Action::Builtin(name) => text.push_str(&format!("builtin {name}\n")),
+            }
+        }
     }
     print(text.as_bytes())
 }
