@@ -57,6 +57,7 @@ mod tables;
 mod texts;
 mod typing;
 mod usual;
+pub mod xkb;
 
 pub use compile::{
     Compiled, Mode, Options, compile, compile_named, compile_text, compile_texts, compile_with,

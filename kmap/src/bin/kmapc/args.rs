@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Say which keys type a text
     Type(Type),
+    /// Make a keymap of an XKB layout, the ones that graphical programs use
+    Xkb(Xkb),
 }
 
 /// How keymaps are found and read.
@@ -198,6 +200,37 @@ pub(crate) struct Type {
 
     #[command(flatten)]
     pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Xkb {
+    /// A layout of xkb-data, such as `es`; or two, such as `us,ru`
+    #[arg(value_name = "LAYOUT")]
+    pub(crate) layout: String,
+
+    /// Its variant, such as `nodeadkeys`
+    #[arg(value_name = "VARIANT", default_value = "")]
+    pub(crate) variant: String,
+
+    /// The keyboard's model [default: pc105]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+
+    /// XKB options, such as `ctrl:nocaps`; several with commas between them
+    #[arg(long, value_name = "OPTIONS", value_delimiter = ',')]
+    pub(crate) options: Vec<String>,
+
+    /// Write to FILE, `-` for standard output [default: LAYOUT-VARIANT.bmap in the current directory]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Write the keymap's text instead, to standard output by default
+    #[arg(long)]
+    pub(crate) text: bool,
+
+    /// The byte order of the machine that will load the keymap
+    #[arg(long, value_enum, default_value_t = Endian::Little)]
+    pub(crate) endian: Endian,
 }
 
 /// `--endian`.

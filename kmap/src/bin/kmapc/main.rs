@@ -7,6 +7,7 @@ mod json;
 mod output;
 mod run;
 mod view;
+mod xkb;
 
 use std::process::ExitCode;
 
@@ -22,5 +23,6 @@ fn main() -> ExitCode {
         Some(Command::Diff(args)) => view::diff(args),
         Some(Command::Show(args)) => view::show(args),
         Some(Command::Type(args)) => view::type_text(args),
+        Some(Command::Xkb(args)) => xkb::run(args),
     })
 }
