@@ -11,6 +11,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// The code that stands for "no such name here". No keysym has it: code points end at U+EFFF.
 const NONE: u16 = 0xffff;
 
+/// The release whose names every `loadkeys` of today knows.
+const FIRST_RELEASE: &str = "2.5.1";
+
 fn main() -> Result<()> {
     let data = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../data/keysyms");
     println!("cargo::rerun-if-changed={}", data.display());
@@ -108,9 +111,10 @@ fn write_names(
         }
         writeln!(
             out,
-            "Name {{ name: {name:?}, codes: Codes {{ eight_bit: {}, unicode: {} }}, exceptions: ({first}, {count}) }},",
+            "Name {{ name: {name:?}, codes: Codes {{ eight_bit: {}, unicode: {} }}, exceptions: ({first}, {count}), newer: {} }},",
             code(column(row, 1)?)?,
-            code(column(row, 2)?)?
+            code(column(row, 2)?)?,
+            column(row, 3)? != FIRST_RELEASE
         )?;
     }
     writeln!(

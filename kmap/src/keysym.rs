@@ -114,6 +114,8 @@ struct Name {
     codes: Codes,
     /// The range of `EXCEPTIONS` that concerns this name.
     exceptions: (u16, u16),
+    /// Whether kbd 2.5.1 lacks it.
+    newer: bool,
 }
 
 struct Exception {
@@ -304,6 +306,12 @@ pub(crate) fn suggest(name: &[u8]) -> Option<&'static str> {
 /// ```
 pub fn keysym_names() -> impl Iterator<Item = &'static str> {
     NAMES.iter().map(|entry| entry.name)
+}
+
+/// The names that kbd 2.5.1 has too.
+pub(crate) fn settled_names() -> impl Iterator<Item = &'static str> {
+    let settled = NAMES.iter().filter(|entry| !entry.newer);
+    settled.map(|entry| entry.name)
 }
 
 impl fmt::Display for Keysym {

@@ -38,7 +38,38 @@ impl Loadkeys {
     /// # Errors
     /// That it cannot be run.
     pub fn file(self, path: &Path, characters: Characters) -> io::Result<Option<Vec<u8>>> {
-        let output = command(characters).arg(path).output()?;
+        let output = command(characters).arg("-b").arg(path).output()?;
+        Ok(output.status.success().then_some(output.stdout))
+    }
+
+    /// The C source that it writes for a keymap's file.
+    ///
+    /// # Errors
+    /// That it cannot be run.
+    pub fn c_source(self, path: &Path, characters: Characters) -> io::Result<Option<Vec<u8>>> {
+        let output = command(characters).arg("-m").arg(path).output()?;
+        Ok(output.status.success().then_some(output.stdout))
+    }
+
+    /// The C source that it writes for a text on standard input.
+    ///
+    /// # Errors
+    /// That it cannot be run.
+    pub fn c_source_of_text(
+        self,
+        text: &[u8],
+        characters: Characters,
+        directory: &Path,
+    ) -> io::Result<Option<Vec<u8>>> {
+        with_stdin(command(characters).arg("-m"), text, directory)
+    }
+
+    /// What it writes for several files together.
+    ///
+    /// # Errors
+    /// That it cannot be run.
+    pub fn files(self, paths: &[PathBuf], characters: Characters) -> io::Result<Option<Vec<u8>>> {
+        let output = command(characters).arg("-b").args(paths).output()?;
         Ok(output.status.success().then_some(output.stdout))
     }
 
@@ -52,19 +83,23 @@ impl Loadkeys {
         characters: Characters,
         directory: &Path,
     ) -> io::Result<Option<Vec<u8>>> {
-        let mut child = command(characters)
-            .env("LOADKEYS_INCLUDE_PATH", directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // It stops reading at the first error.
-            let _ = stdin.write_all(text);
-        }
-        let output = child.wait_with_output()?;
-        Ok(output.status.success().then_some(output.stdout))
+        with_stdin(command(characters).arg("-b"), text, directory)
     }
+}
+
+fn with_stdin(command: &mut Command, text: &[u8], directory: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut child = command
+        .env("LOADKEYS_INCLUDE_PATH", directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // It stops reading at the first error.
+        let _ = stdin.write_all(text);
+    }
+    let output = child.wait_with_output()?;
+    Ok(output.status.success().then_some(output.stdout))
 }
 
 fn command(characters: Characters) -> Command {
@@ -74,7 +109,6 @@ fn command(characters: Characters) -> Command {
     if characters == Characters::Unicode {
         command.arg("-u");
     }
-    command.arg("-b");
     command
 }
 

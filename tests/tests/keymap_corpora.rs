@@ -1,5 +1,5 @@
 //! Whole collections of keymaps against the installed `loadkeys`, in both modes: kbd's own, and every layout of xkb-data
-//! that `ckbcomp` turns into a keymap. (console-data is in `keymap_oracle.rs`.)
+//! that `ckbcomp` turns into a keymap; console-data is in `keymap_oracle.rs` too. Binary and C source.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,9 +8,10 @@
 
 use std::path::{Path, PathBuf};
 
+use kmap::emit::c_source;
 use kmap::{Endian, Mode, SearchPath};
 use rayon::prelude::*;
-use tests::keymaps::{Characters, Loadkeys, kbd_maps, xkb_maps};
+use tests::keymaps::{Characters, Loadkeys, console_data, kbd_maps, xkb_maps};
 
 const MODES: [(Characters, Mode); 2] = [
     (Characters::Bytes, Mode::EightBit),
@@ -27,7 +28,12 @@ fn compare(loadkeys: Loadkeys, path: &Path) -> Result<[bool; 2], String> {
         let ours = kmap::compile_named(path, &SearchPath::standard(), mode);
         *slot = theirs.is_some();
         match (ours, theirs) {
-            (Ok(ours), Some(theirs)) if ours.keymap.to_bkeymap(Endian::Little) == theirs => {}
+            (Ok(ours), Some(theirs)) if ours.keymap.to_bkeymap(Endian::Little) == theirs => {
+                let source = loadkeys.c_source(path, characters).unwrap();
+                if source != Some(c_source(&ours.keymap).into_bytes()) {
+                    return Err(format!("{} in {mode:?}: other C source", path.display()));
+                }
+            }
             (Err(_), None) => {}
             (Ok(_), Some(_)) => {
                 return Err(format!("{} in {mode:?}: other bytes", path.display()));
@@ -80,6 +86,11 @@ fn collection(name: &str, maps: Vec<PathBuf>) -> Option<(usize, Accepted)> {
         accepted[1]
     );
     Some((maps.len(), accepted))
+}
+
+#[test]
+fn every_map_of_console_data() {
+    collection("console-data", console_data());
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 
-use kmap::{Endian, FileSource, Mode, SearchPath, SourceText};
+use kmap::emit::c_source;
+use kmap::{Compiled, Endian, FileSource, Mode, SearchPath, SourceText};
 use rayon::prelude::*;
 use tests::keymaps::{Characters, Loadkeys, Programs};
 
@@ -39,11 +40,17 @@ fn variable<T: FromStr>(name: &str, default: T) -> T {
 struct Verdict {
     ours: Result<Vec<u8>, String>,
     theirs: Option<Vec<u8>>,
+    /// The C source of both, where both accept the program.
+    sources: Option<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 impl Verdict {
     fn agrees(&self) -> bool {
         self.ours.as_ref().ok() == self.theirs.as_ref()
+            && self
+                .sources
+                .as_ref()
+                .is_none_or(|(ours, theirs)| Some(ours) == theirs.as_ref())
     }
 }
 
@@ -59,12 +66,58 @@ fn judge(
         bytes: text.into(),
     };
     let ours = kmap::compile_text(source, text_here, mode);
+    let source = ours
+        .as_ref()
+        .ok()
+        .filter(|compiled| is_defined(compiled))
+        .map(|compiled| c_source(&compiled.keymap));
+    let text = text.as_bytes();
+    let theirs = loadkeys.text(text, characters, folder).unwrap();
+    let sources = source.filter(|_| theirs.is_some()).map(|ours| {
+        let theirs = loadkeys.c_source_of_text(text, characters, folder);
+        (
+            ours.into_bytes(),
+            theirs.unwrap().map(|text| fitting(&text)),
+        )
+    });
     Verdict {
         ours: ours
             .map(|compiled| compiled.keymap.to_bkeymap(Endian::Little))
             .map_err(|report| report.to_string()),
-        theirs: loadkeys.text(text.as_bytes(), characters, folder).unwrap(),
+        theirs,
+        sources,
     }
+}
+
+/// Whether `loadkeys -m` gives the same text twice: it asks C's `isgraph` about compose characters of more than a byte,
+/// which is undefined.
+fn is_defined(compiled: &Compiled) -> bool {
+    compiled.keymap.compose().iter().all(|rule| {
+        let result = if compiled.keymap.is_unicode() {
+            0
+        } else {
+            rule.result
+        };
+        [rule.first, rule.second, result]
+            .iter()
+            .all(|value| *value <= 0xff)
+    })
+}
+
+/// C source without the numbers that do not fit a key: `loadkeys -m` writes those of keycodes above 127 where `-b` says
+/// nothing of them; the compiler of C would cut them.
+fn fitting(text: &[u8]) -> Vec<u8> {
+    let words = text.split_inclusive(|&byte| byte == b',');
+    let fits = |word: &[u8]| {
+        !(word.starts_with(b"\t0x") || word.starts_with(b"\n\t0x"))
+            || word.len() <= b"\n\t0x0000,".len()
+    };
+    let shortened = words.map(|word| match (fits(word), word.starts_with(b"\n")) {
+        (true, _) => word,
+        (false, true) => b"\n\t0xf200,",
+        (false, false) => b"\t0xf200,",
+    });
+    shortened.collect::<Vec<_>>().concat()
 }
 
 /// Leaves out lines as long as the verdicts still differ: halves first, single lines last.
@@ -105,6 +158,23 @@ fn explain(
             screen += "its files:\n";
         }
         screen += &format!("{name}: {}\n", fs::read_to_string(&path).unwrap());
+    }
+    if let Some((ours, Some(theirs))) = &verdict.sources {
+        let lines = |text: &[u8]| -> Vec<String> {
+            let text = String::from_utf8_lossy(text);
+            text.lines().map(str::to_owned).collect()
+        };
+        let (ours, theirs) = (lines(ours), lines(theirs));
+        if let Some(at) =
+            (0..ours.len().max(theirs.len())).find(|&at| ours.get(at) != theirs.get(at))
+        {
+            screen += &format!(
+                "C source, line {}: {:?}, expected {:?}\n",
+                at + 1,
+                ours.get(at),
+                theirs.get(at)
+            );
+        }
     }
     match (verdict.ours, verdict.theirs) {
         (Ok(ours), Some(theirs)) => {

@@ -127,7 +127,8 @@ pub(super) enum Lexeme {
     /// A number, also one that is too large (it is then `u64::MAX` at most).
     Number(u64),
     CodePoint(u32),
-    Character,
+    /// A quoted character.
+    Character(u32),
     Quote,
     Equals,
     Plus,
@@ -154,7 +155,7 @@ pub(super) fn lexeme(input: &[u8], names: bool) -> Option<(Lexeme, usize)> {
         b',' => value(Lexeme::Comma, take(1usize)).parse(input),
         b'-' => value(Lexeme::Dash, take(1usize)).parse(input),
         b'"' => value(Lexeme::Quote, take(1usize)).parse(input),
-        b'\'' => value(Lexeme::Character, quoted_character).parse(input),
+        b'\'' => map(quoted_character, Lexeme::Character).parse(input),
         b'\\' => alt((
             value(Lexeme::Nothing, tag(&b"\\\n"[..])),
             value(Lexeme::CarriageReturn, tag(&b"\\\r\n"[..])),
@@ -292,16 +293,24 @@ fn alt_is_meta(input: &[u8]) -> IResult<&[u8], &[u8]> {
     .parse(input)
 }
 
-/// `'x'`, `'\ooo'` or `'\x'`, one byte between the quotes.
-fn quoted_character(input: &[u8]) -> IResult<&[u8], &[u8]> {
+/// `'x'`, `'\ooo'` or `'\x'`, one byte between the quotes; its value, of octal digits up to 511.
+fn quoted_character(input: &[u8]) -> IResult<&[u8], u32> {
     let quote = || tag(&b"'"[..]);
-    let not_eol = || verify(take(1usize), |byte: &[u8]| byte != b"\n");
-    let octal = recognize(pair(tag(&b"\\"[..]), take_while_m_n(1, 3, is_octal)));
-    let escape = recognize(pair(tag(&b"\\"[..]), not_eol()));
+    let byte = || {
+        map(
+            verify(take(1usize), |byte: &[u8]| byte != b"\n"),
+            |byte: &[u8]| byte.first().copied().map_or(0, u32::from),
+        )
+    };
+    let digits = take_while_m_n(1, 3, is_octal);
+    let octal = map(preceded(tag(&b"\\"[..]), digits), |digits| {
+        in_base(digits, 8) as u32
+    });
+    let escape = preceded(tag(&b"\\"[..]), byte());
     alt((
         delimited(quote(), octal, quote()),
         delimited(quote(), escape, quote()),
-        delimited(quote(), not_eol(), quote()),
+        delimited(quote(), byte(), quote()),
     ))
     .parse(input)
 }
@@ -430,15 +439,17 @@ mod tests {
 
     #[test]
     fn quoted_characters() {
-        for text in [
-            &b"'a'"[..],
-            b"'''",
-            b"'\\''",
-            b"'\\377'",
-            b"'\\'",
-            b"'\xe9'",
-        ] {
-            assert_eq!(lexeme(text, false), Some((Lexeme::Character, text.len())));
+        let cases: [(&[u8], u32); 6] = [
+            (b"'a'", 0x61),
+            (b"'''", 0x27),
+            (b"'\\''", 0x27),
+            (b"'\\377'", 0xff),
+            (b"'\\'", 0x5c),
+            (b"'\xe9'", 0xe9),
+        ];
+        for (text, value) in cases {
+            let expected = Some((Lexeme::Character(value), text.len()));
+            assert_eq!(lexeme(text, false), expected);
         }
         assert_eq!(lexeme(b"'ab'", false), Some((Lexeme::Stray(b'\''), 1)));
     }
