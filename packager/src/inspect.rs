@@ -3,6 +3,7 @@
 //! An initramfs is a sequence of segments, each a cpio archive as it is or a compressed stream that holds archives, with NUL
 //! bytes between them (`init/initramfs.c`, `unpack_to_rootfs`, in the kernel's source).
 
+pub mod check;
 mod diff;
 mod extract;
 mod files;
