@@ -6,7 +6,9 @@
 
 pub mod build;
 pub mod check;
+pub mod device;
 pub mod fat;
+pub mod flash;
 pub mod mbr;
 pub mod pe;
 mod sparse;

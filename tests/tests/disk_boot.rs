@@ -50,6 +50,7 @@ fn start(image: &Path, firmware: Firmware, bus: Bus) -> Session {
         image: image.into(),
         bus,
         firmware,
+        uefi: None,
     });
     let mut session = machine.start().unwrap();
     session.expect("init: ready", PATIENCE).unwrap();

@@ -46,6 +46,8 @@ pub(crate) const TEST: &[Need] = &[
     need("shellcheck", "shellcheck"),
     need("dosfstools", "fsck.fat"),
     need("fdisk", "sfdisk"),
+    need("sbsigntool", "sbsign"),
+    need("qemu-utils", "qemu-img"),
     need("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd"),
     need(
         "systemd-boot-efi",

@@ -10,6 +10,7 @@ use packager::qemu::{Bus, Firmware, UsbController};
 use crate::check::CheckArgs;
 use crate::image::ImageArgs;
 use crate::uki::UkiArgs;
+use crate::write::WriteArgs;
 
 /// Make a small Linux that boots: from a kernel, busybox and a keymap to an initramfs, without root.
 #[derive(Debug, Parser)]
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Uki(UkiArgs),
     Init(InitArgs),
     Check(CheckArgs),
+    Write(WriteArgs),
     List(ListArgs),
     Boot(BootArgs),
 }

@@ -82,6 +82,10 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "FILE", requires = "uki")]
     stub: Option<PathBuf>,
 
+    /// Let UEFI start this program, for example a signed one that `packager uki` has made
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["uki", "systemd_boot"])]
+    efi: Option<PathBuf>,
+
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -173,6 +177,9 @@ impl ImageArgs {
     }
 
     fn uefi_program(&self, content: &Content) -> Result<Uefi, UkiError> {
+        if let Some(path) = &self.efi {
+            return Ok(Uefi::Unified(uki::read_program(path)?));
+        }
         if !self.uki {
             let loader = find_boot_loader(self.systemd_boot.as_deref())?;
             uki::check_kernel(&content.kernel, &loader)?;

@@ -11,6 +11,7 @@ mod list;
 mod progress;
 mod report;
 mod uki;
+mod write;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         args::Command::Image(args) => image::run(args),
         args::Command::Uki(args) => uki::run(args),
         args::Command::Check(args) => check::run(&args),
+        args::Command::Write(args) => write::run(&args),
         args::Command::List(args) => list::run(&args),
         args::Command::Boot(args) => boot::run(&args),
     })
