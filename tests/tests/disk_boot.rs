@@ -139,6 +139,18 @@ fn a_unified_image_and_an_efi_system_partition_start() {
 }
 
 #[test]
+fn a_guid_partition_table_starts() {
+    let Some(root) = root("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let image = image(&root, folder.path(), &["--table", "gpt"]);
+    for firmware in [Firmware::Bios, Firmware::Uefi] {
+        power_off(start(&image, firmware, Bus::Usb));
+    }
+}
+
+#[test]
 fn fat16_starts() {
     let Some(root) = root("linux-6.1") else {
         return;

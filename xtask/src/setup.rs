@@ -46,6 +46,7 @@ pub(crate) const TEST: &[Need] = &[
     need("shellcheck", "shellcheck"),
     need("dosfstools", "fsck.fat"),
     need("fdisk", "sfdisk"),
+    need("gdisk", "sgdisk"),
     need("sbsigntool", "sbsign"),
     need("qemu-utils", "qemu-img"),
     need("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd"),

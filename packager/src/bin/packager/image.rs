@@ -8,10 +8,11 @@ use packager::disk::fat::{FatKind, Label};
 use packager::disk::mbr::PartitionType;
 use packager::disk::syslinux::{Pieces, PiecesError};
 use packager::disk::uki::{self, Uki, UkiError, find_boot_loader, find_stub};
-use packager::disk::{ImageRecipe, SparseImage, Uefi};
+use packager::disk::{ImageRecipe, SparseImage, TableKind, Uefi};
 use packager::timing::Timings;
 
 use crate::content::{Content, ContentArgs};
+use crate::convert::{self, Format};
 use crate::progress::Progress;
 use crate::report;
 use crate::uki::failure;
@@ -42,6 +43,10 @@ pub(crate) struct ImageArgs {
     #[arg(long)]
     uki: bool,
 
+    /// The image's format; all but raw through qemu-img [default: by the output's suffix; else raw]
+    #[arg(long, value_name = "NAME", value_enum)]
+    format: Option<Format>,
+
     /// The file system
     #[arg(long, value_name = "BITS", value_enum, default_value = "32")]
     fat: Fat,
@@ -58,7 +63,11 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "XXXX-XXXX", value_parser = parse_serial)]
     serial: Option<u32>,
 
-    /// The partition's type: FAT, or an EFI system partition, which some firmware insists on
+    /// The partition table
+    #[arg(long, value_name = "KIND", value_enum, default_value = "mbr")]
+    table: Table,
+
+    /// The partition's type in an MBR: FAT, or an EFI system partition, which some firmware insists on
     #[arg(long, value_name = "TYPE", value_enum, default_value = "fat")]
     partition_type: Type,
 
@@ -112,6 +121,13 @@ enum Fat {
     Fat32,
 }
 
+/// The values of `--table`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Table {
+    Mbr,
+    Gpt,
+}
+
 /// The values of `--partition-type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Type {
@@ -120,6 +136,9 @@ enum Type {
 }
 
 pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
+    let format = args
+        .format
+        .unwrap_or_else(|| Format::by_suffix(&args.output));
     let label = Label::new(&args.label).map_err(Failure::usage)?;
     let progress = Progress::new("making the disk image");
     let mut timings = Timings::default();
@@ -137,6 +156,10 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
             Fat::Fat16 => FatKind::Fat16,
             Fat::Fat32 => FatKind::Fat32,
         },
+        table: match args.table {
+            Table::Mbr => TableKind::Mbr,
+            Table::Gpt => TableKind::Gpt,
+        },
         partition_type: (args.partition_type == Type::Esp).then_some(PartitionType::EFI_SYSTEM),
         size: args.size,
         label,
@@ -148,9 +171,7 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
     let image = timings
         .measure("layout", || recipe.build())
         .map_err(Failure::input)?;
-    timings.measure("writing", || {
-        cli::write_atomically_with(&args.output, |file| image.write_to(file))
-    })?;
+    timings.measure("writing", || convert::write(&args.output, &image, format))?;
     drop(progress);
     args.tell(&content, &image, &timings);
     Ok(())

@@ -4,6 +4,7 @@ mod args;
 mod boot;
 mod check;
 mod content;
+mod convert;
 mod image;
 mod init;
 mod initramfs;
