@@ -1,19 +1,22 @@
 //! Disk images: one file that is written to a stick and starts a PC.
 //!
-//! An image is a partition table ([`mbr`]) and one FAT file system ([`fat`]) that holds kernel, initramfs and boot loaders:
+//! An image is a partition table ([`mbr`], [`gpt`]) and one FAT file system ([`fat`]) that holds kernel, initramfs and boot loaders:
 //! [`syslinux`] for a BIOS, systemd-boot or a [`uki`] for UEFI. Everything is laid out first, in memory and in terms of [`Sector`]s, and then written in one go,
 //! without root, without mounting anything and without running another program.
 
 pub mod build;
 pub mod check;
+pub mod device;
 pub mod fat;
+pub mod flash;
+pub mod gpt;
 pub mod mbr;
 pub mod pe;
 mod sparse;
 pub mod syslinux;
 pub mod uki;
 
-pub use build::{ImageError, ImageRecipe, Uefi};
+pub use build::{ImageError, ImageRecipe, TableKind, Uefi};
 pub use sparse::SparseImage;
 
 /// Bytes of a sector. Disks with larger ones (4096) are not booted from by a BIOS, and are not made here.

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
 pub use accel::{Accelerator, kvm_works};
-pub use disk::{BootDisk, Bus, Firmware};
+pub use disk::{BootDisk, Bus, Firmware, UefiFirmware};
 pub use monitor::MonitorError;
 pub use session::{Output, Session};
 

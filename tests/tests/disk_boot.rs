@@ -50,6 +50,7 @@ fn start(image: &Path, firmware: Firmware, bus: Bus) -> Session {
         image: image.into(),
         bus,
         firmware,
+        uefi: None,
     });
     let mut session = machine.start().unwrap();
     session.expect("init: ready", PATIENCE).unwrap();
@@ -134,6 +135,18 @@ fn a_unified_image_and_an_efi_system_partition_start() {
         let line = run(&mut session, "cat /proc/cmdline");
         assert!(line.contains(CONSOLES), "{line}");
         power_off(session);
+    }
+}
+
+#[test]
+fn a_guid_partition_table_starts() {
+    let Some(root) = root("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let image = image(&root, folder.path(), &["--table", "gpt"]);
+    for firmware in [Firmware::Bios, Firmware::Uefi] {
+        power_off(start(&image, firmware, Bus::Usb));
     }
 }
 

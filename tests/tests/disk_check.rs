@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
-use tests::environment::{command, has};
+use tests::environment::{command, find_program, has};
 use tests::mtools::FatImage;
 use tests::root::{Root, small_root};
 
@@ -221,6 +221,55 @@ fn what_uefi_needs_is_named_when_it_is_missing() {
         built.changed(&[("mcopy", &["-o", config.to_str().unwrap(), "::/initrd.img"])]),
         "bad-initramfs",
     );
+}
+
+#[test]
+fn a_guid_partition_table_is_right_and_damage_to_it_is_seen() {
+    let Some(built) = built() else { return };
+    if !has(&["sgdisk", "sfdisk"]) {
+        return;
+    }
+    let path = built.path();
+    let arguments = ["--table", "gpt", "-q", "-o", path.to_str().unwrap()];
+    assert!(make(&built.root, &arguments).status.success());
+    for (program, option, words) in [
+        ("sgdisk", "-v", "No problems found"),
+        ("sfdisk", "-V", "No errors detected"),
+    ] {
+        let output = Command::new(find_program(program).unwrap())
+            .arg(option)
+            .arg(&path)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(words), "{text}");
+    }
+    let (status, text) = check(&path, &["--firmware", "both"]);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.ends_with("nothing is wrong\n"), "{text}");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[1024 + 32] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    names(check(&path, &[]), "bad-gpt");
+}
+
+#[test]
+fn other_formats_hold_the_same_disk() {
+    let Some(built) = built() else { return };
+    if !has(&["qemu-img"]) {
+        return;
+    }
+    for suffix in ["qcow2", "vmdk", "vdi"] {
+        let path = built.folder.path().join(format!("simple.{suffix}"));
+        let output = make(&built.root, &["-q", "-o", path.to_str().unwrap()]);
+        assert!(output.status.success(), "{output:?}");
+        let compared = Command::new("qemu-img")
+            .args(["compare", "-f", suffix, "-F", "raw"])
+            .args([&path, &built.path()])
+            .output()
+            .unwrap();
+        assert!(compared.status.success(), "{suffix}: {compared:?}");
+    }
 }
 
 #[test]

@@ -49,6 +49,9 @@ pub(crate) const TEST: &[Need] = &[
     need("e2fsprogs", "mke2fs"),
     need("dosfstools", "fsck.fat"),
     need("fdisk", "sfdisk"),
+    need("gdisk", "sgdisk"),
+    need("sbsigntool", "sbsign"),
+    need("qemu-utils", "qemu-img"),
     need("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd"),
     need(
         "systemd-boot-efi",

@@ -1,13 +1,12 @@
 //! From kernel and initramfs to a whole disk image.
 
-use std::borrow::Cow;
-
 use sha2::{Digest, Sha256};
 
 use super::fat::{
     FatKind, Geometry, GeometryError, Label, Timestamp, Tree, TreeError, Volume, VolumeError,
     VolumeOptions,
 };
+use super::gpt::{self, Guid};
 use super::mbr::{Mbr, Partition, PartitionType};
 use super::syslinux::config::{Config, Entry};
 use super::syslinux::{self, InstallError, Pieces};
@@ -35,6 +34,16 @@ pub enum Uefi {
     Unified(Vec<u8>),
 }
 
+/// The kind of partition table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TableKind {
+    /// The one that every BIOS and every UEFI firmware reads.
+    #[default]
+    Mbr,
+    /// The GUID partition table.
+    Gpt,
+}
+
 /// What an image is made of.
 #[derive(Clone, Debug)]
 pub struct ImageRecipe<'a> {
@@ -52,7 +61,9 @@ pub struct ImageRecipe<'a> {
     pub uefi: Option<Uefi>,
     /// The kind of file system.
     pub fat: FatKind,
-    /// The partition's type; `None` takes the one that goes with the kind.
+    /// The kind of partition table.
+    pub table: TableKind,
+    /// In an MBR, the partition's type; `None` takes the one that goes with the kind.
     pub partition_type: Option<PartitionType>,
     /// The image's size in bytes; `None` fits it to the files, in whole MiB.
     pub size: Option<u64>,
@@ -89,6 +100,11 @@ pub enum ImageError {
     /// The size is less than the partition's begin.
     #[error("an image of {0} bytes has no room for a partition: it begins at 1 MiB")]
     TooSmall(u64),
+    /// The boot code for a GUID partition table was not found.
+    #[error(
+        "the boot code gptmbr.bin of syslinux was not found beside mbr.bin; install the package syslinux, or make an image with an MBR"
+    )]
+    NoGptCode,
     /// The command line holds a character that would end it.
     #[error("the kernel's command line has a line break")]
     Append,
@@ -103,7 +119,7 @@ impl<'a> ImageRecipe<'a> {
         if self.append.contains(['\n', '\r', '\0']) {
             return Err(ImageError::Append);
         }
-        let (bios, table) = (self.bios, self.table());
+        let (bios, table) = (self.bios, self.table()?);
         let recipe_kind = self.fat;
         let size = self.size;
         let options = VolumeOptions {
@@ -115,7 +131,7 @@ impl<'a> ImageRecipe<'a> {
         let serial = self.serial;
         let tree = self.tree()?;
         let identity = identity(&tree, &options);
-        let geometry = geometry(recipe_kind, size, &tree)?;
+        let geometry = geometry(recipe_kind, size, table.tail(), &tree)?;
         let mut volume = Volume::reserve(tree, geometry, options)?;
         if serial.is_none() {
             volume.set_serial(number(&identity, 0));
@@ -123,23 +139,31 @@ impl<'a> ImageRecipe<'a> {
         if let Some(pieces) = bios {
             syslinux::install(&mut volume, pieces)?;
         }
-        let end = PARTITION_START + geometry.total;
+        let end = PARTITION_START + geometry.total + table.tail();
         let length = size.map_or(end.bytes(), |size| size - size % SECTOR_SIZE);
         let mut image = SparseImage::new(length);
-        image.put(0, table.mbr(&geometry, number(&identity, 4)));
+        table.write(&mut image, &geometry, &identity);
         volume.write(&mut image);
         Ok(image)
     }
 
-    fn table(&self) -> Table {
+    fn table(&self) -> Result<Table, ImageError> {
+        let code = match (self.bios, self.table) {
+            (None, _) => Vec::new(),
+            (Some(pieces), TableKind::Mbr) => pieces.mbr.clone(),
+            (Some(pieces), TableKind::Gpt) => {
+                pieces.gpt_mbr.clone().ok_or(ImageError::NoGptCode)?
+            }
+        };
         let kind = self.partition_type.unwrap_or(match self.fat {
             FatKind::Fat16 => PartitionType::FAT16_LBA,
             FatKind::Fat32 => PartitionType::FAT32_LBA,
         });
-        Table {
-            code: self.bios.map(|pieces| pieces.mbr.clone()),
+        Ok(Table {
+            table: self.table,
+            code,
             kind,
-        }
+        })
     }
 
     /// The files. Those of syslinux come last: there its own installer would put them.
@@ -196,12 +220,30 @@ impl<'a> ImageRecipe<'a> {
 
 /// The partition table.
 struct Table {
-    code: Option<Vec<u8>>,
+    table: TableKind,
+    code: Vec<u8>,
     kind: PartitionType,
 }
 
 impl Table {
-    fn mbr(self, geometry: &Geometry, signature: u32) -> Cow<'static, [u8]> {
+    /// What is kept free behind the partition: the second copy of a GUID partition table, in a MiB of its own.
+    fn tail(&self) -> Sector {
+        match self.table {
+            TableKind::Mbr => Sector(0),
+            TableKind::Gpt => Sector((1 << 20) / SECTOR_SIZE),
+        }
+    }
+
+    fn write(self, image: &mut SparseImage<'_>, geometry: &Geometry, identity: &[u8; 32]) {
+        if self.table == TableKind::Gpt {
+            let guids = [8, 16].map(|at| {
+                let mut bytes = [0; 16];
+                bytes.copy_from_slice(&identity[at..at + 16]);
+                Guid::derived(bytes)
+            });
+            gpt::write(image, PARTITION_START, geometry.total, self.code, guids);
+            return;
+        }
         let partition = Partition {
             active: true,
             kind: self.kind,
@@ -209,19 +251,24 @@ impl Table {
             count: geometry.total,
         };
         let mbr = Mbr {
-            code: self.code.unwrap_or_default(),
-            signature,
+            code: self.code,
+            signature: number(identity, 4),
             partitions: [Some(partition), None, None, None],
         };
-        mbr.to_bytes().to_vec().into()
+        image.put(0, mbr.to_bytes().to_vec());
     }
 }
 
-fn geometry(kind: FatKind, size: Option<u64>, tree: &Tree<'_>) -> Result<Geometry, ImageError> {
+fn geometry(
+    kind: FatKind,
+    size: Option<u64>,
+    tail: Sector,
+    tree: &Tree<'_>,
+) -> Result<Geometry, ImageError> {
     match size {
         Some(size) => {
             let sectors = (size / SECTOR_SIZE)
-                .checked_sub(PARTITION_START.0)
+                .checked_sub((PARTITION_START + tail).0)
                 .ok_or(ImageError::TooSmall(size))?;
             Ok(Geometry::new(kind, Sector(sectors))?)
         }

@@ -10,6 +10,7 @@ mod payload;
 mod uefi;
 
 use super::fat::read::{FatError, Medium, Reader};
+use super::gpt::{self, GptPartition, Guid};
 use super::mbr::{Mbr, MbrError, Partition, PartitionType};
 use super::{SECTOR_SIZE, Sector};
 
@@ -43,7 +44,7 @@ pub fn check<M: Medium + ?Sized>(
         return Ok(report);
     }
     read(medium, 0, &mut sector)?;
-    let Some(start) = partition(&sector, length, &mut report) else {
+    let Some(start) = start(medium, &sector, length, &mut report)? else {
         return Ok(report);
     };
     let reader = match Reader::open(medium, start) {
@@ -107,6 +108,58 @@ fn read<M: Medium + ?Sized>(medium: &M, offset: u64, buffer: &mut [u8]) -> Resul
         .map_err(|source| FatError::Io { offset, source })
 }
 
+/// Where the file system begins.
+fn start<M: Medium + ?Sized>(
+    medium: &M,
+    sector: &[u8; 512],
+    length: u64,
+    report: &mut Report,
+) -> Result<Option<Sector>, FatError> {
+    let protective = |mbr: &Mbr| {
+        let mut kinds = mbr.partitions().map(|(_, partition)| partition.kind);
+        kinds.any(|kind| kind == PartitionType::PROTECTIVE)
+    };
+    match Mbr::parse(sector) {
+        Ok(mbr) if protective(&mbr) => match gpt::read(medium) {
+            Ok(Ok(partitions)) => Ok(gpt_partition(&partitions, length, report)),
+            Ok(Err(reason)) => {
+                report.find(&codes::BAD_GPT, reason);
+                Ok(None)
+            }
+            Err(error) if is_end(&error) => {
+                report.find(&codes::BAD_GPT, error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        },
+        _ => Ok(partition(sector, length, report)),
+    }
+}
+
+/// The one that is marked for a BIOS, else the EFI system partition.
+fn gpt_partition(partitions: &[GptPartition], length: u64, report: &mut Report) -> Option<Sector> {
+    report.facts.push("a GUID partition table".to_owned());
+    let fat = |it: &&GptPartition| matches!(it.kind, Guid::EFI_SYSTEM | Guid::BASIC_DATA);
+    let marked = partitions.iter().find(|it| it.bootable && fat(it));
+    if marked.is_none() {
+        let seen = "no partition is marked as legacy BIOS bootable";
+        report.find(&codes::NO_LEGACY_BOOTABLE, seen);
+    }
+    let Some(chosen) = marked.or_else(|| partitions.iter().find(fat)) else {
+        report.find(
+            &codes::NO_FAT_PARTITION,
+            "the table has no EFI system partition",
+        );
+        return None;
+    };
+    let end = chosen.first.bytes().saturating_add(chosen.count.bytes());
+    if end > length {
+        let seen = format!("the partition ends at byte {end}, and the image has {length} bytes");
+        report.find(&codes::PARTITION_OUTSIDE, seen);
+    }
+    Some(chosen.first)
+}
+
 /// Where the file system begins: in the active partition, else in the first FAT one, else at once.
 fn partition(sector: &[u8; 512], length: u64, report: &mut Report) -> Option<Sector> {
     let mbr = match Mbr::parse(sector) {
@@ -124,10 +177,6 @@ fn partition(sector: &[u8; 512], length: u64, report: &mut Report) -> Option<Sec
         }
     };
     layout(&mbr, length, report);
-    let protective = |it: &Partition| it.kind == PartitionType::PROTECTIVE;
-    if mbr.partitions().any(|(_, partition)| protective(partition)) {
-        report.facts.push("a GUID partition table".to_owned());
-    }
     let fat = |it: &&(usize, &Partition)| it.1.kind.is_fat();
     let active = mbr
         .partitions()
@@ -150,7 +199,7 @@ fn layout(mbr: &Mbr, length: u64, report: &mut Report) {
     sorted.sort_by_key(|(_, partition)| partition.first);
     for (number, partition) in &sorted {
         let end = (partition.first + partition.count).bytes();
-        if partition.kind != PartitionType::PROTECTIVE && end > length {
+        if end > length {
             let seen =
                 format!("partition {number} ends at byte {end}, and the image has {length} bytes");
             report.find(&codes::PARTITION_OUTSIDE, seen);

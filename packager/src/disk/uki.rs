@@ -13,6 +13,9 @@ use super::pe::{Machine, PeError, Program};
 /// Larger than any stub or boot loader.
 const LIMIT: u64 = 16 << 20;
 
+/// Larger than any unified image that firmware can load.
+const PROGRAM_LIMIT: u64 = 2 << 30;
+
 /// Where distributions put systemd's EFI programs.
 const FOLDERS: [&str; 2] = ["/usr/lib/systemd/boot/efi", "/lib/systemd/boot/efi"];
 
@@ -58,6 +61,14 @@ pub enum UkiError {
         "UEFI cannot start this kernel: {0}; it must be built with CONFIG_EFI_STUB, or booted by a BIOS only (--firmware bios)"
     )]
     Kernel(PeError),
+    /// A file that shall be started is no program.
+    #[error("UEFI cannot start `{}`: {source}", path.display())]
+    Program {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: PeError,
+    },
     /// Stub and kernel are for different machines.
     #[error("the kernel is for {kernel}, and the stub or boot loader for {stub}")]
     Machine {
@@ -82,6 +93,21 @@ pub fn find_stub(named: Option<&Path>) -> Result<Vec<u8>, UkiError> {
 /// [`UkiError::NotFound`], [`UkiError::Read`].
 pub fn find_boot_loader(named: Option<&Path>) -> Result<Vec<u8>, UkiError> {
     find(named, "systemd-bootx64.efi", "--systemd-boot")
+}
+
+/// An EFI program that is made already, for example a signed image.
+///
+/// # Errors
+/// [`UkiError::Read`], [`UkiError::Program`].
+pub fn read_program(path: &Path) -> Result<Vec<u8>, UkiError> {
+    let bytes = codec::file::read(path, PROGRAM_LIMIT)?;
+    match Program::parse(&bytes) {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(UkiError::Program {
+            path: path.to_path_buf(),
+            source,
+        }),
+    }
 }
 
 fn find(

@@ -34,6 +34,17 @@ pub struct BootDisk {
     pub bus: Bus,
     /// What starts it.
     pub firmware: Firmware,
+    /// Another UEFI firmware than the installed one, for example one that insists on signatures.
+    pub uefi: Option<UefiFirmware>,
+}
+
+/// The files of a UEFI firmware.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UefiFirmware {
+    /// The code.
+    pub code: PathBuf,
+    /// The variables as they are at first: boot order, keys. What the machine changes is forgotten.
+    pub variables: PathBuf,
 }
 
 /// Where distributions put OVMF: its code, and its variables as they are at first.
@@ -76,11 +87,14 @@ impl BootDisk {
     pub(super) fn arguments(&self) -> Result<Vec<OsString>, QemuError> {
         let mut arguments = Vec::new();
         if self.firmware == Firmware::Uefi {
-            let (code, variables) = find_ovmf()?;
-            arguments.extend(drive("if=pflash,unit=0,format=raw,readonly=on,file=", code));
+            let found = self.uefi.clone().map_or_else(find_ovmf, Ok)?;
+            arguments.extend(drive(
+                "if=pflash,unit=0,format=raw,readonly=on,file=",
+                &found.code,
+            ));
             arguments.extend(drive(
                 "if=pflash,unit=1,format=raw,snapshot=on,file=",
-                variables,
+                &found.variables,
             ));
         }
         arguments.extend(drive(
@@ -104,11 +118,13 @@ fn drive(options: &str, file: &Path) -> [OsString; 2] {
     ["-drive".into(), joined(&[&options.into(), &escaped(file)])]
 }
 
-fn find_ovmf() -> Result<(&'static Path, &'static Path), QemuError> {
-    let mut pairs = OVMF
-        .iter()
-        .map(|pair| (Path::new(pair.0), Path::new(pair.1)));
+fn find_ovmf() -> Result<UefiFirmware, QemuError> {
+    let pairs = OVMF.iter().map(|(code, variables)| UefiFirmware {
+        code: code.into(),
+        variables: variables.into(),
+    });
     pairs
-        .find(|(code, variables)| code.is_file() && variables.is_file())
+        .into_iter()
+        .find(|it| it.code.is_file() && it.variables.is_file())
         .ok_or(QemuError::NoUefi)
 }

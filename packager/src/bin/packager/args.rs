@@ -16,6 +16,7 @@ use crate::recipe::RecipeArgs;
 use crate::size::SizeArgs;
 use crate::uki::UkiArgs;
 use crate::why::WhyArgs;
+use crate::write::WriteArgs;
 
 /// Make a small Linux that boots: from a kernel, busybox and a keymap to an initramfs, without root.
 #[derive(Debug, Parser)]
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Uki(UkiArgs),
     Init(InitArgs),
     Check(CheckArgs),
+    Write(WriteArgs),
     List(ListArgs),
     Cat(CatArgs),
     Extract(ExtractArgs),

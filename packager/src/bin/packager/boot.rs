@@ -70,6 +70,7 @@ fn disk(args: &BootArgs) -> Result<BootDisk, Failure> {
         image: args.image.clone(),
         bus: args.bus.into(),
         firmware: args.firmware.into(),
+        uefi: None,
     })
 }
 

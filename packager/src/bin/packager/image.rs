@@ -8,10 +8,11 @@ use packager::disk::fat::{FatKind, Label};
 use packager::disk::mbr::PartitionType;
 use packager::disk::syslinux::{Pieces, PiecesError};
 use packager::disk::uki::{self, Uki, UkiError, find_boot_loader, find_stub};
-use packager::disk::{ImageRecipe, SparseImage, Uefi};
+use packager::disk::{ImageRecipe, SparseImage, TableKind, Uefi};
 use packager::timing::Timings;
 
 use crate::content::{Content, ContentArgs};
+use crate::convert::{self, Format};
 use crate::progress::Progress;
 use crate::report;
 use crate::uki::failure;
@@ -42,6 +43,10 @@ pub(crate) struct ImageArgs {
     #[arg(long)]
     uki: bool,
 
+    /// The image's format; all but raw through qemu-img [default: by the output's suffix; else raw]
+    #[arg(long, value_name = "NAME", value_enum)]
+    format: Option<Format>,
+
     /// The file system
     #[arg(long, value_name = "BITS", value_enum, default_value = "32")]
     fat: Fat,
@@ -58,7 +63,11 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "XXXX-XXXX", value_parser = parse_serial)]
     serial: Option<u32>,
 
-    /// The partition's type: FAT, or an EFI system partition, which some firmware insists on
+    /// The partition table
+    #[arg(long, value_name = "KIND", value_enum, default_value = "mbr")]
+    table: Table,
+
+    /// The partition's type in an MBR: FAT, or an EFI system partition, which some firmware insists on
     #[arg(long, value_name = "TYPE", value_enum, default_value = "fat")]
     partition_type: Type,
 
@@ -81,6 +90,10 @@ pub(crate) struct ImageArgs {
     /// With --uki: systemd's stub [default: the installed linuxx64.efi.stub]
     #[arg(long, value_name = "FILE", requires = "uki")]
     stub: Option<PathBuf>,
+
+    /// Let UEFI start this program, for example a signed one that `packager uki` has made
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["uki", "systemd_boot"])]
+    efi: Option<PathBuf>,
 
     /// Print nothing but errors
     #[arg(short, long)]
@@ -108,6 +121,13 @@ enum Fat {
     Fat32,
 }
 
+/// The values of `--table`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Table {
+    Mbr,
+    Gpt,
+}
+
 /// The values of `--partition-type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Type {
@@ -116,6 +136,9 @@ enum Type {
 }
 
 pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
+    let format = args
+        .format
+        .unwrap_or_else(|| Format::by_suffix(&args.output));
     let label = Label::new(&args.label).map_err(Failure::usage)?;
     let progress = Progress::new("making the disk image");
     let mut timings = Timings::default();
@@ -133,6 +156,10 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
             Fat::Fat16 => FatKind::Fat16,
             Fat::Fat32 => FatKind::Fat32,
         },
+        table: match args.table {
+            Table::Mbr => TableKind::Mbr,
+            Table::Gpt => TableKind::Gpt,
+        },
         partition_type: (args.partition_type == Type::Esp).then_some(PartitionType::EFI_SYSTEM),
         size: args.size,
         label,
@@ -144,9 +171,7 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
     let image = timings
         .measure("layout", || recipe.build())
         .map_err(Failure::input)?;
-    timings.measure("writing", || {
-        cli::write_atomically_with(&args.output, |file| image.write_to(file))
-    })?;
+    timings.measure("writing", || convert::write(&args.output, &image, format))?;
     drop(progress);
     args.tell(&content, &image, &timings);
     Ok(())
@@ -173,6 +198,9 @@ impl ImageArgs {
     }
 
     fn uefi_program(&self, content: &Content) -> Result<Uefi, UkiError> {
+        if let Some(path) = &self.efi {
+            return Ok(Uefi::Unified(uki::read_program(path)?));
+        }
         if !self.uki {
             let loader = find_boot_loader(self.systemd_boot.as_deref())?;
             uki::check_kernel(&content.kernel, &loader)?;

@@ -5,6 +5,7 @@ mod boot;
 mod cat;
 mod check;
 mod content;
+mod convert;
 mod diff;
 mod extract;
 mod image;
@@ -18,6 +19,7 @@ mod report;
 mod size;
 mod uki;
 mod why;
+mod write;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         args::Command::Image(args) => image::run(args),
         args::Command::Uki(args) => uki::run(args),
         args::Command::Check(args) => check::run(&args),
+        args::Command::Write(args) => write::run(&args),
         args::Command::List(args) => list::run(&args),
         args::Command::Cat(args) => cat::run(&args),
         args::Command::Extract(args) => extract::run(&args),

@@ -16,6 +16,12 @@ codes! {
     PARTITIONS_OVERLAP = "partitions-overlap", Error,
         "Two partitions that share sectors destroy each other's files.",
         "Make the partition table anew.";
+    BAD_GPT = "bad-gpt", Error,
+        "The first sector says that there is a GUID partition table, and that is damaged: firmware may take its copy at the disk's end, or refuse the disk.",
+        "Repair it with `gdisk` or `sfdisk`, or make the image anew.";
+    NO_LEGACY_BOOTABLE = "no-legacy-bootable", Warning,
+        "The boot code for a GUID partition table (gptmbr.bin) starts the partition with the attribute `legacy BIOS bootable`.",
+        "Set it: `sgdisk --attributes=1:set:2 DISK`. UEFI needs no such mark.";
     NO_FAT_PARTITION = "no-fat-partition", Error,
         "syslinux and UEFI start from a FAT file system, and the table names none.",
         "Set the partition's type to 0x0c (FAT32), 0x0e (FAT16) or 0xef (EFI system partition): `sfdisk --part-type DISK 1 c`.";
