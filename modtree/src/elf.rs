@@ -30,7 +30,7 @@ pub(crate) use sparse::Pieces;
 const SIGNED: &[u8] = b"~Module signature appended~\n";
 
 /// What one module's file says: parsed from its bytes, decompressed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Module {
     /// The fields of `.modinfo`.
     pub info: ModInfo,
