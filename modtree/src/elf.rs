@@ -23,7 +23,7 @@ use object::read::ReadRef;
 
 use crate::ModInfo;
 use image::Image;
-pub(crate) use record::{Faults, Record};
+pub(crate) use record::{Faults, Names, Record};
 pub(crate) use sparse::Pieces;
 
 /// The text with which a signed module's file ends.
