@@ -6,12 +6,15 @@
 //!
 //! kmod is the specification (`tools/depmod.c`, `shared/hash.c`); what differs between its versions is in [`Compat`].
 
+mod cache;
 mod check;
 mod config;
 mod cycle;
 mod ere;
 mod order;
 mod record;
+#[cfg(test)]
+mod tests;
 mod walk;
 mod write;
 
@@ -66,6 +69,9 @@ pub struct DepmodOptions {
     pub kernel_symbols: Option<KernelSymbols>,
     /// Warn of symbols that nobody has (`depmod -e`).
     pub unresolved: bool,
+    /// Where a cache of an earlier run may be: the output directory. With it, only modules that changed are read, and the
+    /// result has a new cache. The files' bytes are the same.
+    pub incremental: Option<PathBuf>,
     /// Warn of keys that have the same value twice (`depmod -w`).
     pub duplicates: bool,
 }
@@ -88,6 +94,10 @@ pub struct Depmod {
     pub warnings: Vec<String>,
     /// How many modules there are.
     pub modules: usize,
+    /// How many of them were read; the others were in the cache.
+    pub read: usize,
+    /// The cache for the next run, where one is wanted.
+    pub(crate) cache: Option<Vec<u8>>,
 }
 
 /// Why there are no files.
@@ -132,7 +142,7 @@ pub fn depmod(options: &DepmodOptions) -> Result<Depmod, DepmodError> {
         return Err(DepmodError::TooManyModules(found.len()));
     }
     let found = order::sorted(found, options, &mut warnings)?;
-    let items = record::read_all(&found, options.kernel_symbols.is_some(), &mut warnings)?;
+    let (items, read, cache) = record::read_all(&found, options, &mut warnings)?;
     let set = Set::new(&items, options.symbol_prefix);
     if options.unresolved || options.kernel_symbols.is_some() {
         check::symbols(&set, options, &mut warnings)?;
@@ -143,6 +153,8 @@ pub fn depmod(options: &DepmodOptions) -> Result<Depmod, DepmodError> {
         files,
         warnings,
         modules: items.len(),
+        read,
+        cache,
     })
 }
 

@@ -23,14 +23,14 @@ use object::read::ReadRef;
 
 use crate::ModInfo;
 use image::Image;
-pub(crate) use record::{Faults, Record};
+pub(crate) use record::{Faults, Names, Record};
 pub(crate) use sparse::Pieces;
 
 /// The text with which a signed module's file ends.
 const SIGNED: &[u8] = b"~Module signature appended~\n";
 
 /// What one module's file says: parsed from its bytes, decompressed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Module {
     /// The fields of `.modinfo`.
     pub info: ModInfo,

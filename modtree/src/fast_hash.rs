@@ -33,6 +33,11 @@ impl BuildHasher for Seeded {
 pub(crate) struct Folded(u64);
 
 impl Folded {
+    /// A hasher that gives the same in every process.
+    pub(crate) fn fixed() -> Self {
+        Self(0x243F_6A88_85A3_08D3)
+    }
+
     fn mix(&mut self, word: u64) {
         // An odd constant with its bits spread evenly: the golden ratio's.
         let product = u128::from(self.0 ^ word) * u128::from(0x9E37_79B9_7F4A_7C15_u64);

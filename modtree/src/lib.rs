@@ -44,6 +44,7 @@
 
 pub mod alias;
 mod builtin;
+mod calls;
 mod closure;
 mod config;
 mod depmod;
@@ -54,12 +55,14 @@ pub mod index;
 mod modinfo;
 mod name;
 mod probe;
+mod questions;
 mod request;
 #[cfg(test)]
 mod testing;
 mod tree;
 
 pub use builtin::Builtins;
+pub use calls::{CallSite, call_sites};
 pub use closure::{
     Closure, ClosureError, ClosureOptions, Planned, PlannedBuiltin, SoftdepLines, closure,
 };
@@ -73,5 +76,6 @@ pub use index::{BadKey, FormatError, Index, IndexError, Layout, Value};
 pub use modinfo::{ModInfo, When};
 pub use name::ModuleName;
 pub use probe::{Action, Indexes, IndexesError};
+pub use questions::{Difference, Finding, FindingKind, check, diff, providers, users};
 pub use request::{Addition, Requests, Rule, Rules, RulesError, Selector, Traces};
 pub use tree::{Entry, ReadModInfo, Resolution, Tree, TreeError};

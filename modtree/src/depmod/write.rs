@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use super::Depmod;
+use super::{Depmod, cache};
 
 impl Depmod {
     /// Writes the files into `dir`, which is made where it is missing. Each has mode 0644 and replaces its predecessor by a
@@ -19,15 +19,16 @@ impl Depmod {
         std::fs::create_dir_all(dir)?;
         // A file system writes its journal once for many files that are synced at the same time.
         let written: Vec<_> = std::thread::scope(|scope| {
-            let tasks: Vec<_> = self
-                .files
-                .iter()
+            let cache = self.cache.as_ref().map(|bytes| (cache::NAME, bytes));
+            let files = self.files.iter().map(|(name, bytes)| (*name, bytes));
+            let tasks: Vec<_> = files
+                .chain(cache)
                 .map(|(name, bytes)| (name, scope.spawn(move || temporary(dir, bytes))))
                 .collect();
             let done = tasks.into_iter().map(|(name, task)| {
                 let file = task.join();
                 let file = file.unwrap_or_else(|_| Err(io::Error::other("a writer panicked")));
-                file.map(|file| (*name, file))
+                file.map(|file| (name, file))
             });
             done.collect::<io::Result<_>>()
         })?;

@@ -39,6 +39,18 @@ impl Names {
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
+
+    /// The strings as they are kept: NUL behind each.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Takes bytes that [`as_bytes`](Self::as_bytes) gave.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.to_vec(),
+        }
+    }
 }
 
 /// What depmod's files say about a module comes from this.

@@ -11,7 +11,7 @@ use object::read::{ReadCache, ReadCacheOps, ReadRef};
 
 use super::TreeError;
 use crate::Module;
-use crate::elf::{self, ElfError, Parts, Pieces, Wanted};
+use crate::elf::{self, ElfError, Parts, Pieces, Record, Wanted};
 
 /// The largest module of a distribution's kernel has 7 MB, with debugging information some 100 MB.
 const LIMIT: u64 = 512 << 20;
@@ -144,6 +144,24 @@ fn open_sized(path: &Path) -> Result<(File, u64), TreeError> {
 pub(super) fn whole(path: &Path) -> Result<Module, TreeError> {
     let bytes = read_decoded(path, LIMIT)?;
     Module::parse(&bytes).map_err(|source| elf_error(path, source))
+}
+
+/// The bytes of the file at `path`, decompressed.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, TreeError> {
+    Ok(read_decoded(path, LIMIT)?)
+}
+
+/// Reads the module at `path` as a whole, with what `depmod -e` compares.
+pub(super) fn with_checks(path: &Path) -> Result<(Module, Record), TreeError> {
+    let bytes = read_decoded(path, LIMIT)?;
+    let failed = |source| elf_error(path, source);
+    let module = Module::parse(&bytes).map_err(failed)?;
+    let wanted = Wanted {
+        record: Some(true),
+        ..Wanted::default()
+    };
+    let parts = elf::read(bytes.as_slice(), wanted).map_err(failed)?;
+    Ok((module, parts.record))
 }
 
 fn elf_error(path: &Path, source: ElfError) -> TreeError {

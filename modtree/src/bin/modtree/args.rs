@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::depmod::DepmodArgs;
+use crate::questions::{
+    CheckArgs, DiffArgs, ProvidersArgs, RequestsArgs, ResolveArgs, UsersArgs, WhyArgs,
+};
 
 /// Kernel modules: what each one needs, in load order, with the reason
 #[derive(Debug, Parser)]
@@ -19,6 +22,13 @@ pub(crate) enum Command {
     Closure(ClosureArgs),
     Info(InfoArgs),
     Depmod(DepmodArgs),
+    Why(WhyArgs),
+    Users(UsersArgs),
+    Providers(ProvidersArgs),
+    Resolve(ResolveArgs),
+    Requests(RequestsArgs),
+    Diff(DiffArgs),
+    Check(CheckArgs),
 }
 
 /// Print everything that has to be loaded for some modules, in load order

@@ -52,6 +52,10 @@ pub(crate) struct DepmodArgs {
     #[arg(short = 'A', long)]
     quick: bool,
 
+    /// Read only modules that changed since the last run with this option; keeps a cache beside the indexes
+    #[arg(short, long)]
+    incremental: bool,
+
     /// Read this file or directory instead of the system's depmod.d; can be given often
     #[arg(short = 'C', long, value_name = "CONFIG")]
     config: Vec<PathBuf>,
@@ -122,6 +126,7 @@ pub(crate) fn run(args: &DepmodArgs) -> Result<(), Failure> {
         kernel_symbols: kernel_symbols(args),
         unresolved: args.errsyms && (args.symvers.is_some() || args.filesyms.is_some()),
         duplicates: args.warn,
+        incremental: args.incremental.then(|| out.clone()),
     };
     let done = depmod(&options).map_err(failure)?;
     if !args.quiet {

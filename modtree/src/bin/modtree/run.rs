@@ -1,6 +1,6 @@
 //! From arguments to results.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cli::{Failure, Fault, print};
 use modtree::{
@@ -9,16 +9,23 @@ use modtree::{
 };
 
 use crate::args::{Args, ClosureArgs, Command, Format, InfoArgs, TreeArgs};
-use crate::{depmod, report};
+use crate::{depmod, questions, report};
 
 /// Modules have a few MB, with debugging information some 100 MB.
-const MODULE_LIMIT: u64 = 512 << 20;
+pub(crate) const MODULE_LIMIT: u64 = 512 << 20;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::Closure(args) => run_closure(args),
         Command::Info(args) => run_info(args),
         Command::Depmod(args) => depmod::run(args),
+        Command::Why(args) => questions::why(args),
+        Command::Users(args) => questions::run_users(args),
+        Command::Providers(args) => questions::run_providers(args),
+        Command::Resolve(args) => questions::resolve(args),
+        Command::Requests(args) => questions::requests(args),
+        Command::Diff(args) => questions::run_diff(args),
+        Command::Check(args) => questions::run_check(args),
     }
 }
 
@@ -114,6 +121,32 @@ fn run_info(args: &InfoArgs) -> Result<(), Failure> {
     print(text.as_bytes())
 }
 
+/// The file that a name, an alias or a path stands for.
+pub(crate) fn module_file(module: &str, args: &TreeArgs) -> Result<PathBuf, Failure> {
+    if module.contains('/') || module.contains(".ko") {
+        return Ok(module.into());
+    }
+    let tree = open(args)?;
+    let entry = match tree.resolve(module).map_err(tree_failure)? {
+        Resolution::Module(entry) => Some(entry),
+        Resolution::Aliases(entries) => entries.into_iter().next(),
+        Resolution::Builtin(name) => {
+            return Err(Failure::input(format_args!(
+                "{name} is built into the kernel"
+            )));
+        }
+        _ => None,
+    };
+    match entry {
+        Some(entry) => Ok(tree.dir().join(entry.relative)),
+        None => Err(closure_failure(ClosureError::Unknown {
+            name: module.to_owned(),
+            dir: tree.dir().to_path_buf(),
+            near: tree.near_names(module).map_err(tree_failure)?,
+        })),
+    }
+}
+
 fn parse(path: &Path) -> Result<Module, Failure> {
     let bytes = codec::file::read_decoded(path, MODULE_LIMIT)
         .map_err(|error| tree_failure(error.into()))?;
@@ -125,7 +158,7 @@ fn parse(path: &Path) -> Result<Module, Failure> {
     })
 }
 
-fn open(args: &TreeArgs) -> Result<Tree, Failure> {
+pub(crate) fn open(args: &TreeArgs) -> Result<Tree, Failure> {
     Tree::select(&args.basedir, args.kernel.as_deref()).map_err(tree_failure)
 }
 
@@ -138,7 +171,7 @@ pub(crate) fn tree_failure(error: TreeError) -> Failure {
     Failure::from_error(fault, &error)
 }
 
-fn closure_failure(error: ClosureError) -> Failure {
+pub(crate) fn closure_failure(error: ClosureError) -> Failure {
     match error {
         ClosureError::Tree(error) => tree_failure(error),
         error => Failure::from_error(Fault::Input, &error),
