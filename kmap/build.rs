@@ -121,11 +121,24 @@ fn write_names(
         out,
         "];\npub(super) static EXCEPTIONS: [Exception; {count}] = [\n{exceptions}];"
     )?;
+    let prefixes: Vec<u64> = sorted.keys().map(|name| prefix(name.as_bytes())).collect();
+    writeln!(
+        out,
+        "pub(super) static PREFIXES: [u64; {}] = {prefixes:?};",
+        prefixes.len()
+    )?;
     Ok(sorted
         .keys()
         .enumerate()
         .map(|(index, name)| (name.to_string(), index))
         .collect())
+}
+
+/// The first eight bytes as a number, which sorts as the bytes do: most names differ in them.
+fn prefix(name: &[u8]) -> u64 {
+    (0..8).fold(0, |sum, index| {
+        sum << 8 | u64::from(name.get(index).copied().unwrap_or(0))
+    })
 }
 
 fn write_code_points(

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod apt;
+mod bench_kmap;
 mod corpus;
 mod demo;
 mod keymaps;
@@ -28,6 +29,18 @@ enum Task {
     Setup,
     /// Lay out the real inputs of the tests under target/corpus
     Corpus,
+    /// Measure against the peers, and write benches/results/TOPIC.md
+    Bench {
+        /// What is measured: kmap
+        topic: Topic,
+    },
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Topic {
+    /// kmapc against loadkeys
+    Kmap,
 }
 
 fn main() -> ExitCode {
@@ -36,6 +49,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Setup => setup::install(setup::TEST),
         Task::Corpus => corpus::all(),
+        Task::Bench { topic: Topic::Kmap } => bench_kmap::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -220,7 +220,10 @@ fn write(args: &Compile, jobs: &[Job<'_>], done: &[Compiled]) -> Result<(), Fail
             Target::Standard => cli::print(&bytes)?,
             Target::File(path) => {
                 rules.extend(rule(path, &compiled.inputs));
-                let companion = emit::companion(&compiled.keymap).filter(|_| args.companion);
+                let companion = match args.companion {
+                    true => emit::companion(&compiled.keymap),
+                    false => None,
+                };
                 files.extend(companion.map(|text| (path.with_extension("companion"), text)));
                 files.push((path.clone(), bytes));
             }
