@@ -29,6 +29,7 @@ pub mod initramfs;
 pub mod inspect;
 pub mod kernel;
 pub mod libraries;
+mod paths;
 pub mod plan;
 pub mod qemu;
 pub mod recipe;

@@ -20,9 +20,6 @@ use search::{Asker, Search};
 /// Larger than any program that fits into memory beside its image.
 const SIZE_LIMIT: u64 = 1 << 30;
 
-/// As many links are followed in one path; the kernel's limit (path_resolution(7)).
-const MOST_LINKS: usize = 40;
-
 /// A file or link that a program needs, by its absolute path in the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Needed {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use crate::cpio::{self, Attributes, Kind, WriteError, Writer};
+use crate::paths::resolve;
 use crate::timing::Timings;
 
 pub use error::PlanError;
@@ -127,18 +128,15 @@ impl Plan {
 
     /// The path with the links among its parents replaced by what they lead to: `sbin/mdev` is `usr/bin/mdev`.
     fn real_path(&self, path: &str) -> String {
-        let mut path = path.to_owned();
-        // Each round replaces one link; a circle of links is left as it is.
-        for _ in 0..40 {
-            let parents = path.match_indices('/').map(|(end, _)| &path[..end]);
-            let link = parents
-                .filter_map(|parent| Some((parent, self.items.get(parent)?)))
-                .find(|(_, item)| item.kind() == Kind::Symlink);
-            let Some((link, item)) = link else { break };
-            let target = String::from_utf8_lossy(&item.data);
-            path = normal(link, &target) + &path[link.len()..];
-        }
-        path
+        let target = |path: &str| {
+            let item = self
+                .items
+                .get(path)
+                .filter(|item| item.kind() == Kind::Symlink)?;
+            Some(String::from_utf8_lossy(&item.data).into_owned())
+        };
+        // A circle of links is left as it is.
+        resolve(path, false, target).unwrap_or_else(|| path.to_owned())
     }
 
     /// The uncompressed archive. Files that are equal in contents, mode and owner are hard links.
@@ -188,23 +186,6 @@ impl Plan {
         }
         twins
     }
-}
-
-/// What a link at `link` leads to, as a path without a leading `/`; `..` does not leave the root.
-fn normal(link: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = match target.starts_with('/') {
-        true => Vec::new(),
-        false => link.split('/').collect(),
-    };
-    parts.pop();
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 /// One of several names of a file.

@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{InspectError, Segment};
 use crate::cpio::{Attributes, Entry, Kind};
-
-/// As many links are followed in one path; the kernel's limit (path_resolution(7)).
-const MOST_LINKS: usize = 40;
+use crate::paths::resolve;
 
 /// A file of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,43 +95,13 @@ impl<'image> Files<'image> {
         self.files.insert(path, file);
     }
 
-    /// The path without a leading `/`, its `.` and `..` resolved, the links among its parents (and at its end) followed.
-    /// `None` where links lead in a circle.
+    /// The path as [`resolve`] gives it, over the files that are there so far.
     fn real_path(&self, path: &str, follow_last: bool) -> Option<String> {
-        let mut done: Vec<String> = Vec::new();
-        let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
-        let mut followed = 0;
-        while let Some(part) = todo.pop() {
-            match part.as_str() {
-                "" | "." => continue,
-                ".." => {
-                    done.pop();
-                    continue;
-                }
-                _ => done.push(part),
-            }
-            if todo.iter().all(String::is_empty) && !follow_last {
-                break;
-            }
-            let Some(link) = self
-                .files
-                .get(&done.join("/"))
-                .filter(|file| file.attributes.kind == Kind::Symlink)
-            else {
-                continue;
-            };
-            followed += 1;
-            if followed > MOST_LINKS {
-                return None;
-            }
-            let target = String::from_utf8_lossy(link.data);
-            done.pop();
-            if target.starts_with('/') {
-                done.clear();
-            }
-            todo.extend(target.split('/').rev().map(str::to_owned));
-        }
-        Some(done.join("/"))
+        resolve(path, follow_last, |path| {
+            let file = self.files.get(path)?;
+            let is_link = file.attributes.kind == Kind::Symlink;
+            is_link.then(|| String::from_utf8_lossy(file.data).into_owned())
+        })
     }
 }
 

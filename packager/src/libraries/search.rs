@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{LibraryError, MOST_LINKS};
+use super::LibraryError;
 use crate::elf::Elf;
+use crate::paths;
 
 /// Folders that glibc's loader knows without a configuration; those for 64 bits first, which others pass over.
 const STANDARD: [&str; 4] = ["/lib64", "/usr/lib64", "/lib", "/usr/lib"];
@@ -220,23 +221,23 @@ pub(super) struct Resolved {
     pub(super) links: Vec<(String, String)>,
 }
 
-/// Follows `path`, which is absolute within `root`, component by component. `..` does not leave the root.
+/// Follows `path`, which is absolute within `root`, to the file that it names; every part of it must exist.
 pub(super) fn resolve(root: &Path, path: &str, why: &str) -> Result<Resolved, LibraryError> {
     let mut links = Vec::new();
-    let mut done: Vec<String> = Vec::new();
-    let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
-    while let Some(part) = todo.pop() {
-        match part.as_str() {
-            "" | "." => continue,
-            ".." => {
-                done.pop();
-                continue;
-            }
-            _ => done.push(part),
-        }
-        let here = format!("/{}", done.join("/"));
-        let file = below(root, &here);
-        let not_found = || LibraryError::NotFound {
+    let mut missing = false;
+    let real = paths::resolve(path, true, |here| {
+        let file = root.join(here);
+        let found = fs::symlink_metadata(&file)
+            .inspect_err(|_| missing = true)
+            .ok()?;
+        let target = found.is_symlink().then(|| fs::read_link(&file).ok())??;
+        let target = target.to_string_lossy().into_owned();
+        links.push((format!("/{here}"), target.clone()));
+        Some(target)
+    });
+    match real {
+        None => Err(LibraryError::Links(path.to_owned())),
+        Some(_) if missing => Err(LibraryError::NotFound {
             path: path.to_owned(),
             root: root.to_path_buf(),
             why: if why.is_empty() {
@@ -244,27 +245,12 @@ pub(super) fn resolve(root: &Path, path: &str, why: &str) -> Result<Resolved, Li
             } else {
                 format!(", {why}")
             },
-        };
-        let found = fs::symlink_metadata(&file).map_err(|_| not_found())?;
-        if !found.is_symlink() {
-            continue;
-        }
-        let target = fs::read_link(&file).map_err(|_| not_found())?;
-        let target = target.to_string_lossy().into_owned();
-        done.pop();
-        if target.starts_with('/') {
-            done.clear();
-        }
-        todo.extend(target.split('/').rev().map(str::to_owned));
-        links.push((here, target));
-        if links.len() > MOST_LINKS {
-            return Err(LibraryError::Links(path.to_owned()));
-        }
+        }),
+        Some(real) => Ok(Resolved {
+            path: format!("/{real}"),
+            links,
+        }),
     }
-    Ok(Resolved {
-        path: format!("/{}", done.join("/")),
-        links,
-    })
 }
 
 /// The file for an absolute path within a root.
