@@ -11,6 +11,8 @@ mod skeleton;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
+use modtree::KernelConfig;
+
 use crate::cpio::{self, Attributes, Kind, WriteError, Writer};
 use crate::paths::resolve;
 use crate::timing::Timings;
@@ -25,6 +27,8 @@ pub struct Plan {
     pub version: String,
     /// The kernel's image, where one was found beside the modules: what boots with this plan.
     pub kernel_image: Option<PathBuf>,
+    /// The kernel's configuration, where it is known.
+    pub config: Option<KernelConfig>,
     /// What the user should know: builtins that need no module, what is missing and optional, warnings of the keymap.
     pub notes: Vec<String>,
     /// The modules, in load order.

@@ -306,14 +306,20 @@ fn the_command_says_what_is_wrong_and_explains_it() {
     let Some(sound) = &*SOUND else { return };
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("simple.igz");
-    let packed = sound.root.pack(&[
+    let mut arguments = vec![
         "--no-runtime",
         "--modules",
         "vfat",
         "-o",
         image.to_str().unwrap(),
-    ]);
-    assert!(packed.status.success());
+    ];
+    // It is not even written, unless it is asked for.
+    let refused = sound.root.pack(&arguments);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("error[vfat-without-code-page]"));
+    assert!(!image.exists());
+    arguments.push("--no-check");
+    assert!(sound.root.pack(&arguments).status.success());
     let check = |arguments: &[&str]| {
         command("packager")
             .arg("check")

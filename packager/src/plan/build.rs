@@ -60,6 +60,7 @@ impl Plan {
         let mut plan = Plan {
             version: kernel.version().to_owned(),
             kernel_image: kernel.image.clone(),
+            config: kernel.tree.config().map_err(KernelError::from)?.cloned(),
             ..Plan::default()
         };
         plan.add_skeleton();

@@ -76,6 +76,10 @@ pub(crate) struct InitramfsArgs {
     #[arg(long, requires = "dry_run")]
     pub(crate) json: bool,
 
+    /// Write the image also if `packager check` says that it would not work
+    #[arg(long)]
+    pub(crate) no_check: bool,
+
     /// Print nothing but errors
     #[arg(short, long)]
     pub(crate) quiet: bool,

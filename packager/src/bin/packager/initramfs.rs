@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cli::Failure;
+use packager::finding::Report;
+use packager::inspect::check::{Booted, check};
 use packager::timing::Timings;
 use packager::{Initramfs, Plan, Recipe};
 use serde_json::json;
@@ -31,6 +33,18 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
         return print(&plan, args.json);
     }
     let image = Initramfs::new(&plan, &recipe, &mut timings).map_err(report::initramfs)?;
+    let report = timings.measure("check", || check_image(&image, &plan));
+    for finding in &report.findings {
+        eprintln!(
+            "{finding}\n  {}\n  way out: {}",
+            finding.code.explanation, finding.code.way_out
+        );
+    }
+    if !report.passes() && !args.no_check {
+        return Err(Failure::input(
+            "the image would not work, and is not written; --no-check writes it all the same",
+        ));
+    }
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     timings.measure("writing", || cli::write_atomically(&output, &image.bytes))?;
     drop(progress);
@@ -43,6 +57,15 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     let summary = summary(&output, &plan, &image, &recipe);
     tell(&args, &plan, &timings, Some(summary));
     Ok(())
+}
+
+/// What `packager check` would say.
+fn check_image(image: &Initramfs, plan: &Plan) -> Report {
+    let kernel = Booted {
+        version: Some(&plan.version),
+        config: plan.config.as_ref(),
+    };
+    check(&image.bytes, kernel)
 }
 
 /// What people read, on stderr: notes, times, and the summary.
