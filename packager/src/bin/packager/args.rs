@@ -9,6 +9,7 @@ use packager::qemu::{Bus, Firmware, UsbController};
 
 use crate::check::CheckArgs;
 use crate::image::ImageArgs;
+use crate::pxe::PxeArgs;
 use crate::uki::UkiArgs;
 use crate::write::WriteArgs;
 
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Image(ImageArgs),
     Uki(UkiArgs),
     Init(InitArgs),
+    Pxe(PxeArgs),
     Check(CheckArgs),
     Write(WriteArgs),
     List(ListArgs),

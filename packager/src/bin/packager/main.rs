@@ -10,6 +10,7 @@ mod init;
 mod initramfs;
 mod list;
 mod progress;
+mod pxe;
 mod report;
 mod uki;
 mod write;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         args::Command::Init(args) => init::run(&args),
         args::Command::Image(args) => image::run(args),
         args::Command::Uki(args) => uki::run(args),
+        args::Command::Pxe(args) => pxe::run(args),
         args::Command::Check(args) => check::run(&args),
         args::Command::Write(args) => write::run(&args),
         args::Command::List(args) => list::run(&args),
