@@ -203,8 +203,8 @@ error: expected the end of the line, found a keysym
   |
 1 | shift keycode 1 = one two
   |                       ^^^
-  = included from ./middle:1
   = included from top.map:2
+  = included from ./middle:1
 "
     );
 }
@@ -273,7 +273,7 @@ fn nothing_is_written_unless_all_are_right() {
     );
     assert_eq!(
         bench.error(&["es.bmap", "-o", "x"], 1),
-        "error: this is a compiled keymap already; kmapc takes its source text\n"
+        "error: this is a compiled keymap already; `kmapc decompile` makes text of it\n"
     );
 }
 

@@ -12,6 +12,8 @@
 //! are fetched. Every bound is checked before use; an error names the section, its offset and the file's length.
 
 mod image;
+mod record;
+mod sparse;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +23,14 @@ use object::read::ReadRef;
 
 use crate::ModInfo;
 use image::Image;
+pub(crate) use record::{Faults, Names, Record};
+pub(crate) use sparse::Pieces;
 
 /// The text with which a signed module's file ends.
 const SIGNED: &[u8] = b"~Module signature appended~\n";
 
 /// What one module's file says: parsed from its bytes, decompressed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Module {
     /// The fields of `.modinfo`.
     pub info: ModInfo,
@@ -186,6 +190,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) symbols: bool,
     /// A whole string to find in the data.
     pub(crate) string: Option<&'a str>,
+    /// What depmod takes from a module; with checksums where this is true.
+    pub(crate) record: Option<bool>,
 }
 
 /// What has been read.
@@ -195,6 +201,9 @@ pub(crate) struct Parts {
     pub(crate) symbols: Symbols,
     /// The section that holds the wanted string, and the string's offset in it.
     pub(crate) string: Option<(String, usize)>,
+    pub(crate) record: Record,
+    /// What could not be read for `record`.
+    pub(crate) faults: Faults,
 }
 
 impl Module {
@@ -206,7 +215,7 @@ impl Module {
         let wanted = Wanted {
             modinfo: true,
             symbols: true,
-            string: None,
+            ..Wanted::default()
         };
         let parts = read(bytes, wanted)?;
         Ok(Self {

@@ -1,6 +1,7 @@
 //! Who needs whom, and why: modules as nodes, reasons as edges.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use petgraph::algo::kosaraju_scc;
@@ -137,6 +138,41 @@ impl Graph {
             }
             path.push(at);
         }
+    }
+
+    /// The shortest chain of reasons from one of `from` to a module: each with the module that it leads to. `None` where
+    /// there is no chain; an empty one where `to` is among `from`.
+    pub fn chain(
+        &self,
+        from: &[ModuleName],
+        to: &ModuleName,
+    ) -> Option<Vec<(ModuleName, &Reason)>> {
+        let target = self.node(to)?;
+        let mut before: HashMap<NodeIndex, Option<(NodeIndex, &Reason)>> = HashMap::new();
+        let mut queue = VecDeque::new();
+        for root in from.iter().filter_map(|name| self.node(name)) {
+            if before.insert(root, None).is_none() {
+                queue.push_back(root);
+            }
+        }
+        while let Some(at) = queue.pop_front() {
+            let mut edges: Vec<_> = self.graph.edges(at).collect();
+            edges.sort_by_key(|edge| edge.id());
+            for edge in edges {
+                if let Entry::Vacant(new) = before.entry(edge.target()) {
+                    new.insert(Some((at, edge.weight())));
+                    queue.push_back(edge.target());
+                }
+            }
+        }
+        let mut chain = Vec::new();
+        let mut at = target;
+        while let Some((previous, reason)) = *before.get(&at)? {
+            chain.push((self.graph[at].clone(), reason));
+            at = previous;
+        }
+        chain.reverse();
+        Some(chain)
     }
 
     fn hard_needs(&self, node: NodeIndex) -> impl Iterator<Item = NodeIndex> {

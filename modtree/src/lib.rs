@@ -44,27 +44,38 @@
 
 pub mod alias;
 mod builtin;
+mod calls;
 mod closure;
 mod config;
+mod depmod;
 mod elf;
+mod fast_hash;
 mod graph;
 pub mod index;
 mod modinfo;
 mod name;
+mod probe;
+mod questions;
 mod request;
 #[cfg(test)]
 mod testing;
 mod tree;
 
 pub use builtin::Builtins;
+pub use calls::{CallSite, call_sites};
 pub use closure::{
     Closure, ClosureError, ClosureOptions, Planned, PlannedBuiltin, SoftdepLines, closure,
 };
 pub use config::KernelConfig;
+pub use depmod::{
+    Compat, Depmod, DepmodConfig, DepmodError, DepmodOptions, KernelSymbols, depmod, is_up_to_date,
+};
 pub use elf::{ElfError, Module, Symbols};
 pub use graph::{Graph, Reason, ReasonKind, RuleReason};
-pub use index::IndexError;
+pub use index::{BadKey, FormatError, Index, IndexError, Layout, Value};
 pub use modinfo::{ModInfo, When};
 pub use name::ModuleName;
+pub use probe::{Action, Indexes, IndexesError};
+pub use questions::{Difference, Finding, FindingKind, check, diff, providers, users};
 pub use request::{Addition, Requests, Rule, Rules, RulesError, Selector, Traces};
 pub use tree::{Entry, ReadModInfo, Resolution, Tree, TreeError};

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// The fields of a module's `.modinfo` section, in their order there.
 ///
 /// ```
@@ -42,8 +44,19 @@ impl ModInfo {
 
     /// Every field, in the order of the section.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.section.split(|&byte| byte == 0).filter_map(|string| {
-            let equals = memchr(string)?;
+        let mut rest = &*self.section;
+        let strings = std::iter::from_fn(move || {
+            let end = match memchr(0, rest) {
+                Some(end) => end,
+                None if rest.is_empty() => return None,
+                None => rest.len(),
+            };
+            let string = &rest[..end];
+            rest = rest.get(end + 1..).unwrap_or_default();
+            Some(string)
+        });
+        strings.filter_map(|string| {
+            let equals = memchr(b'=', string)?;
             Some((&string[..equals], &string[equals + 1..]))
         })
     }
@@ -101,10 +114,6 @@ impl ModInfo {
                 .map(|word| Cow::Owned(word.to_owned())),
         }
     }
-}
-
-fn memchr(string: &[u8]) -> Option<usize> {
-    string.iter().position(|&byte| byte == b'=')
 }
 
 fn softdep_line(line: &str) -> Vec<(When, String)> {

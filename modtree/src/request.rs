@@ -10,8 +10,8 @@ mod apply;
 #[path = "request/tests.rs"]
 mod trace_tests;
 
-pub(crate) use apply::passed_over;
 pub use apply::{Addition, Requests};
+pub(crate) use apply::{passed_over, symbol_traces};
 
 /// The rules that come with this crate: (file name, contents).
 const EMBEDDED: [(&str, &str); 3] = [

@@ -5,10 +5,11 @@
 //! read (a compressed file is decoded as a whole, since its section headers are at its end). Only a question about all
 //! modules (an alias, a rule that looks for providers) reads all of them, in parallel.
 //!
-//! The indexes which depmod writes are not used: a tree needs none, and a stale one would give wrong answers.
+//! A tree needs no index of depmod's. One that is certainly up to date answers questions about all aliases ([`listed`]).
 
 mod error;
-mod file;
+pub(crate) mod file;
+mod listed;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rayon::prelude::*;
 
 use crate::alias::Patterns;
+use crate::elf::Record;
 use crate::{Builtins, KernelConfig, ModInfo, Module, ModuleName, Symbols};
 pub use error::TreeError;
 pub use walk::Entry;
@@ -41,6 +43,7 @@ pub struct Tree {
     outside: OnceLock<Vec<Entry>>,
     all: OnceLock<All>,
     aliases: OnceLock<AliasIndex>,
+    listed: OnceLock<Option<listed::Listed>>,
     builtins: OnceLock<Builtins>,
     config: OnceLock<Option<KernelConfig>>,
     infos: Mutex<HashMap<ModuleName, Arc<ModInfo>>>,
@@ -126,6 +129,7 @@ impl Tree {
             outside: OnceLock::new(),
             all: OnceLock::new(),
             aliases: OnceLock::new(),
+            listed: OnceLock::new(),
             builtins: OnceLock::new(),
             config: OnceLock::new(),
             infos: Mutex::default(),
@@ -260,6 +264,18 @@ impl Tree {
         Ok(symbols)
     }
 
+    /// What depmod takes from a module. A part that cannot be read is an error here.
+    pub(crate) fn record(&self, entry: &Entry) -> Result<Record, TreeError> {
+        let parts = self.read_file(entry, file::RECORD)?;
+        match parts.faults.into_iter().next() {
+            None => Ok(parts.record),
+            Some(source) => Err(TreeError::Elf {
+                path: self.dir.join(&entry.relative),
+                source,
+            }),
+        }
+    }
+
     /// Reads and parses a module as a whole.
     ///
     /// # Errors
@@ -267,6 +283,21 @@ impl Tree {
     pub fn module(&self, entry: &Entry) -> Result<Module, TreeError> {
         self.files_read.fetch_add(1, Ordering::Relaxed);
         file::whole(&self.dir.join(&entry.relative))
+    }
+
+    /// A module as a whole, with its checksums.
+    pub(crate) fn module_with_checks(&self, entry: &Entry) -> Result<(Module, Record), TreeError> {
+        self.files_read.fetch_add(1, Ordering::Relaxed);
+        file::with_checks(&self.dir.join(&entry.relative))
+    }
+
+    /// The bytes of a module's file, decompressed.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`].
+    pub fn bytes(&self, entry: &Entry) -> Result<Vec<u8>, TreeError> {
+        self.files_read.fetch_add(1, Ordering::Relaxed);
+        file::bytes(&self.dir.join(&entry.relative))
     }
 
     /// Where a module holds a string, as a whole and not as a part of another one, in `.rodata*` or `.data`: the section's
@@ -296,6 +327,38 @@ impl Tree {
         Ok(modules.map(|entry| (entry, self.modinfo(entry))).collect())
     }
 
+    /// The `alias` fields of every module, in the order of [`modules`](Self::modules). They come from `modules.alias` where
+    /// that is certainly up to date: newer than the last change of every module and of the directories that hold them.
+    /// Otherwise every module is read, in parallel, and a damaged one gives its error.
+    ///
+    /// # Errors
+    /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
+    pub fn all_aliases(&self) -> Result<Vec<ReadModInfo<'_>>, TreeError> {
+        match self.listed()? {
+            None => self.all_modinfo(),
+            Some(listed) => {
+                let modules = self.modules()?.iter();
+                Ok(modules
+                    .map(|entry| (entry, Ok(listed.aliases(&entry.name))))
+                    .collect())
+            }
+        }
+    }
+
+    /// Whether a module may import one of these symbols. It need not be read where `modules.dep` shows that it does not.
+    pub(crate) fn may_import(&self, entry: &Entry, symbols: &[String]) -> Result<bool, TreeError> {
+        let listed = self.listed()?;
+        Ok(listed.is_none_or(|listed| listed.may_import(&entry.name, symbols)))
+    }
+
+    fn listed(&self) -> Result<Option<&listed::Listed>, TreeError> {
+        let modules = self.modules()?;
+        let listed = try_once(&self.listed, || {
+            Ok(listed::Listed::read(&self.dir, modules))
+        })?;
+        Ok(listed.as_ref())
+    }
+
     /// The modules which could not be read when all were, for an alias. Empty where none was looked up yet.
     pub fn damaged(&self) -> &[TreeError] {
         self.aliases.get().map_or(&[], |index| &index.damaged)
@@ -319,7 +382,7 @@ impl Tree {
                 patterns: Patterns::new(),
                 damaged: Vec::new(),
             };
-            for (entry, info) in self.all_modinfo()? {
+            for (entry, info) in self.all_aliases()? {
                 match info {
                     Ok(info) => info
                         .raw("alias")
@@ -393,4 +456,12 @@ fn try_once<T>(
 /// A panic elsewhere leaves these maps whole: every change is one insertion.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Every module file below a directory, also those that share a name, in no order.
+pub(crate) fn all_files(dir: &Path) -> Result<Vec<Entry>, TreeError> {
+    walk::files(dir).map_err(|source| TreeError::Directory {
+        path: dir.to_path_buf(),
+        source,
+    })
 }

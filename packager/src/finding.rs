@@ -56,3 +56,44 @@ impl fmt::Display for Finding {
         write!(f, "{severity}[{name}]: {}", self.seen)
     }
 }
+
+/// The result of a check.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// What is wrong, in the order in which it would matter.
+    pub findings: Vec<Finding>,
+    /// What is there, for people.
+    pub facts: Vec<String>,
+}
+
+impl Report {
+    /// Whether nothing will keep the image from starting.
+    pub fn passes(&self) -> bool {
+        let severe = |finding: &Finding| finding.code.severity == Severity::Error;
+        !self.findings.iter().any(severe)
+    }
+
+    pub(crate) fn find(&mut self, code: &'static Code, seen: impl fmt::Display) {
+        self.findings.push(Finding::new(code, seen));
+    }
+}
+
+/// Makes a table of [`Code`]s: a constant for each, and `ALL`.
+macro_rules! codes {
+    ($($constant:ident = $name:literal, $severity:ident, $explanation:literal, $way_out:literal;)*) => {
+        $(
+            #[doc = $explanation]
+            pub const $constant: $crate::finding::Code = $crate::finding::Code {
+                name: $name,
+                severity: $severity,
+                explanation: $explanation,
+                way_out: $way_out,
+            };
+        )*
+
+        /// Every one of them.
+        pub const ALL: &[&$crate::finding::Code] = &[$(&$constant),*];
+    };
+}
+
+pub(crate) use codes;

@@ -3,11 +3,20 @@
 //! An initramfs is a sequence of segments, each a cpio archive as it is or a compressed stream that holds archives, with NUL
 //! bytes between them (`init/initramfs.c`, `unpack_to_rootfs`, in the kernel's source).
 
+pub mod check;
+mod diff;
+mod extract;
+mod files;
+
 use std::borrow::Cow;
 
 use codec::{DecodeError, Format, Member};
 
 use crate::cpio::{self, Entry};
+
+pub use diff::{Difference, diff};
+pub use extract::{ExtractError, Extracted, extract};
+pub use files::{File, Files};
 
 /// The most that one image may decode to.
 const DECODED_LIMIT: u64 = 4 << 30;

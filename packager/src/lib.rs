@@ -5,7 +5,7 @@
 //! use packager::{Initramfs, Plan, Recipe};
 //!
 //! // This machine's kernel, with what reads a FAT-formatted USB stick, and a Spanish keyboard.
-//! let recipe = Recipe { keymap: Some("es".into()), ..Recipe::default() };
+//! let recipe = Recipe { keymaps: vec!["es".into()], ..Recipe::default() };
 //! let plan = Plan::new(&recipe)?;
 //! for (path, item) in plan.items() {
 //!     println!("/{path}: {}", item.reason);

@@ -5,6 +5,7 @@
 mod build;
 mod error;
 mod extras;
+mod record;
 mod skeleton;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +15,7 @@ use crate::cpio::{self, Attributes, Kind, WriteError, Writer};
 use crate::timing::Timings;
 
 pub use error::PlanError;
+pub use record::{RECORD, Record, Recorded};
 
 /// Every file of the image, sorted by path, parents first.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +44,8 @@ pub struct Item {
     pub data: Vec<u8>,
     /// Why it is there, for people.
     pub reason: String,
+    /// The paths of those because of which it is there: for a module, the modules that need it.
+    pub because: Vec<String>,
 }
 
 impl Item {
@@ -109,8 +113,16 @@ impl Plan {
             attributes,
             data,
             reason: reason.to_owned(),
+            because: Vec::new(),
         };
         self.items.insert(path, item);
+    }
+
+    /// Says because of which other entries the one at `path` is there.
+    fn because(&mut self, path: &str, others: Vec<String>) {
+        if let Some(item) = self.items.get_mut(path) {
+            item.because = others;
+        }
     }
 
     /// The path with the links among its parents replaced by what they lead to: `sbin/mdev` is `usr/bin/mdev`.

@@ -16,7 +16,7 @@ pub use file::{RecipeError, TEMPLATE};
 /// ```
 /// use packager::Recipe;
 ///
-/// let recipe = Recipe { keymap: Some("es".into()), ..Recipe::default() };
+/// let recipe = Recipe { keymaps: vec!["es".into()], ..Recipe::default() };
 /// assert_eq!(recipe.modules, ["usb_storage", "vfat", "usbhid"]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +27,9 @@ pub struct Recipe {
     pub choice: KernelChoice,
     /// The static busybox; `None` looks for one below the kernel's root, then on this machine.
     pub busybox: Option<PathBuf>,
-    /// The console's keymap: a name (`es`) or a file; `None` leaves the kernel's own, which is `us`.
-    pub keymap: Option<OsString>,
+    /// Keymaps of the console: names (`es`) or files. `/init` loads the first one, or the one that the kernel's command line
+    /// names (`keymap=es`); without any, the kernel's own stays, which is `us`.
+    pub keymaps: Vec<OsString>,
     /// The modules to load: names, aliases or modaliases. What they depend on comes with them.
     pub modules: Vec<String>,
     /// Whether modules that are asked for while running come along, too.
@@ -49,6 +50,8 @@ pub struct Recipe {
     pub prepend: Vec<PathBuf>,
     /// Archives that stand behind the image's own, as they are.
     pub append: Vec<PathBuf>,
+    /// Whether the image keeps the reasons of its plan, for `packager why`.
+    pub explain: bool,
     /// The most that the image may have, in bytes.
     pub size_limit: Option<u64>,
 }
@@ -99,7 +102,7 @@ impl Default for Recipe {
             kernel: KernelSource::Root("/".into()),
             choice: KernelChoice::Default,
             busybox: None,
-            keymap: None,
+            keymaps: Vec::new(),
             modules: ["usb_storage", "vfat", "usbhid"].map(str::to_owned).into(),
             runtime: true,
             compression: Compression::default(),
@@ -110,6 +113,7 @@ impl Default for Recipe {
             entries: Vec::new(),
             prepend: Vec::new(),
             append: Vec::new(),
+            explain: true,
             size_limit: None,
         }
     }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod environment;
+pub mod guest;
 pub mod keymaps;
 pub mod modules;
 pub mod mtools;

@@ -105,7 +105,7 @@ impl Root {
 pub fn plan(root: &Path) -> Plan {
     Plan::new(&Recipe {
         kernel: KernelSource::Root(root.into()),
-        keymap: Some("es".into()),
+        keymaps: vec!["es".into()],
         ..Recipe::default()
     })
     .unwrap()

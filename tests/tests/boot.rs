@@ -3,16 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use packager::kernel::KernelSource;
 use packager::qemu::{Machine, Session, UsbController};
 use packager::{Plan, Recipe};
 use tests::environment::{command, has, kernel};
+use tests::guest::{PATIENCE, boot, power_off, run};
 use tests::stick::Stick;
-
-/// Translated, on a loaded machine of two processors, a boot takes up to a minute; this is only there to end a hang.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The image that the command makes with the Spanish keymap; all boots share it.
 struct Built {
@@ -40,7 +37,7 @@ fn build(root: &Path) -> Built {
     assert!(status.success());
     let recipe = Recipe {
         kernel: KernelSource::Root(root.into()),
-        keymap: Some("es".into()),
+        keymaps: vec!["es".into()],
         ..Recipe::default()
     };
     let plan = Plan::new(&recipe).unwrap();
@@ -66,28 +63,6 @@ impl Built {
         stick.write("HELLO.TXT", b"Hola\n").unwrap();
         stick
     }
-}
-
-/// Waits until init has done its work and a shell is there.
-fn boot(machine: &Machine) -> Session {
-    let mut session = machine.start().unwrap();
-    session.expect("init: ready", PATIENCE).unwrap();
-    session.expect("# ", PATIENCE).unwrap();
-    session
-}
-
-/// Runs a command that must succeed; gives what it prints.
-fn run(session: &mut Session, command: &str) -> String {
-    let output = session.run(command, PATIENCE).unwrap();
-    assert_eq!(output.code, 0, "`{command}` in the guest:\n{}", output.text);
-    output.text
-}
-
-fn power_off(mut session: Session) {
-    session.send(b"poweroff\n").unwrap();
-    session.wait(PATIENCE).unwrap();
-    let transcript = session.transcript();
-    assert!(!transcript.contains("Kernel panic"), "{transcript}");
 }
 
 fn the_stick_works_behind(controller: UsbController) {

@@ -200,7 +200,12 @@ fn archives_stand_before_and_behind() {
         codec::encode(&archive("late"), codec::Format::Zstd, None).unwrap(),
     )
     .unwrap();
-    let image = kitchen.packed(&["--append", late.to_str().unwrap(), "--compress", "xz"]);
+    let image = kitchen.packed(&[
+        "--archive-behind",
+        late.to_str().unwrap(),
+        "--compress",
+        "xz",
+    ]);
     assert!(image.starts_with(&early));
     let segments = inspect::segments(&image).unwrap();
     let formats: Vec<_> = segments.iter().map(|segment| segment.format).collect();
@@ -210,7 +215,7 @@ fn archives_stand_before_and_behind() {
     );
     assert_eq!(segments[2].entries().next().unwrap().unwrap().name, b"late");
     fs::write(&late, "no archive").unwrap();
-    let output = kitchen.pack(&["--append", late.to_str().unwrap()]);
+    let output = kitchen.pack(&["--archive-behind", late.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("late.cpio.zst"));
 }
@@ -259,7 +264,7 @@ fn gnu_cpio_reads_aligned_archives_with_checksums() {
 
 #[test]
 fn the_dependency_file_names_every_input() {
-    let Some(kitchen) = Kitchen::new("modules = [\"vfat\"]\nkeymap = \"es\"\n") else {
+    let Some(kitchen) = Kitchen::new("modules = [\"vfat\"]\nkeymaps = [\"es\"]\n") else {
         return;
     };
     let depfile = kitchen.folder.path().join("simple.d");

@@ -8,7 +8,17 @@ use anyhow::{Context, Result};
 use tests::environment::corpus;
 
 use crate::apt::Apt;
-use crate::shell;
+use crate::{keymaps, shell};
+
+/// Everything that the tests read.
+pub(crate) fn all() -> Result<()> {
+    linux_6_1()?;
+    linux_6_12()?;
+    kmod_34()?;
+    keymaps::kbd()?;
+    keymaps::xkb()?;
+    Ok(())
+}
 
 /// Debian 12's kernel: 6.1, plain modules. The version is checked, so that another release does not pass for it.
 pub(crate) fn linux_6_1() -> Result<PathBuf> {
@@ -17,6 +27,50 @@ pub(crate) fn linux_6_1() -> Result<PathBuf> {
         &["linux-image-amd64"],
         Some("linux-image-6.1."),
     )
+}
+
+/// Debian 13's kernel: 6.12, `.ko.xz` below `usr/lib/modules`.
+pub(crate) fn linux_6_12() -> Result<PathBuf> {
+    let root = corpus().join("linux-6.12");
+    if root.is_dir() {
+        return Ok(root);
+    }
+    let apt = debian_13()?;
+    let packages: Vec<_> = apt
+        .dependencies("linux-image-amd64")?
+        .into_iter()
+        .filter(|package| package.starts_with("linux-image-6.12."))
+        .collect();
+    anyhow::ensure!(
+        !packages.is_empty(),
+        "Debian 13's linux-image-amd64 depends on no linux-image-6.12.*"
+    );
+    unpack(&apt, &packages, &root)?;
+    Ok(root)
+}
+
+/// Debian 13's kmod 34 with its own C library, to be started through the folder's own dynamic loader: the oracle of
+/// `modtree depmod` beside the installed kmod 30.
+pub(crate) fn kmod_34() -> Result<PathBuf> {
+    let root = corpus().join("kmod-34");
+    if root.is_dir() {
+        return Ok(root);
+    }
+    let packages = [
+        "kmod",
+        "libkmod2",
+        "libc6",
+        "libzstd1",
+        "liblzma5",
+        "zlib1g",
+        "libssl3t64",
+    ];
+    unpack(&debian_13()?, &packages.map(str::to_owned), &root)?;
+    Ok(root)
+}
+
+fn debian_13() -> Result<Apt> {
+    Apt::of_release("trixie", &corpus().join("apt-trixie"))
 }
 
 /// A kernel of this machine's release, for a demo where the machine has none; the tests' one if it is there already.

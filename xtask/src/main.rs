@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod apt;
+mod bench_kmap;
 mod corpus;
 mod demo;
+mod keymaps;
 mod setup;
 mod shell;
 mod test;
@@ -27,6 +29,18 @@ enum Task {
     Setup,
     /// Lay out the real inputs of the tests under target/corpus
     Corpus,
+    /// Measure against the peers, and write benches/results/TOPIC.md
+    Bench {
+        /// What is measured: kmap
+        topic: Topic,
+    },
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Topic {
+    /// kmapc against loadkeys
+    Kmap,
 }
 
 fn main() -> ExitCode {
@@ -34,7 +48,8 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo::run(keep),
         Task::Test => test::run(),
         Task::Setup => setup::install(setup::TEST),
-        Task::Corpus => corpus::linux_6_1().map(|_| ()),
+        Task::Corpus => corpus::all(),
+        Task::Bench { topic: Topic::Kmap } => bench_kmap::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,7 @@ use crate::{corpus, demo, setup, shell};
 
 pub(crate) fn run() -> Result<()> {
     setup::install(setup::TEST)?;
-    corpus::linux_6_1()?;
+    corpus::all()?;
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&[
         "clippy",

@@ -17,12 +17,12 @@ const LONGEST_NAME: usize = 4096;
 
 /// An ELF file of a known class, its header and section headers checked.
 pub(super) struct Image<'data, Elf: FileHeader, R> {
-    data: R,
-    length: u64,
-    endian: Endianness,
+    pub(super) data: R,
+    pub(super) length: u64,
+    pub(super) endian: Endianness,
     machine: elf::Machine,
-    sections: &'data [Elf::SectionHeader],
-    names: &'data [u8],
+    pub(super) sections: &'data [Elf::SectionHeader],
+    pub(super) names: &'data [u8],
 }
 
 impl<'data, Elf, R> Image<'data, Elf, R>
@@ -81,6 +81,9 @@ where
         if let Some(text) = wanted.string {
             parts.string = self.find_string(text)?;
         }
+        if let Some(checks) = wanted.record {
+            (parts.record, parts.faults) = self.record(checks);
+        }
         Ok(parts)
     }
 
@@ -89,6 +92,11 @@ where
         self.sections
             .iter()
             .find(|section| self.name_of(section) == name.as_bytes())
+    }
+
+    /// Whether this is a 64-bit file.
+    pub(super) fn is_64(&self) -> bool {
+        size_of::<Elf::Sym>() == size_of::<elf::Sym64<Endianness>>()
     }
 
     fn named(&self, name: &str) -> Result<Option<&'data [u8]>, ElfError> {
@@ -171,13 +179,13 @@ where
         Ok(symbols)
     }
 
-    fn is_register(&self, symbol: &Elf::Sym) -> bool {
+    pub(super) fn is_register(&self, symbol: &Elf::Sym) -> bool {
         let sparc = [elf::EM_SPARC, elf::EM_SPARC32PLUS, elf::EM_SPARCV9].contains(&self.machine);
         sparc && symbol.st_type().0 == STT_SPARC_REGISTER
     }
 
     /// The symbols of `.symtab` from number `first` on, each with its number.
-    fn symbols_from(
+    pub(super) fn symbols_from(
         &self,
         section: &Elf::SectionHeader,
         first: u32,
@@ -291,10 +299,10 @@ where
 }
 
 /// The bytes from `start` to the next NUL; `None` where there is no such place, no NUL, or no end within reason.
-fn until_nul(bytes: &[u8], start: usize) -> Option<&[u8]> {
+pub(super) fn until_nul(bytes: &[u8], start: usize) -> Option<&[u8]> {
     let rest = bytes.get(start..)?;
     let within = rest.get(..LONGEST_NAME).unwrap_or(rest);
-    let end = within.iter().position(|&byte| byte == 0)?;
+    let end = memchr::memchr(0, within)?;
     rest.get(..end)
 }
 

@@ -3,7 +3,7 @@
 //! It is Paul Hsieh's SuperFastHash, as kmod's `shared/hash.c` uses it on little-endian machines.
 
 /// Hashes a key. All arithmetic wraps at 32 bits.
-pub(super) fn superfast(key: &[u8]) -> u32 {
+pub(crate) fn superfast(key: &[u8]) -> u32 {
     let half = |bytes: &[u8]| u32::from(bytes[0]) | u32::from(bytes[1]) << 8;
     let mut hash = key.len() as u32;
     let mut fours = key.chunks_exact(4);

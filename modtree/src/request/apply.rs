@@ -167,6 +167,9 @@ impl<'a> Requests<'a> {
             let Some(mut evidence) = alias_trace(&*info?, traces) else {
                 return Ok(None);
             };
+            if !traces.imports.is_empty() && !tree.may_import(entry, &traces.imports)? {
+                return Ok(None);
+            }
             if !traces.imports.is_empty() || !traces.exports.is_empty() {
                 match symbol_traces(&*tree.symbols(entry)?, traces) {
                     Some(more) => evidence.extend(more),
@@ -177,7 +180,7 @@ impl<'a> Requests<'a> {
             Ok(Some(Provider { entry, evidence }))
         };
         let found: Vec<Result<Option<Provider>, TreeError>> =
-            tree.all_modinfo()?.into_par_iter().map(of_one).collect();
+            tree.all_aliases()?.into_par_iter().map(of_one).collect();
         let mut providers = Vec::new();
         for one in found {
             match one {
@@ -257,7 +260,7 @@ fn alias_trace(info: &ModInfo, traces: &Traces) -> Found {
     Some(vec![format!("alias `{}`", String::from_utf8_lossy(found))])
 }
 
-fn symbol_traces(symbols: &Symbols, traces: &Traces) -> Found {
+pub(crate) fn symbol_traces(symbols: &Symbols, traces: &Traces) -> Found {
     let mut evidence = Vec::new();
     for (what, wanted, present) in [
         ("imports", &traces.imports, &symbols.imports),

@@ -11,7 +11,7 @@ use object::read::{ReadCache, ReadCacheOps, ReadRef};
 
 use super::TreeError;
 use crate::Module;
-use crate::elf::{self, ElfError, Parts, Wanted};
+use crate::elf::{self, ElfError, Parts, Pieces, Record, Wanted};
 
 /// The largest module of a distribution's kernel has 7 MB, with debugging information some 100 MB.
 const LIMIT: u64 = 512 << 20;
@@ -20,38 +20,41 @@ pub(super) const MODINFO: Wanted<'static> = Wanted {
     modinfo: true,
     symbols: false,
     string: None,
+    record: None,
 };
 
 pub(super) const SYMBOLS: Wanted<'static> = Wanted {
     modinfo: false,
     symbols: true,
     string: None,
+    record: None,
+};
+
+/// What depmod wants.
+pub(super) const RECORD: Wanted<'static> = Wanted {
+    modinfo: false,
+    symbols: false,
+    string: None,
+    record: Some(false),
 };
 
 /// Reads the wanted parts of the module at `path`.
-pub(super) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError> {
+pub(crate) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError> {
     let io_error = |source| ReadError::Io {
         path: path.to_path_buf(),
         source,
     };
-    let file = open(path)?;
+    let (file, length) = open_sized(path)?;
     let pages = Positioned {
-        length: file.metadata().map_err(io_error)?.len(),
+        length,
         file,
         position: Cell::new(0),
         error: Cell::new(None),
     };
-    if pages.length > LIMIT {
-        return Err(TreeError::Read(ReadError::TooLarge {
-            path: path.to_path_buf(),
-            limit: LIMIT,
-        }));
-    }
     let cache = ReadCache::new(&pages);
     let first = (&cache).read_bytes_at(0, pages.length.min(elf::FIRST_READ));
     if first.is_ok_and(|bytes| codec::detect(bytes).is_some()) {
-        let bytes = read_decoded(path, LIMIT)?;
-        return elf::read(bytes.as_slice(), wanted).map_err(|source| elf_error(path, source));
+        return compressed(path, wanted);
     }
     let parts = elf::read(&cache, wanted);
     match pages.error.take() {
@@ -60,10 +63,105 @@ pub(super) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError>
     }
 }
 
+/// Reads what depmod wants of the module at `path`, by way of a buffer that is used again for other modules.
+pub(crate) fn record(path: &Path, checks: bool, pieces: &mut Pieces) -> Result<Parts, TreeError> {
+    let wanted = Wanted {
+        record: Some(checks),
+        ..Wanted::default()
+    };
+    let io_error = |source| ReadError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let (file, length) = open_sized(path)?;
+    let fetched = pieces
+        .fetch(length, &mut |offset, buffer| {
+            file.read_exact_at(buffer, offset)
+        })
+        .map_err(io_error)?;
+    if let Some(sparse) = fetched {
+        match elf::read(sparse, wanted) {
+            // What was not fetched is no fault of the file's.
+            Err(ElfError::Read { .. }) => {}
+            Ok(parts)
+                if parts
+                    .faults
+                    .iter()
+                    .any(|fault| matches!(fault, ElfError::Read { .. })) => {}
+            result => return result.map_err(|source| elf_error(path, source)),
+        }
+    }
+    if codec::detect(pieces.beginning()).is_some() {
+        let bytes = pieces.decoded();
+        let decoded = decode_into(&file, length, bytes).map_err(io_error)?;
+        if decoded {
+            return elf::read(bytes.0.as_slice(), wanted).map_err(|source| elf_error(path, source));
+        }
+        return compressed(path, wanted);
+    }
+    parts(path, wanted)
+}
+
+/// Decodes a file of one member into a buffer that has its room already. Says whether that worked; where it did not, the
+/// plain way has the error.
+fn decode_into(
+    file: &File,
+    length: u64,
+    (decoded, stream): &mut (Vec<u8>, Vec<u8>),
+) -> io::Result<bool> {
+    stream.resize(length as usize, 0);
+    file.read_exact_at(stream, 0)?;
+    decoded.clear();
+    let Some(member) = codec::Member::new(stream) else {
+        return Ok(false);
+    };
+    let rest = member.read_into(decoded, LIMIT);
+    Ok(rest.is_ok_and(<[u8]>::is_empty))
+}
+
+fn compressed(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError> {
+    let bytes = read_decoded(path, LIMIT)?;
+    elf::read(bytes.as_slice(), wanted).map_err(|source| elf_error(path, source))
+}
+
+/// Opens a regular file of a size that is believed, and gives its size.
+fn open_sized(path: &Path) -> Result<(File, u64), TreeError> {
+    let file = open(path)?;
+    let found = file.metadata().map_err(|source| ReadError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    if found.len() > LIMIT {
+        return Err(TreeError::Read(ReadError::TooLarge {
+            path: path.to_path_buf(),
+            limit: LIMIT,
+        }));
+    }
+    Ok((file, found.len()))
+}
+
 /// Reads the module at `path` from its first byte to its last.
 pub(super) fn whole(path: &Path) -> Result<Module, TreeError> {
     let bytes = read_decoded(path, LIMIT)?;
     Module::parse(&bytes).map_err(|source| elf_error(path, source))
+}
+
+/// The bytes of the file at `path`, decompressed.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, TreeError> {
+    Ok(read_decoded(path, LIMIT)?)
+}
+
+/// Reads the module at `path` as a whole, with what `depmod -e` compares.
+pub(super) fn with_checks(path: &Path) -> Result<(Module, Record), TreeError> {
+    let bytes = read_decoded(path, LIMIT)?;
+    let failed = |source| elf_error(path, source);
+    let module = Module::parse(&bytes).map_err(failed)?;
+    let wanted = Wanted {
+        record: Some(true),
+        ..Wanted::default()
+    };
+    let parts = elf::read(bytes.as_slice(), wanted).map_err(failed)?;
+    Ok((module, parts.record))
 }
 
 fn elf_error(path: &Path, source: ElfError) -> TreeError {

@@ -90,6 +90,13 @@ impl Order {
     }
 }
 
+/// Every module file below `dir`.
+pub(super) fn files(dir: &Path) -> io::Result<Vec<Entry>> {
+    let mut found = Vec::new();
+    Walker::new(dir).directory(Path::new(""), &mut found, &|_| true)?;
+    Ok(found)
+}
+
 /// Every module below `dir`, each name once, in the order of `modules.order`; the ones which that does not list follow by path.
 pub(super) fn all(dir: &Path, order: &Order) -> io::Result<Vec<Entry>> {
     let mut found = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! A BIOS needs the boot code, an active partition, a boot record, syslinux with its map of sectors, and a configuration
 //! that names files which are there. UEFI needs a FAT file system with a program, and that one its kernel. A broken link is
-//! a [`Finding`]; what lies behind it is checked all the same, as far as it can be found.
+//! a [finding](crate::finding::Finding); what lies behind it is checked all the same, as far as it can be found.
 
 mod bios;
 pub mod codes;
@@ -13,7 +13,8 @@ use super::fat::read::{FatError, Medium, Reader};
 use super::gpt::{self, GptPartition, Guid};
 use super::mbr::{Mbr, MbrError, Partition, PartitionType};
 use super::{SECTOR_SIZE, Sector};
-use crate::finding::{Finding, Severity};
+
+pub use crate::finding::Report;
 
 /// What shall start the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,27 +23,6 @@ pub struct Expected {
     pub bios: bool,
     /// It must start by UEFI.
     pub uefi: bool,
-}
-
-/// The result of a check.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// What is wrong, in the order of the chain.
-    pub findings: Vec<Finding>,
-    /// What is there, for people.
-    pub facts: Vec<String>,
-}
-
-impl Report {
-    /// Whether nothing will keep the image from starting.
-    pub fn passes(&self) -> bool {
-        let severe = |finding: &Finding| finding.code.severity == Severity::Error;
-        !self.findings.iter().any(severe)
-    }
-
-    fn find(&mut self, code: &'static crate::finding::Code, seen: impl std::fmt::Display) {
-        self.findings.push(Finding::new(code, seen));
-    }
 }
 
 /// Checks an image of `length` bytes. What is there at all is checked; what is expected must be there.

@@ -1,9 +1,10 @@
 //! The plan of an initramfs, part by part: skeleton, busybox, init, modules, keymap.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use kmap::SearchPath;
-use modtree::{Closure, ClosureOptions, Module, Planned, Reason};
+use modtree::{Closure, ClosureOptions, Module, Planned, Reason, ReasonKind};
 
 use super::{Plan, PlanError};
 use crate::busybox::{Busybox, BusyboxError};
@@ -14,10 +15,37 @@ use crate::timing::Timings;
 /// Larger than any module: Debian's largest has 9 MB.
 const MODULE_LIMIT: u64 = 256 << 20;
 
+/// An option for usb_storage.
+const USB_STORAGE: &str = include_str!("../../../data/init/usb-storage.conf");
+
+/// The keymap that is loaded unless the kernel's command line names another.
+const KEYMAP: &str = "etc/keymap.bmap";
+
 /// What `/init` and its `inittab` call by name.
 const NEEDED_APPLETS: &[&str] = &[
-    "cat", "cp", "cut", "echo", "grep", "init", "mdev", "mkdir", "mount", "poweroff", "printf",
-    "reboot", "sh", "sort", "sync", "test", "umount",
+    "cat",
+    "chroot",
+    "cp",
+    "cut",
+    "echo",
+    "findfs",
+    "grep",
+    "init",
+    "killall",
+    "mdev",
+    "mkdir",
+    "mount",
+    "poweroff",
+    "printf",
+    "reboot",
+    "setsid",
+    "sh",
+    "sort",
+    "switch_root",
+    "sync",
+    "test",
+    "umount",
+    "usleep",
 ];
 
 impl Plan {
@@ -36,9 +64,12 @@ impl Plan {
         };
         plan.add_skeleton();
         timings.measure("modules", || plan.add_modules(&kernel, recipe))?;
-        timings.measure("keymap", || plan.add_keymap(recipe))?;
+        timings.measure("keymap", || plan.add_keymaps(recipe))?;
         timings.measure("busybox", || plan.add_busybox(recipe))?;
         timings.measure("files", || plan.add_extras(recipe))?;
+        if recipe.explain {
+            plan.add_record();
+        }
         plan.add_inputs(recipe, &kernel);
         plan.timings = timings;
         Ok(plan)
@@ -50,10 +81,10 @@ impl Plan {
         if !self.modules.is_empty() {
             busybox.require(&["modprobe"], "to load modules")?;
         }
-        if self.get("etc/keymap.bmap").is_some() {
+        if self.get(KEYMAP).is_some() {
             busybox.require(&["loadkmap"], "to load the keymap")?;
         }
-        let from = format!("the programs, from {}", busybox.path.display());
+        let from = "the programs: one file with all of them";
         for applet in busybox.applets.iter().filter(|name| *name != "busybox") {
             self.symlink(
                 &format!("usr/bin/{applet}"),
@@ -62,7 +93,7 @@ impl Plan {
             );
         }
         self.inputs.push(busybox.path);
-        self.file("usr/bin/busybox", 0o755, busybox.bytes, &from);
+        self.file("usr/bin/busybox", 0o755, busybox.bytes, from);
         Ok(())
     }
 
@@ -75,14 +106,25 @@ impl Plan {
         let closure = modtree::closure(&kernel.tree, &roots, &options)?;
         check_vermagic(kernel, &closure)?;
         let folder = format!("usr/lib/modules/{}", kernel.version());
+        let path_of =
+            |planned: &Planned| format!("{folder}/{}", planned.plain_relative().display());
         for planned in &closure.modules {
-            let path = format!("{folder}/{}", planned.plain_relative().display());
+            let path = path_of(planned);
             self.file(
                 &path,
                 0o644,
                 read_module(planned)?,
                 &reasons(&planned.reasons),
             );
+            // What was asked for by name is there for no other reason that matters.
+            let is_root = planned
+                .reasons
+                .iter()
+                .any(|reason| reason.kind == ReasonKind::Root);
+            let needed_by = planned.reasons.iter().filter(|_| !is_root);
+            let needed_by = needed_by.filter_map(|reason| reason.by.as_ref());
+            let others = needed_by.filter_map(|name| closure.get(name)).map(path_of);
+            self.because(&path, others.collect());
             self.modules.push(planned.name.to_string());
             self.inputs.push(planned.path.clone());
         }
@@ -100,6 +142,16 @@ impl Plan {
         if self.modules.is_empty() {
             return Ok(());
         }
+        if self.modules.iter().any(|name| name == "usb_storage") {
+            let reason =
+                "usb_storage waits a second for each stick to settle unless it is told not to";
+            self.file(
+                "etc/modprobe.d/usb-storage.conf",
+                0o644,
+                USB_STORAGE.into(),
+                reason,
+            );
+        }
         let list = self.modules.join("\n") + "\n";
         self.file(
             "etc/modules",
@@ -115,22 +167,25 @@ impl Plan {
         Ok(())
     }
 
-    /// The console is a UTF-8 one, so the keymap is compiled for Unicode.
-    fn add_keymap(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
-        let Some(name) = &recipe.keymap else {
-            return Ok(());
-        };
-        let compiled =
-            kmap::compile_named(name.as_ref(), &SearchPath::from_env(), kmap::Mode::Unicode)?;
-        self.notes
-            .extend(compiled.warnings.iter().map(|warning| warning.to_string()));
-        self.inputs.extend(compiled.inputs);
-        let bytes = compiled.keymap.to_bkeymap(kmap::Endian::Little);
-        let reason = format!(
-            "the keymap {}: /init gives it to loadkmap",
-            Path::new(name).display()
-        );
-        self.file("etc/keymap.bmap", 0o644, bytes, &reason);
+    /// The console is a UTF-8 one, so the keymaps are compiled for Unicode.
+    fn add_keymaps(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
+        for name in &recipe.keymaps {
+            let compiled =
+                kmap::compile_named(name.as_ref(), &SearchPath::from_env(), kmap::Mode::Unicode)?;
+            self.notes
+                .extend(compiled.warnings.iter().map(ToString::to_string));
+            self.inputs.extend(compiled.inputs);
+            let bytes = compiled.keymap.to_bkeymap(kmap::Endian::Little);
+            // Where the map lies on this machine is not the image's business: its bytes would depend on it.
+            let map = keymap_name(name);
+            if self.get(KEYMAP).is_none() {
+                let reason = format!("the keymap {map}: /init gives it to loadkmap");
+                self.file(KEYMAP, 0o644, bytes.clone(), &reason);
+            }
+            let reason =
+                format!("/init loads it where the kernel's command line says keymap={map}");
+            self.file(&format!("etc/keymaps/{map}.bmap"), 0o644, bytes, &reason);
+        }
         Ok(())
     }
 }
@@ -192,6 +247,19 @@ fn read_module(planned: &Planned) -> Result<Vec<u8>, PlanError> {
 fn reasons(reasons: &[Reason]) -> String {
     let texts: Vec<_> = reasons.iter().map(ToString::to_string).collect();
     texts.join("; ")
+}
+
+/// The keymap's name without folder and suffixes: `es` for `/usr/share/keymaps/es.kmap.gz`.
+fn keymap_name(name: &OsStr) -> String {
+    let file = Path::new(name)
+        .file_name()
+        .unwrap_or(name)
+        .to_string_lossy();
+    let mut name: &str = &file;
+    for suffix in [".gz", ".bz2", ".xz", ".zst", ".kmap", ".map"] {
+        name = name.strip_suffix(suffix).unwrap_or(name);
+    }
+    name.to_owned()
 }
 
 fn check_vermagic(kernel: &Kernel, closure: &Closure) -> Result<(), PlanError> {

@@ -41,12 +41,13 @@ struct File {
     modules: Option<Vec<String>>,
     runtime: Option<bool>,
     firmware: Option<bool>,
-    keymap: Option<String>,
+    keymaps: Vec<String>,
     busybox: Option<PathBuf>,
     sysroot: Option<PathBuf>,
     programs: Vec<String>,
     compress: Option<String>,
     level: Option<i32>,
+    explain: Option<bool>,
     size_limit: Option<u64>,
     prepend: Vec<PathBuf>,
     append: Vec<PathBuf>,
@@ -97,7 +98,7 @@ impl Recipe {
     /// ```
     /// use packager::Recipe;
     ///
-    /// let recipe = Recipe::from_toml("keymap = \"es\"\nmodules = [\"nvme\"]\n", "".as_ref())?;
+    /// let recipe = Recipe::from_toml("keymaps = [\"es\"]\nmodules = [\"nvme\"]\n", "".as_ref())?;
     /// assert_eq!(recipe.modules, ["nvme"]);
     /// let error = Recipe::from_toml("modul = []\n", "".as_ref()).unwrap_err();
     /// assert_eq!(error.to_string(), "1:1: unknown key `modul`; did you mean `modules`?");
@@ -123,7 +124,11 @@ impl File {
             kernel: self.kernel.source(folder)?,
             choice: self.kernel.choice(folder)?,
             busybox: self.busybox.map(absolute),
-            keymap: self.keymap.map(|name| keymap(&name, folder)),
+            keymaps: self
+                .keymaps
+                .iter()
+                .map(|name| keymap(name, folder))
+                .collect(),
             modules: self.modules.unwrap_or(default.modules),
             runtime: self.runtime.unwrap_or(default.runtime),
             firmware: self.firmware.unwrap_or(default.firmware),
@@ -132,6 +137,7 @@ impl File {
             entries,
             prepend: self.prepend.into_iter().map(absolute).collect(),
             append: self.append.into_iter().map(absolute).collect(),
+            explain: self.explain.unwrap_or(default.explain),
             size_limit: self.size_limit,
             archive: default.archive,
         })

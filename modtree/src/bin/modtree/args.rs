@@ -4,6 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::depmod::DepmodArgs;
+use crate::questions::{
+    CheckArgs, DiffArgs, ProvidersArgs, RequestsArgs, ResolveArgs, UsersArgs, WhyArgs,
+};
+
 /// Kernel modules: what each one needs, in load order, with the reason
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true)]
@@ -16,6 +21,14 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Closure(ClosureArgs),
     Info(InfoArgs),
+    Depmod(DepmodArgs),
+    Why(WhyArgs),
+    Users(UsersArgs),
+    Providers(ProvidersArgs),
+    Resolve(ResolveArgs),
+    Requests(RequestsArgs),
+    Diff(DiffArgs),
+    Check(CheckArgs),
 }
 
 /// Print everything that has to be loaded for some modules, in load order
@@ -47,6 +60,10 @@ pub(crate) struct ClosureArgs {
     /// Add weak dependencies (weakdep)
     #[arg(long)]
     pub(crate) weak: bool,
+
+    /// Print what `modprobe --show-depends` prints: the first softdep line only, repetitions included
+    #[arg(long, conflicts_with_all = ["runtime", "weak", "format", "json", "why"])]
+    pub(crate) modprobe_compat: bool,
 
     /// What to print for each module
     #[arg(short, long, value_enum, default_value_t = Format::Path)]

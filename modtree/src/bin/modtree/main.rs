@@ -1,5 +1,7 @@
 //! The `modtree` command.
 mod args;
+mod depmod;
+mod questions;
 mod report;
 mod run;
 

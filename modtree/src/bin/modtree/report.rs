@@ -30,7 +30,7 @@ pub(crate) fn modules(tree: &Tree, closure: &Closure, format: Format) -> Result<
 }
 
 /// A path that can stand on a line of text.
-fn path_text(path: &Path) -> Result<&str, Failure> {
+pub(crate) fn path_text(path: &Path) -> Result<&str, Failure> {
     path.to_str()
         .filter(|text| !text.contains('\n'))
         .ok_or_else(|| {

@@ -7,10 +7,16 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use packager::kernel::{KernelChoice, KernelSource};
 use packager::qemu::{Bus, Firmware, UsbController};
 
+use crate::cat::CatArgs;
 use crate::check::CheckArgs;
+use crate::diff::DiffArgs;
+use crate::extract::ExtractArgs;
 use crate::image::ImageArgs;
 use crate::pxe::PxeArgs;
+use crate::recipe::RecipeArgs;
+use crate::size::SizeArgs;
 use crate::uki::UkiArgs;
+use crate::why::WhyArgs;
 use crate::write::WriteArgs;
 
 /// Make a small Linux that boots: from a kernel, busybox and a keymap to an initramfs, without root.
@@ -35,6 +41,11 @@ pub(crate) enum Command {
     Check(CheckArgs),
     Write(WriteArgs),
     List(ListArgs),
+    Cat(CatArgs),
+    Extract(ExtractArgs),
+    Diff(DiffArgs),
+    Size(SizeArgs),
+    Why(WhyArgs),
     Boot(BootArgs),
 }
 
@@ -53,60 +64,7 @@ pub(crate) struct InitramfsArgs {
     pub(crate) output: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) kernel: KernelArgs,
-
-    /// A recipe (see `packager init`); the other options override what it says
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) recipe: Option<PathBuf>,
-
-    /// Modules to load, with all that they need: names, aliases (fs-vfat) or modaliases
-    /// [default: usb_storage,vfat,usbhid]
-    #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
-    pub(crate) modules: Option<Vec<String>>,
-
-    /// Leave out the modules that are only asked for while running (code pages, host controllers, disk drivers)
-    #[arg(long)]
-    pub(crate) no_runtime: bool,
-
-    /// The console's keymap: a name (es) or a file [default: the kernel's own, us]
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) keymap: Option<OsString>,
-
-    /// A statically linked busybox [default: looked for under --root, then on this machine]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) busybox: Option<PathBuf>,
-
-    /// The compressor [default: by the output's suffix: .igz gzip, .ixz xz, .izst zstd, .ilz4 lz4, .cpio none; else gzip]
-    #[arg(long, value_name = "NAME", value_parser = packager::compression::Compression::NAMES)]
-    pub(crate) compress: Option<String>,
-
-    /// The compressor's level: gzip and xz 0-9, zstd 1-19, bzip2 1-9
-    #[arg(long, value_name = "N")]
-    pub(crate) level: Option<i32>,
-
-    /// Take along a program, with its loader and libraries
-    #[arg(long, value_name = "PATH")]
-    pub(crate) program: Vec<String>,
-
-    /// The root of programs and firmware [default: the kernel's root]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) sysroot: Option<PathBuf>,
-
-    /// Put an archive before the image's own, as it is: microcode, for example
-    #[arg(long, value_name = "FILE")]
-    pub(crate) prepend: Vec<PathBuf>,
-
-    /// Put an archive behind the image's own, as it is
-    #[arg(long, value_name = "FILE")]
-    pub(crate) append: Vec<PathBuf>,
-
-    /// Begin each file's data at a multiple of 4096 bytes, for file systems that share blocks
-    #[arg(long)]
-    pub(crate) align: bool,
-
-    /// Give each file a checksum, which the kernel checks
-    #[arg(long)]
-    pub(crate) checksum: bool,
+    pub(crate) content: RecipeArgs,
 
     /// Write the names of all inputs, as a rule for make and ninja
     #[arg(long, value_name = "FILE")]

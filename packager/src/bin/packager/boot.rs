@@ -96,7 +96,7 @@ fn kernel(args: &BootArgs) -> Result<(PathBuf, Option<Kernel>), Failure> {
 }
 
 /// The version in the first name like `lib/modules/VERSION/…`.
-fn modules_version(path: &Path) -> Result<Option<String>, Failure> {
+pub(crate) fn modules_version(path: &Path) -> Result<Option<String>, Failure> {
     let image = codec::file::read(path, IMAGE_LIMIT).map_err(report::read)?;
     let at_fault = |error| Failure::input(format_args!("`{}`: {error}", path.display()));
     for segment in inspect::segments(&image).map_err(at_fault)? {

@@ -1,6 +1,5 @@
 //! What a boot loader loads: a kernel and an initramfs, for every command that makes something bootable of them.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
@@ -9,49 +8,23 @@ use packager::compression::Compression;
 use packager::inspect;
 use packager::kernel::{Kernel, KernelChoice, KernelSource, version_of};
 use packager::timing::Timings;
-use packager::{Initramfs, Plan, Recipe, cpio};
+use packager::{Initramfs, Plan};
 
-use crate::args::KernelArgs;
-use crate::initramfs::{read_recipe, source_date_epoch};
+use crate::recipe::{RecipeArgs, source_date_epoch};
 use crate::report;
 
 /// Larger than any kernel or initramfs that a boot loader takes.
 const LIMIT: u64 = 2 << 30;
 
-/// What goes into the initramfs; `packager initramfs` has more options.
+/// What a boot loader loads.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ContentArgs {
     #[command(flatten)]
-    kernel: KernelArgs,
+    recipe: RecipeArgs,
 
     /// Take this initramfs as it is, instead of packing one
     #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "modules", "no_runtime", "keymap", "busybox", "compress"])]
     initramfs: Option<PathBuf>,
-
-    /// A recipe (see `packager init`); the other options override what it says
-    #[arg(short, long, value_name = "FILE")]
-    recipe: Option<PathBuf>,
-
-    /// Modules to load, with all that they need: names, aliases (fs-vfat) or modaliases
-    /// [default: usb_storage,vfat,usbhid]
-    #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
-    modules: Option<Vec<String>>,
-
-    /// Leave out the modules that are only asked for while running (code pages, host controllers, disk drivers)
-    #[arg(long)]
-    no_runtime: bool,
-
-    /// The console's keymap: a name (es) or a file [default: the kernel's own, us]
-    #[arg(long, value_name = "NAME|FILE")]
-    keymap: Option<OsString>,
-
-    /// A statically linked busybox [default: looked for under --root, then on this machine]
-    #[arg(long, value_name = "FILE")]
-    busybox: Option<PathBuf>,
-
-    /// The initramfs's compressor [default: gzip]
-    #[arg(long, value_name = "NAME", value_parser = Compression::NAMES)]
-    compress: Option<String>,
 
     /// The kernel's command line
     #[arg(long, value_name = "WORDS", default_value = "quiet")]
@@ -81,7 +54,7 @@ impl ContentArgs {
     }
 
     fn pack(&self, time: u32, timings: &mut Timings) -> Result<Content, Failure> {
-        let mut recipe = self.recipe(time)?;
+        let mut recipe = self.recipe.recipe(None)?;
         // A package is unpacked once, for the image and for the modules.
         let opened = Kernel::open(&recipe.kernel, &recipe.choice).map_err(report::kernel)?;
         if let Some(folder) = opened.unpacked() {
@@ -107,13 +80,13 @@ impl ContentArgs {
         let segments = inspect::segments(&initramfs).map_err(at_fault)?;
         let formats: Vec<_> = segments.iter().map(|segment| segment.format).collect();
         drop(segments);
-        let (kernel, config) = match self.kernel.choice() {
+        let (kernel, config) = match self.recipe.kernel.choice() {
             KernelChoice::Image(path) => {
                 (codec::file::read(&path, LIMIT).map_err(report::read)?, None)
             }
             choice => {
                 let opened =
-                    Kernel::open(&self.kernel.source(), &choice).map_err(report::kernel)?;
+                    Kernel::open(&self.recipe.kernel.source(), &choice).map_err(report::kernel)?;
                 let config = opened
                     .tree
                     .config()
@@ -145,39 +118,6 @@ impl ContentArgs {
             notes: Vec::new(),
             time: time.into(),
         })
-    }
-
-    /// What the recipe's file says, and over it what the options say.
-    fn recipe(&self, mtime: u32) -> Result<Recipe, Failure> {
-        let mut recipe = match &self.recipe {
-            Some(path) => read_recipe(path)?,
-            None => Recipe::default(),
-        };
-        if let Some(source) = self.kernel.named_source() {
-            recipe.kernel = source;
-        }
-        match self.kernel.choice() {
-            KernelChoice::Default => {}
-            choice => recipe.choice = choice,
-        }
-        if let Some(modules) = &self.modules {
-            let named = modules.iter().filter(|name| !name.is_empty());
-            recipe.modules = named.cloned().collect();
-        }
-        recipe.runtime &= !self.no_runtime;
-        recipe.busybox = self.busybox.clone().or(recipe.busybox);
-        recipe.keymap = self.keymap.clone().or(recipe.keymap);
-        recipe.archive = cpio::Options {
-            mtime,
-            ..cpio::Options::default()
-        };
-        if let Some(format) = self.compress.as_deref().and_then(Compression::by_name) {
-            recipe.compression = Compression {
-                format,
-                level: None,
-            };
-        }
-        Ok(recipe)
     }
 }
 

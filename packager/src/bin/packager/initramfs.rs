@@ -3,18 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use cli::Failure;
-use packager::compression::Compression;
-use packager::kernel::KernelChoice;
 use packager::timing::Timings;
-use packager::{Initramfs, Plan, Recipe, cpio};
+use packager::{Initramfs, Plan, Recipe};
 use serde_json::json;
 
 use crate::args::InitramfsArgs;
 use crate::progress::Progress;
 use crate::report;
-
-/// A recipe that is larger is none.
-const RECIPE_LIMIT: u64 = 1 << 20;
 
 pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     if let Some(output) = &args.output
@@ -26,7 +21,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
             output.join("simple.igz").display()
         )));
     }
-    let recipe = recipe(&args)?;
+    let recipe = args.content.recipe(args.output.as_deref())?;
     let progress = Progress::new("packing the initramfs");
     let mut plan = Plan::new(&recipe).map_err(report::plan)?;
     let mut timings = std::mem::take(&mut plan.timings);
@@ -42,7 +37,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     if let Some(path) = &args.depfile {
         cli::write_atomically(
             path,
-            depfile(&output, &plan, args.recipe.as_deref()).as_bytes(),
+            depfile(&output, &plan, args.content.recipe.as_deref()).as_bytes(),
         )?;
     }
     let summary = summary(&output, &plan, &image, &recipe);
@@ -69,70 +64,6 @@ fn tell(args: &InitramfsArgs, plan: &Plan, timings: &Timings, summary: Option<St
     }
 }
 
-/// What the recipe's file says, and over it what the options say.
-fn recipe(args: &InitramfsArgs) -> Result<Recipe, Failure> {
-    let mut recipe = match &args.recipe {
-        Some(path) => read_recipe(path)?,
-        None => Recipe::default(),
-    };
-    if let Some(source) = args.kernel.named_source() {
-        recipe.kernel = source;
-    }
-    match args.kernel.choice() {
-        KernelChoice::Default => {}
-        choice => recipe.choice = choice,
-    }
-    if let Some(modules) = &args.modules {
-        recipe.modules = modules
-            .iter()
-            .filter(|name| !name.is_empty())
-            .cloned()
-            .collect();
-    }
-    recipe.runtime &= !args.no_runtime;
-    recipe.busybox = args.busybox.clone().or(recipe.busybox);
-    recipe.keymap = args.keymap.clone().or(recipe.keymap);
-    recipe.sysroot = args.sysroot.clone().or(recipe.sysroot);
-    recipe.programs.extend(args.program.iter().cloned());
-    recipe.prepend.extend(args.prepend.iter().cloned());
-    recipe.append.extend(args.append.iter().cloned());
-    recipe.archive = cpio::Options {
-        mtime: source_date_epoch()?,
-        alignment: if args.align { 4096 } else { 4 },
-        checksums: args.checksum,
-    };
-    recipe.compression = compression(args, recipe.compression)?;
-    Ok(recipe)
-}
-
-pub(crate) fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
-    let bytes = codec::file::read(path, RECIPE_LIMIT).map_err(report::read)?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        Failure::input(format_args!(
-            "`{}` is not UTF-8, which TOML is",
-            path.display()
-        ))
-    })?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    Recipe::from_toml(&text, folder)
-        .map_err(|error| Failure::input(format_args!("{}:{error}", path.display())))
-}
-
-/// `--compress`, else what the output's suffix says, else what the recipe says.
-fn compression(args: &InitramfsArgs, of_recipe: Compression) -> Result<Compression, Failure> {
-    let named = args.compress.as_deref().and_then(Compression::by_name);
-    let suffix = args.output.as_deref().and_then(Compression::by_suffix);
-    let format = named.or(suffix).unwrap_or(of_recipe.format);
-    let level_of_recipe = of_recipe.level.filter(|_| format == of_recipe.format);
-    let compression = Compression {
-        format,
-        level: args.level.or(level_of_recipe),
-    };
-    // Try the level on nothing, so that a wrong one is told before any work is done.
-    compression.apply(Vec::new()).map_err(Failure::usage)?;
-    Ok(compression)
-}
-
 /// The rule that make(1) and ninja read: `OUTPUT: INPUT…`, blanks and `$`, `#` and `\` escaped.
 fn depfile(output: &Path, plan: &Plan, recipe_file: Option<&Path>) -> String {
     let escape = |path: &Path| {
@@ -145,18 +76,6 @@ fn depfile(output: &Path, plan: &Plan, recipe_file: Option<&Path>) -> String {
     let inputs = plan.inputs.iter().map(PathBuf::as_path).chain(recipe_file);
     let lines: Vec<_> = inputs.map(|path| format!("  {}", escape(path))).collect();
     format!("{}: \\\n{}\n", escape(output), lines.join(" \\\n"))
-}
-
-/// The one clock (<https://reproducible-builds.org/specs/source-date-epoch/>); 0 where it is not set.
-pub(crate) fn source_date_epoch() -> Result<u32, Failure> {
-    match std::env::var("SOURCE_DATE_EPOCH") {
-        Err(_) => Ok(0),
-        Ok(text) => text.parse().map_err(|_| {
-            Failure::usage(format_args!(
-                "SOURCE_DATE_EPOCH is `{text}`; it must be seconds since 1970, from 0 to 4294967295"
-            ))
-        }),
-    }
 }
 
 fn default_output(plan: &Plan) -> PathBuf {

@@ -1,24 +1,7 @@
 //! The findings about disk images. It is a table, in the order of the chain.
 
-use crate::finding::Code;
 use crate::finding::Severity::{Error, Warning};
-
-macro_rules! codes {
-    ($($constant:ident = $name:literal, $severity:ident, $explanation:literal, $way_out:literal;)*) => {
-        $(
-            #[doc = $explanation]
-            pub const $constant: Code = Code {
-                name: $name,
-                severity: $severity,
-                explanation: $explanation,
-                way_out: $way_out,
-            };
-        )*
-
-        /// Every one of them.
-        pub const ALL: &[&Code] = &[$(&$constant),*];
-    };
-}
+use crate::finding::codes;
 
 codes! {
     NO_SIGNATURE = "no-boot-signature", Error,

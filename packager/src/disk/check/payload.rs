@@ -106,4 +106,12 @@ pub(super) fn check_initramfs(path: &str, bytes: &[u8], kernel: Option<&str>, re
             return;
         }
     }
+    // What is inside matters as much; its facts are those of `packager check` on the initramfs itself.
+    let booted = inspect::check::Booted {
+        version: kernel,
+        config: None,
+    };
+    report
+        .findings
+        .extend(inspect::check::check(bytes, booted).findings);
 }

@@ -1,0 +1,379 @@
+//! The commands that answer questions.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use cli::{Failure, print};
+use modtree::{
+    ClosureError, ClosureOptions, Finding, ModuleName, Resolution, Traces, Tree, call_sites, check,
+    closure, diff, providers, users,
+};
+use serde_json::json;
+
+use crate::args::TreeArgs;
+use crate::run::{closure_failure, module_file, open, tree_failure};
+
+/// Say why one module needs another: the shortest chain of reasons
+///
+/// Reasons are dependencies, softdeps, weakdeps, and what is asked for while running.
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// The module that needs the other
+    #[arg(value_name = "FROM")]
+    from: String,
+    /// The module that is needed
+    #[arg(value_name = "TO")]
+    to: String,
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// One JSON document: a list of steps
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
+    let tree = open(&args.tree)?;
+    let options = ClosureOptions {
+        runtime: true,
+        weak: true,
+        ..ClosureOptions::default()
+    };
+    let found = closure(&tree, &[&args.from], &options).map_err(closure_failure)?;
+    let roots: Vec<ModuleName> = found
+        .modules
+        .iter()
+        .filter(|module| module.reasons.iter().any(|reason| reason.by.is_none()))
+        .map(|module| module.name.clone())
+        .collect();
+    let to = ModuleName::new(&args.to);
+    if let Some(builtin) = found.builtins.iter().find(|builtin| builtin.name == to) {
+        let reasons: Vec<_> = builtin.reasons.iter().map(ToString::to_string).collect();
+        return print(
+            format!("{to} is built into the kernel: {}\n", reasons.join("; ")).as_bytes(),
+        );
+    }
+    let Some(chain) = found.graph.chain(&roots, &to) else {
+        // What was not known may be the reason.
+        for note in &found.notes {
+            eprintln!("note: {note}");
+        }
+        return Err(Failure::input(format_args!(
+            "{} does not need {to}, neither to be loaded nor while running",
+            args.from
+        )));
+    };
+    if args.json {
+        let steps = chain
+            .iter()
+            .map(|(name, reason)| json!({ "module": name, "reason": reason }));
+        return print_json(&json!(steps.collect::<Vec<_>>()));
+    }
+    let mut text = String::new();
+    if chain.is_empty() {
+        let _ = writeln!(text, "{to}: asked for as {}", args.from);
+    }
+    for (name, reason) in chain {
+        let _ = writeln!(text, "{name}: {reason}");
+    }
+    print(text.as_bytes())
+}
+
+/// Print the modules that need a module directly
+#[derive(Debug, Args)]
+pub(crate) struct UsersArgs {
+    /// The module
+    #[arg(value_name = "MODULE")]
+    module: String,
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run_users(args: &UsersArgs) -> Result<(), Failure> {
+    let tree = open(&args.tree)?;
+    let name = ModuleName::new(&args.module);
+    let builtin = tree.builtins().map_err(tree_failure)?.contains(&name);
+    if tree.find(&name).map_err(tree_failure)?.is_none() && !builtin {
+        return Err(unknown(&tree, &args.module));
+    }
+    let found = users(&tree, &name).map_err(tree_failure)?;
+    if args.json {
+        let users = found
+            .iter()
+            .map(|(name, reason)| json!({ "module": name, "reason": reason }));
+        return print_json(&json!(users.collect::<Vec<_>>()));
+    }
+    let lines = found.iter().map(|(_, reason)| format!("{reason}\n"));
+    print(lines.collect::<String>().as_bytes())
+}
+
+/// Print the modules that import or export a symbol
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modtree providers --imports usb_add_hcd         every USB host controller
+  modtree providers --exports crc32c              who has a symbol")]
+pub(crate) struct ProvidersArgs {
+    /// Modules that import this symbol; of several, one is enough
+    #[arg(long, value_name = "SYMBOL", required_unless_present = "exports")]
+    imports: Vec<String>,
+    /// Modules that export this symbol
+    #[arg(long, value_name = "SYMBOL")]
+    exports: Vec<String>,
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run_providers(args: &ProvidersArgs) -> Result<(), Failure> {
+    let tree = open(&args.tree)?;
+    let traces = Traces {
+        imports: args.imports.clone(),
+        exports: args.exports.clone(),
+        ..Traces::default()
+    };
+    let found = providers(&tree, &traces).map_err(tree_failure)?;
+    if args.json {
+        let found = found
+            .iter()
+            .map(|(entry, evidence)| json!({ "module": entry.name, "evidence": evidence }));
+        return print_json(&json!(found.collect::<Vec<_>>()));
+    }
+    let lines = found
+        .iter()
+        .map(|(entry, evidence)| format!("{}: {}\n", entry.name, evidence.join(", ")));
+    print(lines.collect::<String>().as_bytes())
+}
+
+/// Print what a name, an alias or a device's modalias stands for
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    /// What is asked for
+    #[arg(value_name = "MODALIAS", required = true)]
+    queries: Vec<String>,
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn resolve(args: &ResolveArgs) -> Result<(), Failure> {
+    let tree = open(&args.tree)?;
+    let mut text = String::new();
+    let mut documents = Vec::new();
+    for query in &args.queries {
+        let (kind, names) = match tree.resolve(query).map_err(tree_failure)? {
+            Resolution::Module(entry) => ("module", vec![entry.name]),
+            Resolution::Aliases(entries) => (
+                "module",
+                entries.into_iter().map(|entry| entry.name).collect(),
+            ),
+            Resolution::Builtin(name) => ("builtin", vec![name]),
+            Resolution::BuiltinAliases(names) => ("builtin", names),
+            Resolution::Unknown => return Err(unknown(&tree, query)),
+        };
+        for name in &names {
+            let _ = writeln!(text, "{kind} {name}");
+        }
+        documents.push(json!({ "query": query, "kind": kind, "modules": names }));
+    }
+    match args.json {
+        true => print_json(&json!(documents)),
+        false => print(text.as_bytes()),
+    }
+}
+
+/// Print the places where a module's code asks for other modules
+///
+/// Calls of request_module and its like, with the string that is handed over, found by relocations (x86-64 and arm64).
+/// `exact` is asked for as it stands; `may` has a part that the code fills in, and is listed with the modules that fit.
+#[derive(Debug, Args)]
+pub(crate) struct RequestsArgs {
+    /// A module's name, an alias, or the path of a module's file
+    #[arg(value_name = "MODULE")]
+    module: String,
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn requests(args: &RequestsArgs) -> Result<(), Failure> {
+    let path = module_file(&args.module, &args.tree)?;
+    let bytes = codec::file::read_decoded(&path, crate::run::MODULE_LIMIT)
+        .map_err(|error| tree_failure(error.into()))?;
+    let found = call_sites(&bytes)
+        .map_err(|source| tree_failure(modtree::TreeError::Elf { path, source }))?;
+    if args.json {
+        return print_json(&json!(found));
+    }
+    let mut text = String::new();
+    for site in &found {
+        let function = site.function.as_deref().unwrap_or("?");
+        let place = format!(
+            "{} in {function} at {}+{:#x}",
+            site.symbol, site.section, site.offset
+        );
+        match site.string.as_deref() {
+            None => drop(writeln!(text, "unknown: {place}")),
+            Some(string) => {
+                let kind = if site.is_pattern() { "may" } else { "exact" };
+                let _ = writeln!(
+                    text,
+                    "{kind} {}: {place}, \"{string}\"",
+                    site.asks.join(" ")
+                );
+            }
+        }
+    }
+    print(text.as_bytes())
+}
+
+/// Print what changed between two kernels: modules, dependencies, aliases, symbols
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The old modules directory, or a root with one kernel
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The new one
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run_diff(args: &DiffArgs) -> Result<(), Failure> {
+    let found = diff(&open_any(&args.old)?, &open_any(&args.new)?).map_err(tree_failure)?;
+    if args.json {
+        return print_json(&json!(found));
+    }
+    let mut text = String::new();
+    for (what, names) in [
+        ("new module", &found.added),
+        ("gone", &found.removed),
+        ("now built in", &found.became_builtin),
+        ("now a module", &found.became_module),
+    ] {
+        for name in names {
+            let _ = writeln!(text, "{what}: {name}");
+        }
+    }
+    for (name, changes) in &found.dependencies {
+        let signed = |sign: &str, names: &std::collections::BTreeSet<String>| {
+            names
+                .iter()
+                .map(|name| format!(" {sign}{name}"))
+                .collect::<String>()
+        };
+        let (added, removed) = (signed("+", &changes.added), signed("-", &changes.removed));
+        let _ = writeln!(text, "dependencies of {name}:{added}{removed}");
+    }
+    for (name, changes) in &found.aliases {
+        for alias in &changes.removed {
+            let _ = writeln!(text, "alias gone: {alias} {name}");
+        }
+        for alias in &changes.added {
+            let _ = writeln!(text, "alias new: {alias} {name}");
+        }
+    }
+    for (what, symbols) in [
+        ("gone", &found.symbols.removed),
+        ("new", &found.symbols.added),
+    ] {
+        for symbol in symbols {
+            let _ = writeln!(text, "symbol {what}: {symbol}");
+        }
+    }
+    print(text.as_bytes())
+}
+
+/// A modules directory itself, or the root of one.
+fn open_any(path: &Path) -> Result<Tree, Failure> {
+    match path.join("kernel").is_dir() || path.join("modules.order").is_file() {
+        true => Tree::open(path),
+        false => Tree::select(path, None),
+    }
+    .map_err(tree_failure)
+}
+
+/// Look for what is wrong with the modules of a kernel
+///
+/// Damaged modules, cycles, missing dependencies, symbol versions that differ, modules of other kernels, indexes that are
+/// out of date; and, as hints, duplicate names, missing firmware, unsigned modules. Exit code 1 if there is more than hints.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// Also miss firmware files, in this directory [default: lib/firmware below the root, if it is there]
+    #[arg(long, value_name = "DIR")]
+    firmware: Option<PathBuf>,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run_check(args: &CheckArgs) -> Result<(), Failure> {
+    let tree = open(&args.tree)?;
+    let default = args.tree.basedir.join("lib/firmware");
+    let firmware = args
+        .firmware
+        .clone()
+        .or_else(|| default.is_dir().then_some(default));
+    let found = check(&tree, firmware.as_deref()).map_err(tree_failure)?;
+    let errors = found
+        .iter()
+        .filter(|finding| finding.kind.is_error())
+        .count();
+    match args.json {
+        true => print_json(&json!(found))?,
+        false => print(check_text(&tree, &found)?.as_bytes())?,
+    }
+    match errors {
+        0 => Ok(()),
+        _ => Err(Failure::reported(cli::Fault::Input)),
+    }
+}
+
+fn check_text(tree: &Tree, found: &[Finding]) -> Result<String, Failure> {
+    let mut text = String::new();
+    for finding in found {
+        let _ = writeln!(
+            text,
+            "{}: {}: {}",
+            finding.kind, finding.subject, finding.text
+        );
+    }
+    let modules = tree.modules().map_err(tree_failure)?.len();
+    let _ = writeln!(text, "{modules} modules of {}", tree.version());
+    for kind in found.chunk_by(|a, b| a.kind == b.kind) {
+        let first = kind.first().map(|finding| finding.kind);
+        if let Some(first) = first {
+            let _ = writeln!(text, "{first:20}{:6}", kind.len());
+        }
+    }
+    Ok(text)
+}
+
+fn unknown(tree: &Tree, name: &str) -> Failure {
+    match tree.near_names(name) {
+        Err(error) => tree_failure(error),
+        Ok(near) => closure_failure(ClosureError::Unknown {
+            name: name.to_owned(),
+            dir: tree.dir().to_path_buf(),
+            near,
+        }),
+    }
+}
+
+fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(document).map_err(Failure::machine)?;
+    print((text + "\n").as_bytes())
+}

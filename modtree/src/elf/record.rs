@@ -1,0 +1,298 @@
+//! What depmod takes from a module, and nothing else: a few fields, the symbols, as compact as they come.
+//!
+//! depmod goes on where a module is damaged: it lists the module, with what could be read of it. So each part is read by
+//! itself here, and what was wrong with it is kept beside. A section that lies outside the file counts as missing, as in
+//! kmod (`libkmod-elf.c`).
+
+use object::Endianness;
+use object::elf;
+use object::read::ReadRef;
+use object::read::elf::{FileHeader, SectionHeader as _, Sym as _};
+
+use super::ElfError;
+use super::image::{Image, until_nul};
+use crate::ModInfo;
+use crate::fast_hash::FastSet;
+
+/// Byte strings one after the other, each ended by NUL: a tenth of the memory of so many `String`s.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    bytes: Vec<u8>,
+}
+
+impl Names {
+    pub(crate) fn push(&mut self, name: &[u8]) {
+        self.bytes.extend_from_slice(name);
+        self.bytes.push(0);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || {
+            let end = memchr::memchr(0, rest)?;
+            let name = &rest[..end];
+            rest = &rest[end + 1..];
+            Some(name)
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The strings as they are kept: NUL behind each.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Takes bytes that [`as_bytes`](Self::as_bytes) gave.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.to_vec(),
+        }
+    }
+}
+
+/// What depmod's files say about a module comes from this.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// The fields `alias`, `softdep` and `weakdep`, in the order of the section.
+    pub(crate) info: ModInfo,
+    /// The undefined symbols of `.symtab` in its order, then those of `__versions` that are not among them.
+    pub(crate) imports: Names,
+    /// The exported symbols, in the order of the file.
+    pub(crate) exports: Names,
+    /// Whether each import is weak, and checksums: only where they are wanted.
+    pub(crate) checks: Option<Checks>,
+}
+
+/// What `depmod -e` compares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Checks {
+    /// For each import: its checksum in `__versions` (0 where it has none), and whether it is a weak symbol.
+    pub(crate) imports: Vec<(u64, bool)>,
+    /// For each export: its checksum.
+    pub(crate) exports: Vec<u64>,
+}
+
+/// A part of a module that could not be read, in kmod's order.
+pub(crate) type Faults = Vec<ElfError>;
+
+impl<'data, Elf, R> Image<'data, Elf, R>
+where
+    Elf: FileHeader<Endian = Endianness>,
+    R: ReadRef<'data>,
+{
+    /// Reads what depmod wants. `checks` asks for checksums too.
+    pub(super) fn record(&self, checks: bool) -> (Record, Faults) {
+        let mut record = Record::default();
+        let mut faults = Faults::new();
+        let mut keep = |result: Result<(), ElfError>| faults.extend(result.err());
+        if checks {
+            record.checks = Some(Checks::default());
+        }
+        keep(self.record_info(&mut record));
+        keep(self.record_symbols(&mut record));
+        (record, faults)
+    }
+
+    fn record_info(&self, record: &mut Record) -> Result<(), ElfError> {
+        let Some(section) = self.sound(".modinfo")? else {
+            return Err(ElfError::NoModinfo);
+        };
+        let mut kept = Vec::new();
+        for field in section.split(|&byte| byte == 0) {
+            let equals = field.iter().position(|&byte| byte == b'=');
+            let key = &field[..equals.unwrap_or(field.len())];
+            if [&b"alias"[..], b"softdep", b"weakdep"].contains(&key) {
+                kept.extend_from_slice(field);
+                if equals.is_none() {
+                    // A key alone has an empty value.
+                    kept.push(b'=');
+                }
+                kept.push(0);
+            }
+        }
+        record.info = ModInfo::new(&kept);
+        Ok(())
+    }
+
+    fn record_symbols(&self, record: &mut Record) -> Result<(), ElfError> {
+        let strings = self.sound("__ksymtab_strings")?;
+        let names = self.sound(".strtab")?;
+        let table = self.section_in_bounds(".symtab");
+        if let (Some(names), Some(table)) = (names, table) {
+            // Exports are local symbols, and two of three symbols are local: a module without any is read from its first
+            // global symbol on.
+            let exporter = strings.is_some() || memchr::memmem::find(names, b"__crc_").is_some();
+            let first = if exporter {
+                1
+            } else {
+                self.first_global(table)
+            };
+            self.record_table(record, names, table, first)?;
+        }
+        if record.exports.is_empty()
+            && let Some(strings) = strings
+        {
+            record_strings(record, strings);
+        }
+        Ok(())
+    }
+
+    fn record_table(
+        &self,
+        record: &mut Record,
+        names: &'data [u8],
+        table: &'data Elf::SectionHeader,
+        first: u32,
+    ) -> Result<(), ElfError> {
+        let versions = self.versions()?;
+        let mut imported: FastSet<&[u8]> = FastSet::default();
+        imported.reserve(versions.len());
+        for (index, symbol) in self.symbols_from(table, first)? {
+            let undefined = symbol.st_shndx(self.endian) == elf::SHN_UNDEF;
+            if undefined && self.is_register(symbol) {
+                continue;
+            }
+            let start = symbol.st_name(self.endian);
+            let Some(name) = until_nul(names, start as usize) else {
+                return Err(ElfError::SymbolName {
+                    index,
+                    name: start.into(),
+                    size: names.len() as u64,
+                });
+            };
+            if let Some(export) = name.strip_prefix(b"__crc_") {
+                record.exports.push(export);
+                if let Some(checks) = &mut record.checks {
+                    checks.exports.push(self.crc_of(symbol));
+                }
+            }
+            if !undefined || name.is_empty() {
+                continue;
+            }
+            record.imports.push(name);
+            if !versions.is_empty() {
+                imported.insert(name);
+            }
+            if let Some(checks) = &mut record.checks {
+                let weak = symbol.st_bind() == elf::STB_WEAK;
+                let crc = versions.iter().find(|(_, known)| *known == name);
+                checks.imports.push((crc.map_or(0, |&(crc, _)| crc), weak));
+            }
+        }
+        for (crc, name) in versions {
+            if !imported.contains(name) {
+                record.imports.push(name);
+                if let Some(checks) = &mut record.checks {
+                    checks.imports.push((crc, false));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The entries of `__versions`: a checksum as wide as the class, then the name, 64 bytes together.
+    fn versions(&self) -> Result<Vec<(u64, &'data [u8])>, ElfError> {
+        let bytes = self.sound("__versions")?.unwrap_or_default();
+        let width = if self.is_64() { 8 } else { 4 };
+        let entries = bytes.chunks_exact(64).map(|entry| {
+            let (crc, name) = entry.split_at(width);
+            let end = name.iter().position(|&byte| byte == 0);
+            (self.number(crc), &name[..end.unwrap_or(name.len())])
+        });
+        Ok(entries.collect())
+    }
+
+    /// An unsigned number of four or eight bytes, in the file's byte order.
+    fn number(&self, bytes: &[u8]) -> u64 {
+        let digit = |number: u64, &byte: &u8| number << 8 | u64::from(byte);
+        match self.endian {
+            Endianness::Big => bytes.iter().fold(0, digit),
+            Endianness::Little => bytes.iter().rev().fold(0, digit),
+        }
+    }
+
+    /// The checksum behind a `__crc_` symbol: its value, or where it lies in a section, the four bytes there.
+    fn crc_of(&self, symbol: &Elf::Sym) -> u64 {
+        let value: u64 = symbol.st_value(self.endian).into();
+        let index = symbol.st_shndx(self.endian);
+        if index == elf::SHN_ABS || index == elf::SHN_UNDEF {
+            return value;
+        }
+        let bytes = self.sections.get(usize::from(index.0)).and_then(|section| {
+            let offset: u64 = section.sh_offset(self.endian).into();
+            let at = offset.checked_add(value)?;
+            self.data.read_bytes_at(at, 4).ok()
+        });
+        bytes.map_or(value, |bytes| self.number(bytes))
+    }
+
+    /// The first section of this name that lies within the file.
+    fn section_in_bounds(&self, name: &str) -> Option<&'data Elf::SectionHeader> {
+        let name = name.as_bytes();
+        self.sections.iter().find(|section| {
+            // Comparing with as many bytes as the name has is enough, and does not look for the end of each.
+            let start = section.sh_name(self.endian) as usize;
+            let found = self.names.get(start..).unwrap_or_default();
+            if !found.starts_with(name) || found.get(name.len()) != Some(&0) {
+                return false;
+            }
+            let offset: u64 = section.sh_offset(self.endian).into();
+            let size: u64 = section.sh_size(self.endian).into();
+            offset
+                .checked_add(size)
+                .is_some_and(|end| end <= self.length)
+        })
+    }
+
+    fn sound(&self, name: &str) -> Result<Option<&'data [u8]>, ElfError> {
+        let Some(section) = self.section_in_bounds(name) else {
+            return Ok(None);
+        };
+        let offset: u64 = section.sh_offset(self.endian).into();
+        let size: u64 = section.sh_size(self.endian).into();
+        let bytes = self.data.read_bytes_at(offset, size);
+        bytes.map(Some).map_err(|()| ElfError::Read { offset })
+    }
+
+    /// The number of the first symbol that is not local; 1 where the section header has nonsense.
+    fn first_global(&self, table: &Elf::SectionHeader) -> u32 {
+        let size: u64 = table.sh_size(self.endian).into();
+        let count = size / size_of::<Elf::Sym>() as u64;
+        let first = table.sh_info(self.endian).max(1);
+        if u64::from(first) <= count { first } else { 1 }
+    }
+}
+
+/// The strings of `__ksymtab_strings`, which must end in NUL.
+fn record_strings(record: &mut Record, strings: &[u8]) {
+    let Some(strings) = strings.strip_suffix(b"\0") else {
+        return;
+    };
+    for name in strings.split(|&byte| byte == 0) {
+        if !name.is_empty() {
+            record.exports.push(name);
+            if let Some(checks) = &mut record.checks {
+                checks.exports.push(0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Names;
+
+    #[test]
+    fn names_come_back_as_they_were_put_in() {
+        let mut names = Names::default();
+        assert_eq!(names.iter().count(), 0);
+        for name in ["a", "", "bc"] {
+            names.push(name.as_bytes());
+        }
+        let all: Vec<_> = names.iter().collect();
+        assert_eq!(all, [&b"a"[..], b"", b"bc"]);
+    }
+}

@@ -1,0 +1,156 @@
+//! The questions, on a real kernel.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use std::process::Command;
+
+use modtree::{Tree, call_sites};
+use rayon::prelude::*;
+use tests::environment::{command, kernel};
+use tests::modules::{modtree_depmod, run, shadow};
+
+fn asked(root: &std::path::Path, arguments: &[&str]) -> String {
+    let mut command: Command = command("modtree");
+    command
+        .arg(arguments[0])
+        .arg("-b")
+        .arg(root)
+        .args(&arguments[1..]);
+    run(&mut command)
+}
+
+#[test]
+fn answers_on_the_plain_tree() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let why = asked(&root, &["why", "vfat", "nls_cp437"]);
+    assert!(
+        why.starts_with("fat: vfat uses its symbols\nnls_cp437: fat: ")
+            && why.contains("CONFIG_FAT_DEFAULT_CODEPAGE=437"),
+        "{why}"
+    );
+    let users = asked(&root, &["users", "fat"]);
+    assert_eq!(users, "vfat uses its symbols\nmsdos uses its symbols\n");
+    let providers = asked(
+        &root,
+        &[
+            "providers",
+            "--imports",
+            "usb_hcd_pci_probe",
+            "--imports",
+            "usb_add_hcd",
+        ],
+    );
+    let names: Vec<_> = providers
+        .lines()
+        .filter_map(|line| line.split(':').next())
+        .collect();
+    assert_eq!(names.len(), 8, "{providers}");
+    assert!(names.contains(&"xhci_pci") && names.contains(&"dummy_hcd"));
+    let resolved = asked(
+        &root,
+        &[
+            "resolve",
+            "usb:v0781p5567d0126dc00dsc00dp00ic08isc06ip50in00",
+            "nls_base",
+        ],
+    );
+    assert_eq!(
+        resolved,
+        "module uas\nmodule usb_storage\nbuiltin nls_base\n"
+    );
+    let requests = asked(&root, &["requests", "mlx4_core"]);
+    assert!(
+        requests.contains("exact mlx4_ib: __request_module in mlx4_request_modules at .text+0x"),
+        "{requests}"
+    );
+}
+
+/// Strings are recovered at 98 of 100 call sites of request_module.
+#[test]
+fn calls_of_request_module() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let tree = Tree::select(&root, None).unwrap();
+    let sites: Vec<_> = tree
+        .modules()
+        .unwrap()
+        .par_iter()
+        .flat_map(|entry| call_sites(&tree.bytes(entry).unwrap()).unwrap())
+        .filter(|site| site.symbol == "__request_module")
+        .collect();
+    let known = sites.iter().filter(|site| site.string.is_some()).count();
+    let patterns = sites.iter().filter(|site| site.is_pattern()).count();
+    println!(
+        "{} call sites of __request_module, {known} with their string, {patterns} of these patterns",
+        sites.len()
+    );
+    assert!(sites.len() > 800 && known * 100 > sites.len() * 97);
+}
+
+#[test]
+fn a_sound_tree_has_no_findings_and_a_stale_one_has() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let tree = Tree::select(&root, None).unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = shadow(&tree.dir().canonicalize().unwrap(), temporary.path());
+    let check = || {
+        command("modtree")
+            .args(["check", "-b"])
+            .arg(temporary.path())
+            .output()
+            .unwrap()
+    };
+    assert!(
+        modtree_depmod(temporary.path(), temporary.path(), tree.version(), &[])
+            .status
+            .success()
+    );
+    let output = check();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    std::fs::write(dir.join("modules.dep"), "kernel/gone.ko:\n").unwrap();
+    std::fs::create_dir(dir.join("updates")).unwrap();
+    std::fs::copy(dir.join("kernel/fs/fat/fat.ko"), dir.join("updates/fat.ko")).unwrap();
+    std::fs::write(dir.join("updates/broken.ko"), "no module").unwrap();
+    let output = check();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in [
+        "damaged module: broken: ",
+        "index out of date: modules.dep: ",
+        "duplicate name: fat: kernel/fs/fat/fat.ko, updates/fat.ko\n",
+        "4024 modules of",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn what_changed_between_two_kernels() {
+    let (Some(old), Some(new)) = (kernel("linux-6.1"), kernel("linux-6.12")) else {
+        return;
+    };
+    let text = run(command("modtree").arg("diff").arg(&old).arg(&new));
+    for line in [
+        "gone: t10_pi\n",
+        "now built in: ",
+        "new module: ",
+        "symbol gone: ",
+        "dependencies of ",
+    ] {
+        assert!(text.contains(line), "{line}");
+    }
+    let own = run(command("modtree").arg("diff").arg(&old).arg(&old));
+    assert_eq!(own, "");
+}
