@@ -50,6 +50,8 @@ pub(crate) const TEST: &[Need] = &[
     need("dosfstools", "fsck.fat"),
     need("fdisk", "sfdisk"),
     need("gdisk", "sgdisk"),
+    need("pxelinux", "/usr/lib/PXELINUX/lpxelinux.0"),
+    need("ipxe-qemu", "/usr/lib/ipxe/qemu/pxe-virtio.rom"),
     need("sbsigntool", "sbsign"),
     need("qemu-utils", "qemu-img"),
     need("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd"),

@@ -12,6 +12,7 @@ use crate::check::CheckArgs;
 use crate::diff::DiffArgs;
 use crate::extract::ExtractArgs;
 use crate::image::ImageArgs;
+use crate::pxe::PxeArgs;
 use crate::recipe::RecipeArgs;
 use crate::size::SizeArgs;
 use crate::uki::UkiArgs;
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Image(ImageArgs),
     Uki(UkiArgs),
     Init(InitArgs),
+    Pxe(PxeArgs),
     Check(CheckArgs),
     Write(WriteArgs),
     List(ListArgs),

@@ -14,6 +14,7 @@ mod initramfs;
 mod input;
 mod list;
 mod progress;
+mod pxe;
 mod recipe;
 mod report;
 mod size;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         args::Command::Init(args) => init::run(&args),
         args::Command::Image(args) => image::run(args),
         args::Command::Uki(args) => uki::run(args),
+        args::Command::Pxe(args) => pxe::run(args),
         args::Command::Check(args) => check::run(&args),
         args::Command::Write(args) => write::run(&args),
         args::Command::List(args) => list::run(&args),
