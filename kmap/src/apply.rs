@@ -226,9 +226,20 @@ impl Compiler {
             self.warn(Kind::KeycodeTooLarge { keycode }, span, texts);
         }
         applied.map_err(|conflict| match conflict {
-            Conflict::TooManyColumns { columns, maps } => {
+            Conflict::TooManyColumns {
+                columns,
+                maps,
+                numbers,
+            } => {
                 let extra = values.get(maps).map_or(span, |value| value.span);
-                texts.diagnostic(Kind::TooManyColumns { columns, maps }, extra)
+                texts.diagnostic(
+                    Kind::TooManyColumns {
+                        columns,
+                        maps,
+                        numbers,
+                    },
+                    extra,
+                )
             }
             Conflict::Undeclared { map } => texts.diagnostic(Kind::UndeclaredMap { map }, span),
         })

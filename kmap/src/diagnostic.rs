@@ -113,6 +113,8 @@ pub enum DiagnosticKind {
         columns: usize,
         /// How many maps there are.
         maps: usize,
+        /// Their numbers, as a `keymaps` line writes them.
+        numbers: String,
     },
     /// Error. A map that the `keymaps` lines leave out. Example: `keymaps 0⏎shift keycode 1 = a⏎`.
     UndeclaredMap {
@@ -296,6 +298,9 @@ impl DiagnosticKind {
                  koi8-u, tis-620, iso-10646-18, iso-ir-197 and iso-ir-209"
                     .to_owned()
             }
+            Kind::TooManyColumns { numbers, .. } => {
+                format!("the `keymaps` line allows only {numbers}; add the others to it, or drop columns")
+            }
             Kind::UndeclaredMap { map } => format!("add {map} to the `keymaps` line"),
             _ => return None,
         })
@@ -341,7 +346,7 @@ impl fmt::Display for DiagnosticKind {
                     "there are no usual compose rules for `{name}`, only for `iso-8859-1`"
                 )
             }
-            Kind::TooManyColumns { columns, maps } => write!(
+            Kind::TooManyColumns { columns, maps, .. } => write!(
                 f,
                 "{columns} columns, but the `keymaps` line has {maps} {}",
                 if *maps == 1 { "map" } else { "maps" }
@@ -371,7 +376,9 @@ impl fmt::Display for DiagnosticKind {
             }
             Kind::NotInBinary { strings, rules } => write!(
                 f,
-                "the binary format cannot carry {strings} strings and {rules} compose rules"
+                "the binary format cannot carry {} and {}",
+                counted(*strings, "string"),
+                counted(*rules, "compose rule")
             ),
             Kind::NoEnter => f.write_str("no key gives Enter"),
             Kind::NoLatin { missing } => {
@@ -391,6 +398,14 @@ impl fmt::Display for DiagnosticKind {
                 write!(f, "compiled in Unicode mode: {reason} in 8-bit mode")
             }
         }
+    }
+}
+
+/// `1 string`, `2 strings`.
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::keymap::NR_KEYS;
 use crate::keysym::{Code, LATIN, LETTER, META};
+use crate::reach::ranges;
 use crate::syntax::Span;
 use crate::{KEYS, Keymap, Keysym, MAPS};
 
@@ -13,8 +14,14 @@ const ALT: u32 = 8;
 /// Why a line does not fit the maps.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Conflict {
-    TooManyColumns { columns: usize, maps: usize },
-    Undeclared { map: u32 },
+    TooManyColumns {
+        columns: usize,
+        maps: usize,
+        numbers: String,
+    },
+    Undeclared {
+        map: u32,
+    },
 }
 
 /// One map. A key that was never bound differs from one bound to `VoidSymbol`: the first may still be filled in.
@@ -102,6 +109,7 @@ impl Tables {
             return Err(Conflict::TooManyColumns {
                 columns: codes.len(),
                 maps,
+                numbers: ranges(self.existing().filter_map(|map| u8::try_from(map).ok())),
             });
         }
         let mut columns = codes.iter();

@@ -184,6 +184,7 @@ error: 3 columns, but the `keymaps` line has 2 maps
   |
 5 | keycode 3 = one two three
   |                     ^^^^^
+  = help: the `keymaps` line allows only 0-1; add the others to it, or drop columns
 "
     );
 }

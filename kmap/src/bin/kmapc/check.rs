@@ -133,7 +133,7 @@ fn summary(findings: &[Finding<'_>]) -> String {
         .filter(|finding| finding.count(Severity::Warning) > 0)
         .count();
     out += &format!(
-        "{} keymaps: {good} compile, {} have errors, {warned} have warnings\n",
+        "keymaps: {}; compile: {good}; with errors: {}; with warnings: {warned}\n",
         findings.len(),
         findings.len() - good
     );
