@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod apt;
+mod bench_modtree;
 mod corpus;
 mod demo;
 mod setup;
@@ -25,6 +26,12 @@ enum Task {
     Test,
     /// Install the packages that the tests need
     Setup,
+    /// Measure a topic beside its peers, and write benches/results/TOPIC.md
+    Bench {
+        /// What to measure
+        #[arg(value_parser = ["modtree"])]
+        topic: String,
+    },
     /// Lay out the real inputs of the tests under target/corpus
     Corpus,
 }
@@ -34,6 +41,7 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo::run(keep),
         Task::Test => test::run(),
         Task::Setup => setup::install(setup::TEST),
+        Task::Bench { topic: _ } => bench_modtree::run(),
         Task::Corpus => corpus::all(),
     };
     match result {
