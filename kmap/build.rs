@@ -11,6 +11,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// The code that stands for "no such name here". No keysym has it: code points end at U+EFFF.
 const NONE: u16 = 0xffff;
 
+/// The release whose names every `loadkeys` of today knows.
+const FIRST_RELEASE: &str = "2.5.1";
+
 fn main() -> Result<()> {
     let data = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../data/keysyms");
     println!("cargo::rerun-if-changed={}", data.display());
@@ -108,20 +111,34 @@ fn write_names(
         }
         writeln!(
             out,
-            "Name {{ name: {name:?}, codes: Codes {{ eight_bit: {}, unicode: {} }}, exceptions: ({first}, {count}) }},",
+            "Name {{ name: {name:?}, codes: Codes {{ eight_bit: {}, unicode: {} }}, exceptions: ({first}, {count}), newer: {} }},",
             code(column(row, 1)?)?,
-            code(column(row, 2)?)?
+            code(column(row, 2)?)?,
+            column(row, 3)? != FIRST_RELEASE
         )?;
     }
     writeln!(
         out,
         "];\npub(super) static EXCEPTIONS: [Exception; {count}] = [\n{exceptions}];"
     )?;
+    let prefixes: Vec<u64> = sorted.keys().map(|name| prefix(name.as_bytes())).collect();
+    writeln!(
+        out,
+        "pub(super) static PREFIXES: [u64; {}] = {prefixes:?};",
+        prefixes.len()
+    )?;
     Ok(sorted
         .keys()
         .enumerate()
         .map(|(index, name)| (name.to_string(), index))
         .collect())
+}
+
+/// The first eight bytes as a number, which sorts as the bytes do: most names differ in them.
+fn prefix(name: &[u8]) -> u64 {
+    (0..8).fold(0, |sum, index| {
+        sum << 8 | u64::from(name.get(index).copied().unwrap_or(0))
+    })
 }
 
 fn write_code_points(

@@ -15,4 +15,4 @@ mod failure;
 mod output;
 
 pub use failure::{Failure, Fault, finish};
-pub use output::{print, write_atomically};
+pub use output::{print, write_atomically, write_atomically_with};

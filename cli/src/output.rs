@@ -16,12 +16,24 @@ use crate::Failure;
 /// [`Fault::Input`](crate::Fault::Input) where `path` cannot be an output file (it is a directory, or something other
 /// than a regular file); [`Fault::Machine`](crate::Fault::Machine) where writing fails. Nothing is left behind then.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_atomically_with(path, |mut file| file.write_all(bytes))
+}
+
+/// As [`write_atomically`], for what is written piece by piece: `write` gets the new file, empty. What it leaves out of a file
+/// that it makes longer stays a hole.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_atomically_with(
+    path: &Path,
+    write: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<(), Failure> {
     let target = resolve(path)?;
     let directory = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    replace(directory, &target, bytes).map_err(|error| {
+    replace(directory, &target, write).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::NotFound => format!(" (is `{}` a directory?)", directory.display()),
             _ => String::new(),
@@ -65,12 +77,16 @@ fn resolve(path: &Path) -> Result<std::path::PathBuf, Failure> {
     }
 }
 
-fn replace(directory: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new()
+fn replace(
+    directory: &Path,
+    target: &Path,
+    write: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
+    let file = tempfile::Builder::new()
         .prefix(".tmp-")
         .permissions(Permissions::from_mode(0o644))
         .tempfile_in(directory)?;
-    file.write_all(bytes)?;
+    write(file.as_file())?;
     file.as_file().sync_all()?;
     file.persist(target).map_err(|failed| failed.error)?;
     File::open(directory)?.sync_all()

@@ -1,8 +1,17 @@
 #!/bin/sh
-# /init: from the kernel's first process to a shell on every console.
+# /init: from the kernel's first process to a shell on every console, or to the init of a real root.
 #
 # A step that fails says so on the console, and the boot goes on: a shell with a message is worth more than a panic.
 # Everything here is busybox. /etc/modules holds the modules in load order, /etc/keymap.bmap the keymap.
+#
+# On the kernel's command line:
+#   keymap=NAME          another keymap of the image (/etc/keymaps/NAME.bmap)
+#   wait-for=DEVICE      wait until the device is there, for 30 s at most; wait-for=DEVICE:SECONDS
+#   mount=DEVICE         wait for the device and mount it on /mnt
+#   root=DEVICE          wait for the device (or UUID=…, LABEL=…), mount it, and start its init; with rootfstype=, rootflags=,
+#                        ro, rw and init= as the kernel has them
+#   break=STEP           a shell before this step: modules, hotplug, keymap, wait, mount, root, init
+#   debug                show every command
 
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
 
@@ -11,7 +20,41 @@ export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
 step() {
     description=$1
     shift
-    "$@" >/run/init.log 2>&1 || echo "init: $description failed: $(cat /run/init.log)"
+    "$@" >/run/init.log 2>&1 && return
+    echo "init: $description failed: $(cat /run/init.log)"
+    return 1
+}
+
+# at STEP: the place for a shell that was asked for with break=STEP.
+at() {
+    [ "$break" = "$1" ] || return 0
+    echo "init: a shell before the step $1, as break=$1 says; exit goes on"
+    shell
+}
+
+# A shell with job control, on the console that the kernel named last.
+shell() {
+    setsid -c sh -l </dev/console >/dev/console 2>&1
+}
+
+read_command_line() {
+    keymap='' wait='' mount='' root='' rootfstype='' rootflags='' access=ro init=/sbin/init break=''
+    # shellcheck disable=SC2013 # the file's one line holds words
+    for word in $(cat /proc/cmdline); do
+        value=${word#*=}
+        case $word in
+            keymap=*) keymap=$value ;;
+            wait-for=*) wait=$value ;;
+            mount=*) mount=$value ;;
+            root=*) root=$value ;;
+            rootfstype=*) rootfstype=$value ;;
+            rootflags=*) rootflags=$value ;;
+            ro | rw) access=$word ;;
+            init=*) init=$value ;;
+            break=*) break=$value ;;
+            debug) set -x ;;
+        esac
+    done
 }
 
 # A module may refuse a machine that lacks its hardware or instruction: the kernel says ENODEV, which is no failure.
@@ -31,7 +74,38 @@ start_hotplug() {
 }
 
 load_keymap() {
-    loadkmap </etc/keymap.bmap
+    if [ -z "$keymap" ]; then
+        loadkmap </etc/keymap.bmap
+    elif [ -e "/etc/keymaps/$keymap.bmap" ]; then
+        loadkmap <"/etc/keymaps/$keymap.bmap"
+    else
+        echo "there is no keymap $keymap in the image"
+        return 1
+    fi
+}
+
+# device NAME: the path of a device that may be named UUID=… or LABEL=….
+device() {
+    case $1 in
+        *=*) findfs "$1" 2>/dev/null ;;
+        *) echo "$1" ;;
+    esac
+}
+
+# wait_for DEVICE[:SECONDS]
+wait_for() {
+    name=${1%:*}
+    [ "$name" = "$1" ] && seconds=30 || seconds=${1##*:}
+    tries=$((seconds * 20))
+    until [ -e "$(device "$name")" ]; do
+        [ "$tries" -gt 0 ] || { echo "$name has not come within $seconds s"; return 1; }
+        tries=$((tries - 1))
+        usleep 50000
+    done
+}
+
+mount_stick() {
+    wait_for "$mount" && mount "$(device "${mount%:*}")" /mnt
 }
 
 # The screen's first terminal, and every console that the kernel was told of but the screen (tty0).
@@ -50,15 +124,45 @@ write_inittab() {
     done
 }
 
+mount_root() {
+    wait_for "$root" || return 1
+    mkdir -p /newroot
+    mount ${rootfstype:+-t "$rootfstype"} -o "$access${rootflags:+,$rootflags}" "$(device "${root%:*}")" /newroot || return 1
+    # A link of the real root may be absolute, so it is looked at from within.
+    chroot /newroot /bin/sh -c "[ -x '$init' ]" || [ -x "/newroot$init" ] || { echo "there is no $init on $root"; umount /newroot; return 1; }
+}
+
+enter_root() {
+    killall mdev 2>/dev/null
+    for place in dev proc sys; do
+        mount -o move "/$place" "/newroot/$place" || umount "/$place"
+    done
+    exec switch_root /newroot "$init"
+}
+
 step 'mounting /proc' mount -t proc proc /proc
 step 'mounting /sys' mount -t sysfs sysfs /sys
 step 'mounting /dev' mount -t devtmpfs devtmpfs /dev
 step 'making /dev/pts' mkdir -p /dev/pts
 step 'mounting /dev/pts' mount -t devpts devpts /dev/pts
+read_command_line
+at modules
 [ ! -s /etc/modules ] || step 'loading modules' load_modules
+at hotplug
 step 'starting hotplug' start_hotplug
+at keymap
 [ ! -e /etc/keymap.bmap ] || step 'loading the keymap' load_keymap
+at wait
+[ -z "$wait" ] || step "waiting for $wait" wait_for "$wait"
+at mount
+[ -z "$mount" ] || step "mounting $mount on /mnt" mount_stick
+at root
+if [ -n "$root" ] && step "mounting the root $root" mount_root; then
+    echo "init: entering $root after $(cut -d ' ' -f 1 /proc/uptime) s"
+    enter_root
+fi
 step 'writing /etc/inittab' write_inittab
+at init
 
 echo "init: ready after $(cut -d ' ' -f 1 /proc/uptime) s"
 exec /sbin/init

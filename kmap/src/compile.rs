@@ -1,26 +1,31 @@
-//! Statements to tables: columns, modifiers, what `alt_is_meta` adds, and what is filled in at the end.
-//!
-//! The order of statements matters in this language, so each is applied as it is read, and nothing is kept but the tables.
+//! Texts to a keymap: the ways in, the choice of the mode, and what ends a run.
 
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind, Report};
-use crate::keysym::{self, Code, FUNCTION, Resolver, Unresolved};
+use crate::apply::Compiler;
+use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind, Place, Report};
 use crate::lexer::Lexer;
 use crate::parser::Parser;
-use crate::render;
 use crate::source::{FileSource, NoFiles, SearchPath, Source, SourceText};
-use crate::syntax::{Maps, Operand, Span, Statement, Value};
-use crate::tables::{Conflict, Tables};
 use crate::texts::Texts;
-use crate::{KEYS, Keymap};
+use crate::{Keymap, lint};
 
 /// A report ends after so many errors: what follows is mostly consequence.
 const MOST_ERRORS: usize = 20;
 /// As many warnings are kept.
 pub(crate) const MOST_WARNINGS: usize = 100;
-/// The last map whose number is accepted. The kernel has 256; the others take their columns and are dropped.
-const LAST_MAP: u32 = 4095;
+
+/// How to compile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What the codes of characters are.
+    pub mode: Mode,
+    /// A key that cannot have what the keymap gives it (an unknown keysym, a code point that the kernel has no room for)
+    /// does nothing, with a warning, instead of failing the keymap.
+    pub skip_unsupported: bool,
+    /// Also warn of what is no error but seldom meant: see [`DiagnosticKind::is_lint`](crate::DiagnosticKind::is_lint).
+    pub lints: bool,
+}
 
 /// What the codes of characters are: bytes of a charset, or Unicode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,34 +104,129 @@ pub fn compile_text(
     text: SourceText,
     mode: Mode,
 ) -> Result<Compiled, Report> {
-    match mode {
-        Mode::EightBit | Mode::Unicode => run(source, text, mode, MOST_ERRORS),
-        Mode::Automatic => {
-            let report = match run(source, text.clone(), Mode::EightBit, 1) {
-                Ok(compiled) => return Ok(compiled),
-                Err(report) => report,
-            };
-            let mut compiled = run(source, text, Mode::Unicode, MOST_ERRORS)?;
-            let reason = report.errors.into_iter().next();
-            compiled.warnings.extend(reason.map(|reason| Diagnostic {
-                kind: Kind::NeedsUnicode(Box::new(reason.kind)),
-                place: reason.place,
-            }));
-            Ok(compiled)
-        }
+    let options = Options {
+        mode,
+        ..Options::default()
+    };
+    compile_texts(source, &[text], &options)
+}
+
+/// Compiles several texts into one keymap, as `loadkeys` does with several files: each goes on where the one before it
+/// ended, with its charset, maps and keys.
+///
+/// ```
+/// use kmap::{NoFiles, Options, SourceText};
+///
+/// let text = |bytes: &[u8]| SourceText { path: "text".into(), bytes: bytes.to_vec() };
+/// let texts = [text(b"keycode 30 = a\n"), text(b"keycode 30 = b\n")];
+/// let keymap = kmap::compile_texts(&mut NoFiles, &texts, &Options::default())?.keymap;
+/// assert_eq!(keymap.get(0, 30).map(|keysym| keysym.value()), Some(b'b'));
+/// # Ok::<(), kmap::Report>(())
+/// ```
+///
+/// # Errors
+/// The problems of the texts, in their order.
+pub fn compile_texts(
+    source: &mut dyn Source,
+    texts: &[SourceText],
+    options: &Options,
+) -> Result<Compiled, Report> {
+    let mut compiled = match options.mode {
+        Mode::Automatic => run_automatic(source, texts, options)?,
+        _ => run(source, texts, options, MOST_ERRORS)?,
+    };
+    if options.lints && compiled.mode == Mode::EightBit {
+        let unicode = Options {
+            mode: Mode::Unicode,
+            lints: false,
+            ..*options
+        };
+        // Where Unicode mode fails there is nothing to compare with.
+        let other = run(source, texts, &unicode, 1).ok();
+        let loss = other.and_then(|other| lint::eight_bit_loss(&compiled.keymap, &other.keymap));
+        let path = texts.first().map(|text| text.path.clone());
+        compiled.warnings.extend(loss.map(|kind| Diagnostic {
+            kind,
+            place: path.map(|path| Box::new(Place::whole(path))),
+        }));
     }
+    Ok(compiled)
+}
+
+fn run_automatic(
+    source: &mut dyn Source,
+    texts: &[SourceText],
+    options: &Options,
+) -> Result<Compiled, Report> {
+    // Nothing is left out as long as Unicode mode may have it.
+    let eight_bit = Options {
+        mode: Mode::EightBit,
+        skip_unsupported: false,
+        ..*options
+    };
+    let report = match run(source, texts, &eight_bit, 1) {
+        Ok(compiled) => return Ok(compiled),
+        Err(report) => report,
+    };
+    let unicode = Options {
+        mode: Mode::Unicode,
+        ..*options
+    };
+    let mut compiled = run(source, texts, &unicode, MOST_ERRORS)?;
+    let reason = report.errors.into_iter().next();
+    compiled.warnings.extend(reason.map(|reason| Diagnostic {
+        kind: Kind::NeedsUnicode(Box::new(reason.kind)),
+        place: reason.place,
+    }));
+    Ok(compiled)
 }
 
 /// Compiles in one definite mode, until so many errors are found.
 fn run(
     source: &mut dyn Source,
-    text: SourceText,
-    mode: Mode,
+    inputs: &[SourceText],
+    options: &Options,
     most_errors: usize,
 ) -> Result<Compiled, Report> {
-    let mut parser = Parser::new(Lexer::new(source, text));
-    let mut compiler = Compiler::new(mode == Mode::Unicode);
+    let mut compiler = Compiler::new(options);
+    let mut texts = Texts::default();
+    let mut warnings = Vec::new();
     let mut errors = Vec::new();
+    for input in inputs {
+        let lexer = Lexer::new(
+            &mut *source,
+            input.clone(),
+            std::mem::take(&mut texts),
+            std::mem::take(&mut warnings),
+        );
+        let mut parser = Parser::new(lexer);
+        read_statements(&mut parser, &mut compiler, &mut errors, most_errors);
+        (texts, warnings) = (parser.lexer.texts, parser.lexer.warnings);
+    }
+    if errors.is_empty() {
+        match compiler.finish(&texts) {
+            Ok((keymap, more)) => {
+                warnings.extend(more);
+                return Ok(Compiled {
+                    keymap,
+                    mode: options.mode,
+                    warnings,
+                    inputs: texts.paths(),
+                });
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    Err(Report { errors })
+}
+
+/// Applies the statements of one text, until it ends or so many errors are found.
+fn read_statements(
+    parser: &mut Parser<'_>,
+    compiler: &mut Compiler,
+    errors: &mut Vec<Diagnostic>,
+    most_errors: usize,
+) {
     while errors.len() < most_errors {
         let result = match parser.statement() {
             Ok(None) => break,
@@ -140,25 +240,6 @@ fn run(
             break;
         }
     }
-    let texts = &parser.lexer.texts;
-    if errors.is_empty() {
-        match compiler.tables.finish() {
-            Ok(keymap) => {
-                let mut warnings = parser.lexer.warnings;
-                warnings.extend(compiler.warnings);
-                return Ok(Compiled {
-                    keymap,
-                    mode,
-                    warnings,
-                    inputs: texts.paths(),
-                });
-            }
-            Err((value, span)) => {
-                errors.push(texts.diagnostic(Kind::ValueTooLarge { value }, span))
-            }
-        }
-    }
-    Err(Report { errors })
 }
 
 /// Whether what follows would only say the same again: too much text, or a file that is no text.
@@ -167,185 +248,5 @@ fn ends_the_report(kind: &Kind) -> bool {
         Kind::TooMuchText => true,
         Kind::StrayByte(byte) => !byte.is_ascii_graphic(),
         _ => false,
-    }
-}
-
-struct Compiler {
-    resolver: Resolver,
-    tables: Tables,
-    warnings: Vec<Diagnostic>,
-}
-
-type Applied<T = ()> = Result<T, Diagnostic>;
-
-impl Compiler {
-    fn new(unicode: bool) -> Self {
-        Self {
-            resolver: Resolver::new(unicode),
-            tables: Tables::default(),
-            warnings: Vec::new(),
-        }
-    }
-
-    fn statement(&mut self, statement: Statement, texts: &Texts) -> Applied {
-        match statement {
-            Statement::Charset { name, span } => match self.resolver.set_charset(&name) {
-                true => Ok(()),
-                false => Err(texts.diagnostic(
-                    Kind::UnknownCharset {
-                        name: render::word(&name),
-                    },
-                    span,
-                )),
-            },
-            Statement::AltIsMeta => {
-                self.tables.alt_is_meta();
-                Ok(())
-            }
-            Statement::Keymaps { ranges } => self.declare(&ranges, texts),
-            Statement::UsualStrings | Statement::UsualCompose { charset: None } => Ok(()),
-            Statement::UsualCompose {
-                charset: Some((name, span)),
-            } => match &*name {
-                b"iso-8859-1" => Ok(()),
-                _ => Err(texts.diagnostic(
-                    Kind::UnknownComposeTable {
-                        name: render::word(&name),
-                    },
-                    span,
-                )),
-            },
-            Statement::FunctionString { symbol } => self.function_string(symbol, texts),
-            Statement::Compose { result } => self.compose(result, texts),
-            Statement::Key {
-                maps,
-                keycode,
-                values,
-                span,
-            } => self.key(maps, keycode, &values, span, texts),
-        }
-    }
-
-    fn declare(&mut self, ranges: &[(u32, u32, Span)], texts: &Texts) -> Applied {
-        for &(first, last, span) in ranges {
-            if last > LAST_MAP && first <= last {
-                return Err(texts.diagnostic(Kind::MapTooLarge, span));
-            }
-            self.tables.declare(first, last);
-        }
-        Ok(())
-    }
-
-    fn function_string(&mut self, symbol: Span, texts: &Texts) -> Applied {
-        let code = self.name(symbol, texts)?;
-        match code.kind() {
-            FUNCTION => Ok(()),
-            _ => {
-                let name = render::word(texts.bytes(symbol));
-                Err(texts.diagnostic(Kind::NotFunctionKey { name }, symbol))
-            }
-        }
-    }
-
-    fn compose(&mut self, result: Option<Value>, texts: &Texts) -> Applied {
-        match result {
-            // A code point without a byte is no error here: loadkeys only drops the rule.
-            Some(Value {
-                operand: Operand::Name,
-                span,
-                ..
-            }) => self.name(span, texts).map(drop),
-            _ => Ok(()),
-        }
-    }
-
-    fn key(
-        &mut self,
-        maps: Maps,
-        keycode: u32,
-        values: &[Value],
-        span: Span,
-        texts: &Texts,
-    ) -> Applied {
-        let codes = values
-            .iter()
-            .map(|value| self.value(value, texts))
-            .collect::<Applied<Vec<(Code, Span)>>>()?;
-        let applied = match (maps, &*codes) {
-            (Maps::One(map), &[(code, span)]) => self.tables.bind_one(map, keycode, code, span),
-            _ => self.tables.bind_columns(keycode, &codes),
-        };
-        if keycode as usize >= KEYS {
-            self.warn(Kind::KeycodeTooLarge { keycode }, span, texts);
-        }
-        applied.map_err(|conflict| match conflict {
-            Conflict::TooManyColumns { columns, maps } => {
-                let extra = values.get(maps).map_or(span, |value| value.span);
-                texts.diagnostic(Kind::TooManyColumns { columns, maps }, extra)
-            }
-            Conflict::Undeclared { map } => texts.diagnostic(Kind::UndeclaredMap { map }, span),
-        })
-    }
-
-    fn value(&mut self, value: &Value, texts: &Texts) -> Applied<(Code, Span)> {
-        let raw = match value.operand {
-            Operand::Number(number) => Code(number),
-            Operand::CodePoint(code_point) => Code::unicode(code_point),
-            Operand::Name => self.name(value.span, texts)?,
-        };
-        let resolved = match (value.letter, value.operand) {
-            (true, _) => self.resolver.letter(raw),
-            (false, Operand::Name) => Ok(raw),
-            (false, _) => self.resolver.number(raw),
-        };
-        match resolved {
-            Ok(code) => Ok((code, value.span)),
-            Err(why) => Err(self.unresolved(why, value.span, texts)),
-        }
-    }
-
-    fn name(&mut self, span: Span, texts: &Texts) -> Applied<Code> {
-        let name = texts.bytes(span);
-        let code = self
-            .resolver
-            .name(name)
-            .map_err(|why| self.unresolved(why, span, texts))?;
-        if code == Code(0) && name.starts_with(b"Meta_") {
-            self.warn(
-                Kind::MetaOfNothing {
-                    name: render::word(name),
-                },
-                span,
-                texts,
-            );
-        }
-        Ok(code)
-    }
-
-    fn unresolved(&self, why: Unresolved, span: Span, texts: &Texts) -> Diagnostic {
-        let kind = match why {
-            Unresolved::Name => unknown_keysym(texts.bytes(span), self.resolver.is_unicode()),
-            Unresolved::CodePoint { code_point, name } => Kind::NotInCharset {
-                code_point,
-                name,
-                charset: self.resolver.charset(),
-            },
-        };
-        texts.diagnostic(kind, span)
-    }
-
-    fn warn(&mut self, kind: Kind, span: Span, texts: &Texts) {
-        if self.warnings.len() < MOST_WARNINGS {
-            self.warnings.push(texts.diagnostic(kind, span));
-        }
-    }
-}
-
-fn unknown_keysym(name: &[u8], unicode_mode: bool) -> Kind {
-    let unicode = !unicode_mode && keysym::known_in_unicode(name);
-    Kind::UnknownKeysym {
-        name: render::word(name),
-        suggestion: if unicode { None } else { keysym::suggest(name) },
-        unicode,
     }
 }

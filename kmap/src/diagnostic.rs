@@ -113,6 +113,8 @@ pub enum DiagnosticKind {
         columns: usize,
         /// How many maps there are.
         maps: usize,
+        /// Their numbers, as a `keymaps` line writes them.
+        numbers: String,
     },
     /// Error. A map that the `keymaps` lines leave out. Example: `keymaps 0⏎shift keycode 1 = a⏎`.
     UndeclaredMap {
@@ -142,6 +144,44 @@ pub enum DiagnosticKind {
         /// The keycode; the last that fits is 127.
         keycode: u32,
     },
+    /// Warning. With [`skip_unsupported`](crate::Options::skip_unsupported): a key or a compose rule was left out for the
+    /// reason given. Example: `keycode 1 = U+F000⏎`.
+    Skipped(Box<DiagnosticKind>),
+    /// Warning, as a lint. A line that makes an earlier one of the same file void. Example: `keycode 1 = a⏎keycode 1 = b⏎`.
+    DefinedTwice {
+        /// The key.
+        keycode: u32,
+        /// The line of the earlier definition, from 1.
+        line: usize,
+    },
+    /// Warning, as a lint. Tables that no modifier key of the keymap leads to. Example: `keymaps 0-4⏎keycode 1 = a⏎`.
+    UnreachableMaps {
+        /// Their numbers, as a `keymaps` line writes them.
+        maps: String,
+    },
+    /// Warning, as a lint. What the binary format cannot carry. Example: `strings as usual⏎string F1 = "x"⏎`.
+    NotInBinary {
+        /// How many strings of function keys there are.
+        strings: usize,
+        /// How many compose rules.
+        rules: usize,
+    },
+    /// Warning, as a lint. The keymap has no key that ends a line. Example: `keycode 1 = a⏎`.
+    NoEnter,
+    /// Warning, as a lint. Letters that cannot be typed: whoever logs in with this keymap may not get his name in.
+    /// Example: `keycode 28 = Return⏎`.
+    NoLatin {
+        /// The missing letters, or the first of them.
+        missing: String,
+    },
+    /// Warning, as a lint, in 8-bit mode. Characters that a console in Unicode mode, as all are today, shows as others.
+    /// Example: `charset "iso-8859-2"⏎keycode 1 = lstroke⏎`.
+    EightBitLoss {
+        /// How many.
+        count: usize,
+        /// One of them: what is meant and what comes out.
+        example: (char, char),
+    },
     /// Note. Automatic mode took Unicode, because 8-bit mode failed for the reason given.
     NeedsUnicode(Box<DiagnosticKind>),
 }
@@ -156,8 +196,68 @@ impl DiagnosticKind {
             | Kind::CarriageReturn
             | Kind::StrayBackslash
             | Kind::MetaOfNothing { .. }
+            | Kind::Skipped(_)
             | Kind::KeycodeTooLarge { .. } => Severity::Warning,
+            kind if kind.is_lint() => Severity::Warning,
             _ => Severity::Error,
+        }
+    }
+
+    /// Whether it is found with [`lints`](crate::Options::lints) only.
+    pub fn is_lint(&self) -> bool {
+        use DiagnosticKind as Kind;
+        matches!(
+            self,
+            Kind::DefinedTwice { .. }
+                | Kind::UnreachableMaps { .. }
+                | Kind::NotInBinary { .. }
+                | Kind::NoEnter
+                | Kind::NoLatin { .. }
+                | Kind::EightBitLoss { .. }
+        )
+    }
+
+    /// A name for programs, which stays the same from release to release: `unknown-keysym`.
+    pub fn name(&self) -> &'static str {
+        use DiagnosticKind as Kind;
+        match self {
+            Kind::Source(SourceError::NotFound { .. }) => "not-found",
+            Kind::Source(_) => "cannot-read",
+            Kind::IncludeName => "include-name",
+            Kind::IncludeLoop { .. } => "include-loop",
+            Kind::IncludeDepth => "include-depth",
+            Kind::TooMuchText => "too-much-text",
+            Kind::StrayByte(_) => "stray-byte",
+            Kind::UnknownWord { .. } => "unknown-keyword",
+            Kind::Unexpected { .. } => "unexpected",
+            Kind::NumberTooLarge => "number-too-large",
+            Kind::CodePointTooLarge { .. } => "code-point-too-large",
+            Kind::OpenString => "open-string",
+            Kind::OctalTooLarge => "octal-too-large",
+            Kind::StringTooLong => "string-too-long",
+            Kind::TooManyValues => "too-many-values",
+            Kind::UnknownKeysym { .. } => "unknown-keysym",
+            Kind::NotInCharset { .. } => "not-in-charset",
+            Kind::UnknownCharset { .. } => "unknown-charset",
+            Kind::NotFunctionKey { .. } => "not-a-function-key",
+            Kind::UnknownComposeTable { .. } => "unknown-compose-table",
+            Kind::TooManyColumns { .. } => "too-many-columns",
+            Kind::UndeclaredMap { .. } => "undeclared-map",
+            Kind::MapTooLarge => "map-too-large",
+            Kind::ValueTooLarge { .. } => "value-too-large",
+            Kind::MissingNewline => "missing-newline",
+            Kind::CarriageReturn => "carriage-return",
+            Kind::StrayBackslash => "stray-backslash",
+            Kind::MetaOfNothing { .. } => "meta-of-nothing",
+            Kind::KeycodeTooLarge { .. } => "keycode-too-large",
+            Kind::Skipped(_) => "skipped",
+            Kind::DefinedTwice { .. } => "defined-twice",
+            Kind::UnreachableMaps { .. } => "unreachable-maps",
+            Kind::NotInBinary { .. } => "not-in-binary",
+            Kind::NoEnter => "no-enter",
+            Kind::NoLatin { .. } => "no-latin",
+            Kind::EightBitLoss { .. } => "eight-bit-loss",
+            Kind::NeedsUnicode(_) => "needs-unicode",
         }
     }
 
@@ -178,7 +278,15 @@ impl DiagnosticKind {
                 suggestion: Some(name),
                 ..
             } => format!("did you mean `{name}`?"),
-            Kind::CodePointTooLarge { .. } => "the kernel's keys go up to U+EFFF".to_owned(),
+            Kind::CodePointTooLarge { .. } => {
+                "the kernel's keys go up to U+EFFF; `--skip-unsupported` leaves such keys out".to_owned()
+            }
+            Kind::DefinedTwice { line, .. } => format!("line {line} has no effect"),
+            Kind::UnreachableMaps { .. } => "`--prune` leaves them out".to_owned(),
+            Kind::NotInBinary { .. } => {
+                "`--companion` keeps them in a file of their own".to_owned()
+            }
+            Kind::EightBitLoss { .. } => "compile it with `-u`".to_owned(),
             Kind::StrayByte(b'\'') => {
                 "a quoted character may stand in a compose line only; use its keysym or its number".to_owned()
             }
@@ -189,6 +297,9 @@ impl DiagnosticKind {
                 "the kernel's keymaps know iso-8859-1, -2, -3, -4, -5, -7, -8, -9, -10, -15, mazovia, cp-1250, koi8-r, \
                  koi8-u, tis-620, iso-10646-18, iso-ir-197 and iso-ir-209"
                     .to_owned()
+            }
+            Kind::TooManyColumns { numbers, .. } => {
+                format!("the `keymaps` line allows only {numbers}; add the others to it, or drop columns")
             }
             Kind::UndeclaredMap { map } => format!("add {map} to the `keymaps` line"),
             _ => return None,
@@ -235,7 +346,7 @@ impl fmt::Display for DiagnosticKind {
                     "there are no usual compose rules for `{name}`, only for `iso-8859-1`"
                 )
             }
-            Kind::TooManyColumns { columns, maps } => write!(
+            Kind::TooManyColumns { columns, maps, .. } => write!(
                 f,
                 "{columns} columns, but the `keymaps` line has {maps} {}",
                 if *maps == 1 { "map" } else { "maps" }
@@ -258,10 +369,43 @@ impl fmt::Display for DiagnosticKind {
                     "keycode {keycode} is left out: the binary format ends at 127"
                 )
             }
+            Kind::Skipped(reason) => write!(f, "left out: {reason}"),
+            Kind::DefinedTwice { keycode, .. } => write!(f, "keycode {keycode} is defined twice"),
+            Kind::UnreachableMaps { maps } => {
+                write!(f, "no modifier key of this keymap leads to {maps}")
+            }
+            Kind::NotInBinary { strings, rules } => write!(
+                f,
+                "the binary format cannot carry {} and {}",
+                counted(*strings, "string"),
+                counted(*rules, "compose rule")
+            ),
+            Kind::NoEnter => f.write_str("no key gives Enter"),
+            Kind::NoLatin { missing } => {
+                write!(
+                    f,
+                    "these letters cannot be typed with this keymap: {missing}"
+                )
+            }
+            Kind::EightBitLoss {
+                count,
+                example: (meant, shown),
+            } => write!(
+                f,
+                "in 8-bit mode, a Unicode console shows {count} other characters than meant, such as `{shown}` for `{meant}`"
+            ),
             Kind::NeedsUnicode(reason) => {
                 write!(f, "compiled in Unicode mode: {reason} in 8-bit mode")
             }
         }
+    }
+}
+
+/// `1 string`, `2 strings`.
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }
 
@@ -270,7 +414,7 @@ impl fmt::Display for DiagnosticKind {
 pub struct Place {
     /// The file, as it was found.
     pub path: PathBuf,
-    /// The line, from 1.
+    /// The line, from 1; 0 where the file as a whole is meant, and all that follows is empty then.
     pub line: usize,
     /// The column, from 1, in characters; where the line is not UTF-8, in bytes.
     pub column: usize,
@@ -280,6 +424,20 @@ pub struct Place {
     pub underline: Range<usize>,
     /// The files and lines through which the file was included, innermost first.
     pub included_from: Vec<(PathBuf, usize)>,
+}
+
+impl Place {
+    /// A file as a whole.
+    pub(crate) fn whole(path: PathBuf) -> Self {
+        Self {
+            path,
+            line: 0,
+            column: 0,
+            line_text: Vec::new(),
+            underline: 0..0,
+            included_from: Vec::new(),
+        }
+    }
 }
 
 /// One problem and its place. Displays as the text, the source line and the help, over several lines.
@@ -328,6 +486,26 @@ impl Report {
         self.errors.iter().any(
             |error| matches!(&error.kind, DiagnosticKind::Source(error) if error.is_machine_fault()),
         )
+    }
+}
+
+impl From<SourceError> for Report {
+    fn from(error: SourceError) -> Self {
+        Self::from(Diagnostic {
+            kind: DiagnosticKind::Source(error),
+            place: None,
+        })
+    }
+}
+
+impl Report {
+    /// That a text cannot be read which is no file, such as standard input. An error of the kind
+    /// [`InvalidData`](std::io::ErrorKind::InvalidData) is the input's fault, any other the machine's.
+    pub fn unreadable(name: &str, error: std::io::Error) -> Self {
+        Self::from(SourceError::Stream {
+            name: name.to_owned(),
+            error,
+        })
     }
 }
 

@@ -12,7 +12,7 @@ mod tables {
     use super::{Charset, Codes, Exception, Name};
     include!(concat!(env!("OUT_DIR"), "/keysym_tables.rs"));
 }
-use tables::{CHARSETS, CODE_POINTS, EXCEPTIONS, NAMES};
+use tables::{CHARSETS, CODE_POINTS, EXCEPTIONS, NAMES, PREFIXES};
 
 /// The first code that is a Unicode code point.
 const FIRST_UNICODE: u32 = 0x1000;
@@ -114,6 +114,8 @@ struct Name {
     codes: Codes,
     /// The range of `EXCEPTIONS` that concerns this name.
     exceptions: (u16, u16),
+    /// Whether kbd 2.5.1 lacks it.
+    newer: bool,
 }
 
 struct Exception {
@@ -283,8 +285,18 @@ impl Resolver {
 }
 
 fn find(name: &[u8]) -> Option<&'static Name> {
-    let found = NAMES.binary_search_by(|entry| entry.name.as_bytes().cmp(name));
-    found.ok().and_then(|index| NAMES.get(index))
+    // The names are in byte order, so those with the same first eight bytes are neighbours.
+    let prefix = (0..8).fold(0, |sum, index| {
+        sum << 8 | u64::from(name.get(index).copied().unwrap_or(0))
+    });
+    let first = PREFIXES.partition_point(|known| *known < prefix);
+    let same = PREFIXES
+        .get(first..)?
+        .iter()
+        .take_while(|known| **known == prefix);
+    let candidates = NAMES.get(first..)?.iter().zip(same);
+    let mut names = candidates.map(|(entry, _)| entry);
+    names.find(|entry| entry.name.as_bytes() == name)
 }
 
 /// Whether the other mode knows the name: the reason why a keymap needs `-u`.
@@ -304,6 +316,12 @@ pub(crate) fn suggest(name: &[u8]) -> Option<&'static str> {
 /// ```
 pub fn keysym_names() -> impl Iterator<Item = &'static str> {
     NAMES.iter().map(|entry| entry.name)
+}
+
+/// The names that kbd 2.5.1 has too.
+pub(crate) fn settled_names() -> impl Iterator<Item = &'static str> {
+    let settled = NAMES.iter().filter(|entry| !entry.newer);
+    settled.map(|entry| entry.name)
 }
 
 impl fmt::Display for Keysym {

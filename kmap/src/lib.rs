@@ -37,23 +37,34 @@
 //! `compile` applies the statements; `emit` writes the result.
 #![forbid(unsafe_code)]
 
+mod apply;
 mod compile;
 mod diagnostic;
 pub mod emit;
 mod keymap;
 mod keysym;
+pub mod layout;
 mod lexer;
+mod lint;
+mod names;
 mod parser;
+mod reach;
 mod render;
 mod source;
 mod suggest;
 mod syntax;
 mod tables;
 mod texts;
+mod typing;
+mod usual;
+pub mod xkb;
 
-pub use compile::{Compiled, Mode, compile, compile_named, compile_text, compile_with};
+pub use compile::{
+    Compiled, Mode, Options, compile, compile_named, compile_text, compile_texts, compile_with,
+};
 pub use diagnostic::{Diagnostic, DiagnosticKind, Place, Report, Severity};
-pub use emit::Endian;
-pub use keymap::{KEYS, Keymap, MAPS};
+pub use emit::{BkeymapError, Endian};
+pub use keymap::{ComposeRule, KEYS, Keymap, MAPS, NR_KEYS, Table};
 pub use keysym::{Keysym, keysym_names};
 pub use source::{FileSource, NoFiles, SearchPath, Source, SourceError, SourceText};
+pub use typing::{Press, Typing, Way};

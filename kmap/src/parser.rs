@@ -101,8 +101,8 @@ impl<'s> Parser<'s> {
     fn function_string(&mut self) -> Parsed<Statement> {
         let symbol = self.expect(&Token::Name, "a function key's keysym")?;
         self.expect(&Token::Equals, "`=`")?;
-        self.string()?;
-        Ok(Statement::FunctionString { symbol })
+        let (text, _) = self.string()?;
+        Ok(Statement::FunctionString { symbol, text })
     }
 
     fn compose(&mut self) -> Parsed<Statement> {
@@ -114,24 +114,33 @@ impl<'s> Parser<'s> {
             };
             return Ok(Statement::UsualCompose { charset });
         }
-        for _ in 0..2 {
-            match self.take()? {
-                (Token::Character | Token::CodePoint(_), _) => {}
-                (other, span) => {
-                    return Err(self.unexpected(
-                        &other,
-                        "a quoted character or a code point",
-                        span,
-                    ));
-                }
-            }
-        }
+        let first = self.character()?;
+        let second = self.character()?;
         self.expect(&Token::Keyword(Keyword::To), "`to`")?;
-        let result = match self.eat(&Token::Character)? {
-            Some(_) => None,
-            None => Some(self.value()?),
+        let result = match self.peek()?.0 {
+            Token::Character(_) => self.character()?,
+            _ => self.value()?,
         };
-        Ok(Statement::Compose { result })
+        Ok(Statement::Compose {
+            parts: [first, second, result],
+        })
+    }
+
+    /// A quoted character or a code point.
+    fn character(&mut self) -> Parsed<Value> {
+        let (token, span) = self.take()?;
+        let operand = match token {
+            Token::Character(value) => Operand::Character(value),
+            Token::CodePoint(code_point) => Operand::CodePoint(code_point),
+            other => {
+                return Err(self.unexpected(&other, "a quoted character or a code point", span));
+            }
+        };
+        Ok(Value {
+            operand,
+            letter: false,
+            span,
+        })
     }
 
     /// `keycode N = VALUE…`, behind `keycode`.

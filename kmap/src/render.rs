@@ -54,6 +54,9 @@ pub(crate) fn diagnostic(f: &mut fmt::Formatter<'_>, diagnostic: &Diagnostic) ->
 fn source_line(f: &mut fmt::Formatter<'_>, place: &Place, margin: usize) -> fmt::Result {
     let file = path(&place.path);
     let (line, column) = (place.line, place.column);
+    if line == 0 {
+        return write!(f, "\n{:margin$}--> {file}", "");
+    }
     let part = |range: std::ops::Range<usize>| text(place.line_text.get(range).unwrap_or_default());
     let before = part(0..place.underline.start);
     let marked = part(place.underline.clone());
@@ -67,7 +70,7 @@ fn source_line(f: &mut fmt::Formatter<'_>, place: &Place, margin: usize) -> fmt:
     )?;
     write!(f, "\n{:margin$} | {:2$}", "", "", before.chars().count())?;
     (0..marked.chars().count().max(1)).try_for_each(|_| f.write_char('^'))?;
-    for (path, line) in &place.included_from {
+    for (path, line) in place.included_from.iter().rev() {
         write!(
             f,
             "\n{:margin$} = included from {}:{line}",

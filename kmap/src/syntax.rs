@@ -29,6 +29,8 @@ pub(crate) enum Operand {
     Number(u32),
     /// `U+XXXX`.
     CodePoint(u32),
+    /// `'x'`, in compose rules only: a byte of the charset.
+    Character(u32),
     /// A name; its bytes are those of the value's span.
     Name,
 }
@@ -63,12 +65,12 @@ pub(crate) enum Statement {
     Keymaps { ranges: Vec<(u32, u32, Span)> },
     /// `strings as usual`.
     UsualStrings,
-    /// `string F1 = "text"`. The binary format has no strings, so the text is only checked.
-    FunctionString { symbol: Span },
+    /// `string F1 = "text"`.
+    FunctionString { symbol: Span, text: Vec<u8> },
     /// `compose as usual` or `compose as usual for "NAME"`.
     UsualCompose { charset: Option<(Vec<u8>, Span)> },
-    /// ``compose '`' 'a' to agrave``. The binary format has no compose rules, so they are only checked.
-    Compose { result: Option<Value> },
+    /// ``compose '`' 'a' to agrave``: two characters and what comes of them.
+    Compose { parts: [Value; 3] },
     /// `keycode 30 = a A`.
     Key {
         maps: Maps,

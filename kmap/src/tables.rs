@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::keymap::NR_KEYS;
 use crate::keysym::{Code, LATIN, LETTER, META};
+use crate::reach::ranges;
 use crate::syntax::Span;
 use crate::{KEYS, Keymap, Keysym, MAPS};
 
@@ -12,12 +14,18 @@ const ALT: u32 = 8;
 /// Why a line does not fit the maps.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Conflict {
-    TooManyColumns { columns: usize, maps: usize },
-    Undeclared { map: u32 },
+    TooManyColumns {
+        columns: usize,
+        maps: usize,
+        numbers: String,
+    },
+    Undeclared {
+        map: u32,
+    },
 }
 
 /// One map. A key that was never bound differs from one bound to `VoidSymbol`: the first may still be filled in.
-type Table = [Option<Code>; KEYS];
+type Table = [Option<Code>; NR_KEYS];
 
 #[derive(Default)]
 pub(crate) struct Tables {
@@ -101,6 +109,7 @@ impl Tables {
             return Err(Conflict::TooManyColumns {
                 columns: codes.len(),
                 maps,
+                numbers: ranges(self.existing().filter_map(|map| u8::try_from(map).ok())),
             });
         }
         let mut columns = codes.iter();
@@ -125,7 +134,7 @@ impl Tables {
             let Some(table) = table else {
                 continue;
             };
-            let mut keysyms = Box::new([Keysym::VOID; KEYS]);
+            let mut keysyms = Box::new([Keysym::VOID; NR_KEYS]);
             for (key, (keysym, code)) in keysyms.iter_mut().zip(table.iter()).enumerate() {
                 if let Some(code) = code {
                     *keysym = self.checked(map, key, *code)?;
@@ -133,10 +142,14 @@ impl Tables {
             }
             tables.push((map, keysyms));
         }
-        Ok(Keymap::new(tables))
+        Ok(Keymap::new(tables).with_beyond(self.beyond_count))
     }
 
     fn checked(&self, map: u8, key: usize, code: Code) -> Result<Keysym, (u32, Span)> {
+        // The binary format has no room for these keys, so loadkeys never looks at them.
+        if key >= KEYS && code.0 > u32::from(u16::MAX) {
+            return Ok(Keysym::VOID);
+        }
         u16::try_from(code.0).map(Keysym).map_err(|_| {
             let mut bound = self.oversized.iter().rev();
             let found = bound.find(|&&(at, index, _)| at == u32::from(map) && index == key);
@@ -195,7 +208,7 @@ impl Tables {
 
     /// Makes a key unbound in all maps.
     fn forget(&mut self, key: usize) {
-        if key >= KEYS {
+        if key >= NR_KEYS {
             return;
         }
         self.constant.insert(key);
@@ -223,7 +236,7 @@ impl Tables {
             self.maps.resize_with(index + 1, || None);
         }
         if let Some(slot @ None) = self.maps.get_mut(index) {
-            *slot = Some(Box::new([None; KEYS]));
+            *slot = Some(Box::new([None; NR_KEYS]));
         }
     }
 
@@ -254,6 +267,20 @@ impl Tables {
     }
 }
 
+/// What a line with one column gives in each of these maps, which a `keymaps` line has declared.
+pub(crate) fn constant_row(code: Code, maps: &[u8]) -> Vec<Code> {
+    let first = maps.first().copied();
+    let letter = code
+        .character()
+        .filter(|&byte| (byte as u8).is_ascii_alphabetic());
+    let in_map = |&map: &u8| match letter {
+        // The first map keeps what was written, unless it is the plain one.
+        Some(letter) if map == 0 || first != Some(map) => letter_in_map(letter, map.into()),
+        _ => code,
+    };
+    maps.iter().map(in_map).collect()
+}
+
 /// What a letter key gives in a map, by the map's modifiers Shift (1), AltGr (2), Control (4) and Alt (8).
 fn letter_in_map(letter: u32, map: u32) -> Code {
     const SHIFT: u32 = 1;
@@ -278,6 +305,27 @@ fn letter_in_map(letter: u32, map: u32) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_of_one_column_is_what_a_key_gets() {
+        for maps in [&[0, 1, 2, 4, 5, 8, 12][..], &[1, 2, 3], &[0], &[0, 255]] {
+            for code in [0x61, 0x0b61, 0xe9, 0x0be9, 0x0200, 0x0702, 0xf0e9] {
+                let mut tables = Tables::default();
+                for &map in maps {
+                    tables.declare(u32::from(map), u32::from(map));
+                }
+                tables
+                    .bind_columns(30, &[(Code(code), Span::default())])
+                    .unwrap();
+                let keymap = tables.finish().unwrap();
+                let row: Vec<Code> = keymap
+                    .tables()
+                    .map(|(_, table)| Code(table[30].0.into()))
+                    .collect();
+                assert_eq!(constant_row(Code(code), maps), row, "{code:#x} in {maps:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_letter_follows_the_modifiers() {

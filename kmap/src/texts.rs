@@ -73,6 +73,21 @@ impl Texts {
         }
     }
 
+    /// The number of the line, from 1, in which a span begins.
+    pub(crate) fn line(&self, span: Span) -> usize {
+        let text = self.get(span.text);
+        text.map_or(0, |text| line_of(&text.bytes, span.start as usize).0)
+    }
+
+    /// What concerns a whole keymap: its file, without a line.
+    pub(crate) fn whole(&self, kind: DiagnosticKind) -> Diagnostic {
+        let place = self.get(0).map(|text| Place::whole(text.path.clone()));
+        Diagnostic {
+            kind,
+            place: place.map(Box::new),
+        }
+    }
+
     fn place(&self, span: Span) -> Option<Place> {
         let text = self.get(span.text)?;
         let (line, line_start, line_end) = line_of(&text.bytes, span.start as usize);

@@ -184,6 +184,7 @@ error: 3 columns, but the `keymaps` line has 2 maps
   |
 5 | keycode 3 = one two three
   |                     ^^^^^
+  = help: the `keymaps` line allows only 0-1; add the others to it, or drop columns
 "
     );
 }
@@ -203,8 +204,8 @@ error: expected the end of the line, found a keysym
   |
 1 | shift keycode 1 = one two
   |                       ^^^
-  = included from ./middle:1
   = included from top.map:2
+  = included from ./middle:1
 "
     );
 }
@@ -273,7 +274,7 @@ fn nothing_is_written_unless_all_are_right() {
     );
     assert_eq!(
         bench.error(&["es.bmap", "-o", "x"], 1),
-        "error: this is a compiled keymap already; kmapc takes its source text\n"
+        "error: this is a compiled keymap already; `kmapc decompile` makes text of it\n"
     );
 }
 

@@ -125,7 +125,8 @@ fn errors_of_one_text() {
         "keymaps 0\nkeycode 1 = a b\n",
         Kind::TooManyColumns {
             columns: 2,
-            maps: 1
+            maps: 1,
+            ..
         }
     );
     causes!(

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use codec::file::ReadError;
-use object::read::elf::FileHeader;
-use object::{Endianness, elf};
+
+use crate::elf::Elf;
 
 /// Larger than any busybox: Debian's static one has 2 MB.
 const SIZE_LIMIT: u64 = 64 << 20;
@@ -122,7 +122,7 @@ impl Busybox {
             path: path.to_path_buf(),
             reason,
         };
-        let program = Program::parse(&bytes).map_err(not_elf)?;
+        let program = Elf::parse(&bytes).map_err(not_elf)?;
         if let Some(interpreter) = program.interpreter {
             return Err(BusyboxError::Dynamic {
                 path: path.to_path_buf(),
@@ -160,42 +160,6 @@ impl Busybox {
             path: self.path.clone(),
             missing,
             purpose,
-        })
-    }
-}
-
-/// What the ELF headers of an executable say.
-struct Program {
-    machine: u16,
-    interpreter: Option<String>,
-}
-
-impl Program {
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
-        match object::FileKind::parse(bytes).map_err(|error| error.to_string())? {
-            object::FileKind::Elf32 => Self::parse_as::<elf::FileHeader32<Endianness>>(bytes),
-            object::FileKind::Elf64 => Self::parse_as::<elf::FileHeader64<Endianness>>(bytes),
-            other => Err(format!("it is a {other:?} file")),
-        }
-    }
-
-    fn parse_as<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Self, String> {
-        let text = |error: object::Error| error.to_string();
-        let header = Elf::parse(bytes).map_err(text)?;
-        let endian = header.endian().map_err(text)?;
-        if !matches!(header.e_type(endian), elf::ET_EXEC | elf::ET_DYN) {
-            return Err("it is an object file".to_owned());
-        }
-        let mut interpreter = None;
-        for segment in header.program_headers(endian, bytes).map_err(text)? {
-            use object::read::elf::ProgramHeader;
-            if let Some(path) = segment.interpreter(endian, bytes).map_err(text)? {
-                interpreter = Some(String::from_utf8_lossy(path).into_owned());
-            }
-        }
-        Ok(Self {
-            machine: header.e_machine(endian).0,
-            interpreter,
         })
     }
 }

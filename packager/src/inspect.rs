@@ -3,11 +3,20 @@
 //! An initramfs is a sequence of segments, each a cpio archive as it is or a compressed stream that holds archives, with NUL
 //! bytes between them (`init/initramfs.c`, `unpack_to_rootfs`, in the kernel's source).
 
+pub mod check;
+mod diff;
+mod extract;
+mod files;
+
 use std::borrow::Cow;
 
 use codec::{DecodeError, Format, Member};
 
 use crate::cpio::{self, Entry};
+
+pub use diff::{Difference, diff};
+pub use extract::{ExtractError, Extracted, extract};
+pub use files::{File, Files};
 
 /// The most that one image may decode to.
 const DECODED_LIMIT: u64 = 4 << 30;
@@ -147,13 +156,12 @@ impl Segment<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpio::{Kind, Writer};
+    use crate::cpio::{Attributes, Kind, Options, Writer};
 
     fn archive(name: &str) -> Vec<u8> {
-        let mut writer = Writer::new(0);
-        writer
-            .entry(name.as_bytes(), Kind::File, 0o644, b"x")
-            .unwrap();
+        let mut writer = Writer::new(Options::default());
+        let attributes = Attributes::of_root(Kind::File, 0o644);
+        writer.entry(name.as_bytes(), attributes, b"x").unwrap();
         writer.finish()
     }
 

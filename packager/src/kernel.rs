@@ -3,6 +3,7 @@
 mod bzimage;
 mod deb;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use codec::file::ReadError;
@@ -10,8 +11,8 @@ use modtree::{Tree, TreeError};
 
 pub use deb::DebError;
 
-/// Larger than any kernel image: Debian's has 8 MB.
-const IMAGE_LIMIT: u64 = 512 << 20;
+/// The boot header points to the version's text with 16 bits, so that it stands in the image's beginning.
+const HEADER_LENGTH: u64 = 128 << 10;
 
 /// Where to take the kernel and its modules from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub struct Kernel {
     /// The bootable image, for example `boot/vmlinuz-6.1.0-56-amd64`. It is absent on machines that only build images.
     pub image: Option<PathBuf>,
     /// Holds a package's files as long as they are needed.
-    _unpacked: Option<tempfile::TempDir>,
+    unpacked: Option<tempfile::TempDir>,
 }
 
 /// Why there is no kernel to use.
@@ -96,13 +97,18 @@ impl Kernel {
         Ok(Self {
             tree,
             image,
-            _unpacked: unpacked,
+            unpacked,
         })
     }
 
     /// The modules' version, for example `6.1.0-56-amd64`.
     pub fn version(&self) -> &str {
         self.tree.version()
+    }
+
+    /// The private directory of a package's files, which goes away with this.
+    pub fn unpacked(&self) -> Option<&Path> {
+        self.unpacked.as_ref().map(tempfile::TempDir::path)
     }
 
     fn of_tree(root: &Path, version: Option<&str>) -> Result<(Tree, Option<PathBuf>), KernelError> {
@@ -145,7 +151,20 @@ impl Kernel {
 /// # Errors
 /// [`ReadError`].
 pub fn image_version(path: &Path) -> Result<Option<String>, ReadError> {
-    Ok(bzimage::version(&codec::file::read(path, IMAGE_LIMIT)?))
+    let mut header = Vec::new();
+    codec::file::open(path)?
+        .take(HEADER_LENGTH)
+        .read_to_end(&mut header)
+        .map_err(|source| ReadError::Io {
+            path: path.to_path_buf(),
+            source,
+        })?;
+    Ok(bzimage::version(&header))
+}
+
+/// The version that a kernel image's bytes say it is, as [`image_version`].
+pub fn version_of(image: &[u8]) -> Option<String> {
+    bzimage::version(image)
 }
 
 fn check_version(path: &Path, image: String, modules: &str) -> Result<(), KernelError> {

@@ -3,12 +3,22 @@
 //! Making a plan reads every input; making an archive of it reads nothing more.
 
 mod build;
+mod error;
+mod extras;
+mod record;
+mod skeleton;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
-use crate::cpio::{Kind, WriteError, Writer};
+use modtree::KernelConfig;
 
-pub use build::PlanError;
+use crate::cpio::{self, Attributes, Kind, WriteError, Writer};
+use crate::paths::resolve;
+use crate::timing::Timings;
+
+pub use error::PlanError;
+pub use record::{RECORD, Record, Recorded};
 
 /// Every file of the image, sorted by path, parents first.
 #[derive(Clone, Debug, Default)]
@@ -16,25 +26,38 @@ pub struct Plan {
     /// The kernel version whose modules are inside.
     pub version: String,
     /// The kernel's image, where one was found beside the modules: what boots with this plan.
-    pub kernel_image: Option<std::path::PathBuf>,
+    pub kernel_image: Option<PathBuf>,
+    /// The kernel's configuration, where it is known.
+    pub config: Option<KernelConfig>,
     /// What the user should know: builtins that need no module, what is missing and optional, warnings of the keymap.
     pub notes: Vec<String>,
     /// The modules, in load order.
     pub modules: Vec<String>,
+    /// Every file that was read and named: what a build system must watch.
+    pub inputs: Vec<PathBuf>,
+    /// How long the phases took.
+    pub timings: Timings,
     items: BTreeMap<String, Item>,
 }
 
 /// One entry of the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// What it is.
-    pub kind: Kind,
-    /// The lower 12 mode bits.
-    pub permissions: u32,
+    /// What it is, and whose.
+    pub attributes: Attributes,
     /// A file's contents or a symbolic link's target; empty for everything else.
     pub data: Vec<u8>,
     /// Why it is there, for people.
     pub reason: String,
+    /// The paths of those because of which it is there: for a module, the modules that need it.
+    pub because: Vec<String>,
+}
+
+impl Item {
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.attributes.kind
+    }
 }
 
 impl Plan {
@@ -48,53 +71,133 @@ impl Plan {
         self.items.get(path)
     }
 
-    /// Adds a directory, and its parents.
+    /// Adds a directory of user 0, and its parents.
     pub fn directory(&mut self, path: &str, permissions: u32, reason: &str) {
-        self.insert(path, Kind::Directory, permissions, Vec::new(), reason);
+        let attributes = Attributes::of_root(Kind::Directory, permissions);
+        self.insert(path, attributes, Vec::new(), reason);
     }
 
-    /// Adds a regular file, and its parents.
+    /// Adds a regular file of user 0, and its parents.
     pub fn file(&mut self, path: &str, permissions: u32, data: Vec<u8>, reason: &str) {
-        self.insert(path, Kind::File, permissions, data, reason);
+        self.insert(
+            path,
+            Attributes::of_root(Kind::File, permissions),
+            data,
+            reason,
+        );
     }
 
     /// Adds a symbolic link, and its parents.
     pub fn symlink(&mut self, path: &str, target: &str, reason: &str) {
-        self.insert(path, Kind::Symlink, 0o777, target.into(), reason);
+        let attributes = Attributes::of_root(Kind::Symlink, 0o777);
+        self.insert(path, attributes, target.into(), reason);
     }
 
-    /// Adds a character device, and its parents.
+    /// Adds a character device of user 0, and its parents.
     pub fn device(&mut self, path: &str, permissions: u32, major: u32, minor: u32, reason: &str) {
-        let kind = Kind::CharacterDevice { major, minor };
-        self.insert(path, kind, permissions, Vec::new(), reason);
+        let attributes = Attributes::of_root(Kind::CharacterDevice { major, minor }, permissions);
+        self.insert(path, attributes, Vec::new(), reason);
     }
 
-    /// The uncompressed archive.
-    ///
-    /// # Errors
-    /// [`WriteError`]: a file is larger, or a name longer, than the format can hold.
-    pub fn archive(&self, mtime: u32) -> Result<Vec<u8>, WriteError> {
-        let mut writer = Writer::new(mtime);
-        for (path, item) in self.items() {
-            writer.entry(path.as_bytes(), item.kind, item.permissions, &item.data)?;
+    /// Adds an entry of any kind, and its parents. What was at `path` before is replaced, but a directory, or a link, keeps
+    /// its place where a link shall stand: what it leads to is reached all the same.
+    pub fn insert(&mut self, path: &str, attributes: Attributes, data: Vec<u8>, reason: &str) {
+        let path = self.real_path(path);
+        if attributes.kind == Kind::Symlink
+            && let Some(there) = self.items.get(&path)
+            && matches!(there.kind(), Kind::Directory | Kind::Symlink)
+        {
+            return;
         }
-        Ok(writer.finish())
-    }
-
-    fn insert(&mut self, path: &str, kind: Kind, permissions: u32, data: Vec<u8>, reason: &str) {
         if let Some((parent, _)) = path.rsplit_once('/')
             && !self.items.contains_key(parent)
         {
             self.directory(parent, 0o755, &format!("holds /{path}"));
         }
         let item = Item {
-            kind,
-            permissions,
+            attributes,
             data,
             reason: reason.to_owned(),
+            because: Vec::new(),
         };
-        self.items.insert(path.to_owned(), item);
+        self.items.insert(path, item);
     }
+
+    /// Says because of which other entries the one at `path` is there.
+    fn because(&mut self, path: &str, others: Vec<String>) {
+        if let Some(item) = self.items.get_mut(path) {
+            item.because = others;
+        }
+    }
+
+    /// The path with the links among its parents replaced by what they lead to: `sbin/mdev` is `usr/bin/mdev`.
+    fn real_path(&self, path: &str) -> String {
+        let target = |path: &str| {
+            let item = self
+                .items
+                .get(path)
+                .filter(|item| item.kind() == Kind::Symlink)?;
+            Some(String::from_utf8_lossy(&item.data).into_owned())
+        };
+        // A circle of links is left as it is.
+        resolve(path, false, target).unwrap_or_else(|| path.to_owned())
+    }
+
+    /// The uncompressed archive. Files that are equal in contents, mode and owner are hard links.
+    ///
+    /// # Errors
+    /// [`WriteError`]: a file is larger, or a name longer, than the format can hold.
+    pub fn archive(&self, options: cpio::Options) -> Result<Vec<u8>, WriteError> {
+        let mut writer = Writer::new(options);
+        let mut twins = self.twins();
+        for (path, item) in self.items() {
+            match twins.get_mut(path) {
+                None => writer.entry(path.as_bytes(), item.attributes, &item.data)?,
+                // All names stand where the last one does: their parents have come before.
+                Some(Twins::Last(names)) => {
+                    writer.hard_links(names, item.attributes, &item.data)?
+                }
+                Some(Twins::Earlier) => {}
+            }
+        }
+        Ok(writer.finish())
+    }
+
+    /// The paths of files that have an equal, with what to do at each.
+    fn twins(&self) -> HashMap<&str, Twins<'_>> {
+        let mut equal: HashMap<(u32, u32, u32, &[u8]), Vec<&str>> = HashMap::new();
+        for (path, item) in self.items() {
+            if item.kind() == Kind::File && !item.data.is_empty() {
+                let Attributes {
+                    permissions,
+                    uid,
+                    gid,
+                    ..
+                } = item.attributes;
+                equal
+                    .entry((permissions, uid, gid, &item.data))
+                    .or_default()
+                    .push(path);
+            }
+        }
+        let mut twins = HashMap::new();
+        for names in equal.into_values().filter(|names| names.len() > 1) {
+            twins.extend(names.iter().map(|name| (*name, Twins::Earlier)));
+            if let Some(last) = names.last() {
+                let all = names.iter().map(|name| name.as_bytes()).collect();
+                twins.insert(last, Twins::Last(all));
+            }
+        }
+        twins
+    }
+}
+
+/// One of several names of a file.
+enum Twins<'plan> {
+    /// The names that were written before it are no entries of their own; this one stands for all.
+    Last(Vec<&'plan [u8]>),
+    /// Another name comes later.
+    Earlier,
 }
 
 #[cfg(test)]
@@ -121,10 +224,38 @@ mod tests {
     }
 
     #[test]
+    fn a_path_through_a_link_is_where_the_link_leads() {
+        let mut plan = Plan::default();
+        plan.directory("usr/bin", 0o755, "programs");
+        plan.symlink("sbin", "/usr/bin", "a test");
+        plan.symlink("usr/sbin", "bin", "a test");
+        plan.file("sbin/a", 0o755, Vec::new(), "a test");
+        plan.file("usr/sbin/b", 0o755, Vec::new(), "a test");
+        assert!(plan.get("usr/bin/a").is_some() && plan.get("usr/bin/b").is_some());
+        plan.symlink("usr/bin", "elsewhere", "a directory stays a directory");
+        assert_eq!(plan.get("usr/bin").unwrap().kind(), Kind::Directory);
+    }
+
+    #[test]
+    fn equal_files_are_stored_once() {
+        let mut plan = Plan::default();
+        plan.file("a", 0o644, b"equal".to_vec(), "a test");
+        plan.file("b", 0o755, b"equal".to_vec(), "another mode");
+        plan.file("c", 0o644, b"equal".to_vec(), "a test");
+        let bytes = plan.archive(cpio::Options::default()).unwrap();
+        let read: Vec<_> = cpio::entries(&bytes).map(Result::unwrap).collect();
+        let names: Vec<_> = read
+            .iter()
+            .map(|entry| (entry.name, entry.links, entry.data.len()))
+            .collect();
+        assert_eq!(names, [(b"b".as_slice(), 1, 5), (b"a", 2, 0), (b"c", 2, 5)]);
+    }
+
+    #[test]
     fn a_directory_that_is_there_keeps_its_mode() {
         let mut plan = Plan::default();
         plan.directory("root", 0o700, "home");
         plan.file("root/.profile", 0o600, Vec::new(), "a test");
-        assert_eq!(plan.get("root").unwrap().permissions, 0o700);
+        assert_eq!(plan.get("root").unwrap().attributes.permissions, 0o700);
     }
 }

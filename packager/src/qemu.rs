@@ -4,6 +4,7 @@
 //! [`Machine::start`] gives a [`Session`], which reads the serial console, types into it, presses keys and plugs sticks.
 
 mod accel;
+mod disk;
 mod monitor;
 mod session;
 
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
 pub use accel::{Accelerator, kvm_works};
+pub use disk::{BootDisk, Bus, Firmware, UefiFirmware};
 pub use monitor::MonitorError;
 pub use session::{Output, Session};
 
@@ -53,7 +55,7 @@ impl UsbController {
     }
 }
 
-/// An emulated PC, started with a kernel and an initramfs.
+/// An emulated PC, started with a kernel and an initramfs, or from a disk.
 #[derive(Clone, Debug)]
 pub struct Machine {
     /// The kernel's image.
@@ -62,6 +64,8 @@ pub struct Machine {
     pub initramfs: PathBuf,
     /// The kernel's command line.
     pub append: String,
+    /// The disk to start from: kernel, initramfs and command line are then the disk's affair, and those above are not used.
+    pub disk: Option<BootDisk>,
     /// Memory, in MiB.
     pub memory: u32,
     /// How instructions are carried out.
@@ -85,6 +89,7 @@ impl Machine {
             kernel: kernel.into(),
             initramfs: initramfs.into(),
             append: Self::CONSOLES.to_owned(),
+            disk: None,
             memory: 512,
             accelerator: Accelerator::Tcg,
             controller: UsbController::default(),
@@ -93,12 +98,20 @@ impl Machine {
         }
     }
 
+    /// A PC that starts from a disk.
+    pub fn from_disk(disk: BootDisk) -> Self {
+        Self {
+            disk: Some(disk),
+            ..Self::new("", "")
+        }
+    }
+
     /// Runs the machine on this terminal until it powers off. Ctrl-A X ends it at once.
     ///
     /// # Errors
-    /// [`QemuError::Missing`], [`QemuError::Start`].
+    /// [`QemuError::Missing`], [`QemuError::NoUefi`], [`QemuError::Start`].
     pub fn interactive(&self) -> Result<ExitStatus, QemuError> {
-        let mut command = self.command();
+        let mut command = self.command()?;
         command.args(["-serial", "mon:stdio"]);
         command.status().map_err(QemuError::start)
     }
@@ -106,7 +119,7 @@ impl Machine {
     /// Starts the machine under the caller's control. It is killed when the session is dropped.
     ///
     /// # Errors
-    /// [`QemuError::Missing`], [`QemuError::Start`], [`QemuError::Ended`], [`QemuError::Monitor`].
+    /// [`QemuError::Missing`], [`QemuError::NoUefi`], [`QemuError::Start`], [`QemuError::Ended`], [`QemuError::Monitor`].
     pub fn start(&self) -> Result<Session, QemuError> {
         let folder = tempfile::Builder::new()
             .prefix("packager-qemu-")
@@ -115,7 +128,7 @@ impl Machine {
         let socket = folder.path().join("monitor");
         let stderr_path = folder.path().join("stderr");
         let stderr = std::fs::File::create(&stderr_path).map_err(QemuError::Start)?;
-        let mut command = self.command();
+        let mut command = self.command()?;
         command
             .args(["-serial", "stdio", "-qmp"])
             .arg(joined(&[
@@ -130,20 +143,15 @@ impl Machine {
         Session::attach(child, folder, &socket, stderr_path)
     }
 
-    fn command(&self) -> Command {
+    fn command(&self) -> Result<Command, QemuError> {
+        let machine = self.disk.as_ref().map_or("pc", BootDisk::machine);
         let mut command = Command::new(PROGRAM);
         command
             .args(["-no-user-config", "-nodefaults", "-no-reboot"])
-            .args(["-machine", "pc", "-vga", "std"])
+            .args(["-machine", machine, "-vga", "std"])
             .args(["-accel", self.accelerator.argument()])
             .arg("-m")
             .arg(self.memory.to_string())
-            .arg("-kernel")
-            .arg(&self.kernel)
-            .arg("-initrd")
-            .arg(&self.initramfs)
-            .arg("-append")
-            .arg(&self.append)
             .arg("-device")
             .arg(format!("{},id=usb", self.controller.device()))
             .arg("-display")
@@ -151,6 +159,16 @@ impl Machine {
                 Some(display) => format!("vnc={display}"),
                 None => "none".to_owned(),
             });
+        match &self.disk {
+            Some(disk) => command.args(disk.arguments()?),
+            None => command
+                .arg("-kernel")
+                .arg(&self.kernel)
+                .arg("-initrd")
+                .arg(&self.initramfs)
+                .arg("-append")
+                .arg(&self.append),
+        };
         for (number, stick) in self.sticks.iter().enumerate() {
             command.arg("-drive").arg(joined(&[
                 &format!("if=none,id=stick{number},format=raw,file=").into(),
@@ -160,7 +178,7 @@ impl Machine {
                 "usb-storage,bus=usb.0,id=usb-stick{number},drive=stick{number},removable=on"
             ));
         }
-        command
+        Ok(command)
     }
 }
 
@@ -187,6 +205,9 @@ pub enum QemuError {
     /// QEMU is not installed.
     #[error("{PROGRAM} is not on PATH; install the package {PACKAGE}")]
     Missing,
+    /// The firmware for UEFI is not installed.
+    #[error("no UEFI firmware for QEMU found; install the package ovmf")]
+    NoUefi,
     /// QEMU, or what it needs, cannot be started.
     #[error("cannot start {PROGRAM}: {0}")]
     Start(#[source] io::Error),
@@ -245,6 +266,7 @@ mod tests {
         machine.sticks = vec!["one.img".into(), "two.img".into()];
         let arguments: Vec<_> = machine
             .command()
+            .unwrap()
             .get_args()
             .map(|argument| argument.to_string_lossy().into_owned())
             .collect();

@@ -1,17 +1,22 @@
 //! What is wanted: one type, whoever says it.
 
+mod file;
+
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::compression::Compression;
+use crate::cpio;
 use crate::kernel::{KernelChoice, KernelSource};
+
+pub use file::{RecipeError, TEMPLATE};
 
 /// What an initramfs shall be made of.
 ///
 /// ```
 /// use packager::Recipe;
 ///
-/// let recipe = Recipe { keymap: Some("es".into()), ..Recipe::default() };
+/// let recipe = Recipe { keymaps: vec!["es".into()], ..Recipe::default() };
 /// assert_eq!(recipe.modules, ["usb_storage", "vfat", "usbhid"]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,16 +27,72 @@ pub struct Recipe {
     pub choice: KernelChoice,
     /// The static busybox; `None` looks for one below the kernel's root, then on this machine.
     pub busybox: Option<PathBuf>,
-    /// The console's keymap: a name (`es`) or a file; `None` leaves the kernel's own, which is `us`.
-    pub keymap: Option<OsString>,
+    /// Keymaps of the console: names (`es`) or files. `/init` loads the first one, or the one that the kernel's command line
+    /// names (`keymap=es`); without any, the kernel's own stays, which is `us`.
+    pub keymaps: Vec<OsString>,
     /// The modules to load: names, aliases or modaliases. What they depend on comes with them.
     pub modules: Vec<String>,
     /// Whether modules that are asked for while running come along, too.
     pub runtime: bool,
     /// How the archive is compressed.
     pub compression: Compression,
-    /// The modification time of every entry, in seconds since 1970: `SOURCE_DATE_EPOCH`, or 0.
-    pub mtime: u32,
+    /// How the archive is written.
+    pub archive: cpio::Options,
+    /// Whether firmware that the modules name comes along.
+    pub firmware: bool,
+    /// Where programs and firmware come from: `None` is the kernel's root, or this machine where the kernel is a package.
+    pub sysroot: Option<PathBuf>,
+    /// Programs, by absolute path below [`root`](Self::root); their loader and libraries come with them.
+    pub programs: Vec<String>,
+    /// Files, directories and links of the recipe's own; they replace what would be there otherwise.
+    pub entries: Vec<Entry>,
+    /// Archives that stand before the image's own, as they are: microcode, for example.
+    pub prepend: Vec<PathBuf>,
+    /// Archives that stand behind the image's own, as they are.
+    pub append: Vec<PathBuf>,
+    /// Whether the image keeps the reasons of its plan, for `packager why`.
+    pub explain: bool,
+    /// The most that the image may have, in bytes.
+    pub size_limit: Option<u64>,
+}
+
+impl Recipe {
+    /// Where programs and firmware come from.
+    pub fn root(&self) -> &Path {
+        match (&self.sysroot, &self.kernel) {
+            (Some(sysroot), _) => sysroot,
+            (None, KernelSource::Root(root)) => root,
+            (None, KernelSource::Deb(_)) => Path::new("/"),
+        }
+    }
+}
+
+/// A file, directory or link that a recipe names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The absolute path in the image.
+    pub path: String,
+    /// What stands there.
+    pub contents: Contents,
+    /// The lower 12 mode bits; a file has its source's if none are given, text 0644, a directory 0755.
+    pub permissions: Option<u32>,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+}
+
+/// What an [`Entry`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// A copy of this file.
+    File(PathBuf),
+    /// A file with this text.
+    Text(String),
+    /// A directory.
+    Directory,
+    /// A symbolic link to this target.
+    Symlink(String),
 }
 
 impl Default for Recipe {
@@ -41,11 +102,19 @@ impl Default for Recipe {
             kernel: KernelSource::Root("/".into()),
             choice: KernelChoice::Default,
             busybox: None,
-            keymap: None,
+            keymaps: Vec::new(),
             modules: ["usb_storage", "vfat", "usbhid"].map(str::to_owned).into(),
             runtime: true,
             compression: Compression::default(),
-            mtime: 0,
+            archive: cpio::Options::default(),
+            firmware: true,
+            sysroot: None,
+            programs: Vec::new(),
+            entries: Vec::new(),
+            prepend: Vec::new(),
+            append: Vec::new(),
+            explain: true,
+            size_limit: None,
         }
     }
 }

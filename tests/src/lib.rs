@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod environment;
+pub mod guest;
 pub mod keymaps;
 pub mod modules;
+pub mod mtools;
 pub mod root;
 pub mod stick;

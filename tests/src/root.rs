@@ -31,8 +31,8 @@ impl Root {
         let modules = Path::new("lib/modules").join(&plan.version);
         let mut files: Vec<PathBuf> = plan
             .items()
-            .filter(|(path, item)| path.ends_with(".ko") && item.kind == Kind::File)
-            .map(|(path, _)| path.into())
+            .filter(|(path, item)| path.ends_with(".ko") && item.kind() == Kind::File)
+            .filter_map(|(path, _)| Some(path.strip_prefix("usr/")?.into()))
             .collect();
         files.extend(["modules.builtin", "modules.builtin.modinfo"].map(|name| modules.join(name)));
         for name in ["config", "vmlinuz"] {
@@ -105,7 +105,7 @@ impl Root {
 pub fn plan(root: &Path) -> Plan {
     Plan::new(&Recipe {
         kernel: KernelSource::Root(root.into()),
-        keymap: Some("es".into()),
+        keymaps: vec!["es".into()],
         ..Recipe::default()
     })
     .unwrap()

@@ -3,16 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use packager::kernel::KernelSource;
 use packager::qemu::{Machine, Session, UsbController};
 use packager::{Plan, Recipe};
 use tests::environment::{command, has, kernel};
+use tests::guest::{PATIENCE, boot, power_off, run};
 use tests::stick::Stick;
-
-/// Translated, on a loaded machine of two processors, a boot takes up to a minute; this is only there to end a hang.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The image that the command makes with the Spanish keymap; all boots share it.
 struct Built {
@@ -40,7 +37,7 @@ fn build(root: &Path) -> Built {
     assert!(status.success());
     let recipe = Recipe {
         kernel: KernelSource::Root(root.into()),
-        keymap: Some("es".into()),
+        keymaps: vec!["es".into()],
         ..Recipe::default()
     };
     let plan = Plan::new(&recipe).unwrap();
@@ -66,28 +63,6 @@ impl Built {
         stick.write("HELLO.TXT", b"Hola\n").unwrap();
         stick
     }
-}
-
-/// Waits until init has done its work and a shell is there.
-fn boot(machine: &Machine) -> Session {
-    let mut session = machine.start().unwrap();
-    session.expect("init: ready", PATIENCE).unwrap();
-    session.expect("# ", PATIENCE).unwrap();
-    session
-}
-
-/// Runs a command that must succeed; gives what it prints.
-fn run(session: &mut Session, command: &str) -> String {
-    let output = session.run(command, PATIENCE).unwrap();
-    assert_eq!(output.code, 0, "`{command}` in the guest:\n{}", output.text);
-    output.text
-}
-
-fn power_off(mut session: Session) {
-    session.send(b"poweroff\n").unwrap();
-    session.wait(PATIENCE).unwrap();
-    let transcript = session.transcript();
-    assert!(!transcript.contains("Kernel panic"), "{transcript}");
 }
 
 fn the_stick_works_behind(controller: UsbController) {
@@ -222,7 +197,7 @@ fn every_applet_is_reachable_by_name() {
     let in_plan: BTreeSet<_> = built
         .plan
         .items()
-        .filter_map(|(path, _)| path.strip_prefix("bin/").map(str::to_owned))
+        .filter_map(|(path, _)| path.strip_prefix("usr/bin/").map(str::to_owned))
         .collect();
     assert_eq!(listed, in_plan);
     // A shell on the screen, too, and names for user 0.
@@ -240,7 +215,9 @@ fn the_kernel_unpacks_every_compressor() {
             format: packager::compression::Compression::by_suffix(&image).unwrap(),
             level: None,
         };
-        let bytes = compression.apply(built.plan.archive(0).unwrap()).unwrap();
+        let bytes = compression
+            .apply(built.plan.archive(Default::default()).unwrap())
+            .unwrap();
         std::fs::write(&image, bytes).unwrap();
         let session = boot(&Machine::new(&built.kernel, &image));
         power_off(session);
@@ -264,7 +241,7 @@ fn a_step_that_fails_is_told_and_does_not_stop_the_boot() {
         "damaged for a test",
     );
     let image = built.folder.path().join("damaged.cpio");
-    std::fs::write(&image, plan.archive(0).unwrap()).unwrap();
+    std::fs::write(&image, plan.archive(Default::default()).unwrap()).unwrap();
     let mut session = boot(&Machine::new(&built.kernel, &image));
     let transcript = session.transcript();
     assert!(

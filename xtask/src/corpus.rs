@@ -8,13 +8,15 @@ use anyhow::{Context, Result};
 use tests::environment::corpus;
 
 use crate::apt::Apt;
-use crate::shell;
+use crate::{keymaps, shell};
 
 /// Everything that the tests read.
 pub(crate) fn all() -> Result<()> {
     linux_6_1()?;
     linux_6_12()?;
     kmod_34()?;
+    keymaps::kbd()?;
+    keymaps::xkb()?;
     Ok(())
 }
 

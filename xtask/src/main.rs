@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod apt;
+mod bench_kmap;
 mod bench_modtree;
 mod corpus;
 mod demo;
+mod keymaps;
 mod setup;
 mod shell;
 mod test;
@@ -26,14 +28,22 @@ enum Task {
     Test,
     /// Install the packages that the tests need
     Setup,
-    /// Measure a topic beside its peers, and write benches/results/TOPIC.md
-    Bench {
-        /// What to measure
-        #[arg(value_parser = ["modtree"])]
-        topic: String,
-    },
     /// Lay out the real inputs of the tests under target/corpus
     Corpus,
+    /// Measure against the peers, and write benches/results/TOPIC.md
+    Bench {
+        /// What is measured
+        topic: Topic,
+    },
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Topic {
+    /// kmapc against loadkeys
+    Kmap,
+    /// modtree against kmod 34
+    Modtree,
 }
 
 fn main() -> ExitCode {
@@ -41,8 +51,11 @@ fn main() -> ExitCode {
         Task::Demo { keep } => demo::run(keep),
         Task::Test => test::run(),
         Task::Setup => setup::install(setup::TEST),
-        Task::Bench { topic: _ } => bench_modtree::run(),
         Task::Corpus => corpus::all(),
+        Task::Bench { topic: Topic::Kmap } => bench_kmap::run(),
+        Task::Bench {
+            topic: Topic::Modtree,
+        } => bench_modtree::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -36,6 +36,8 @@ pub(crate) const TEST: &[Need] = &[
     need("qemu-system-x86", "qemu-system-x86_64"),
     need("mtools", "mformat"),
     need("kbd", "loadkeys"),
+    need("console-setup", "ckbcomp"),
+    need("xkb-data", "/usr/share/X11/xkb/rules/evdev.lst"),
     need("kmod", "modprobe"),
     need("cpio", "cpio"),
     need("gzip", "gzip"),
@@ -44,6 +46,21 @@ pub(crate) const TEST: &[Need] = &[
     need("bzip2", "bzip2"),
     need("lz4", "lz4"),
     need("shellcheck", "shellcheck"),
+    need("e2fsprogs", "mke2fs"),
+    need("dosfstools", "fsck.fat"),
+    need("fdisk", "sfdisk"),
+    need("gdisk", "sgdisk"),
+    need("pxelinux", "/usr/lib/PXELINUX/lpxelinux.0"),
+    need("ipxe-qemu", "/usr/lib/ipxe/qemu/pxe-virtio.rom"),
+    need("sbsigntool", "sbsign"),
+    need("qemu-utils", "qemu-img"),
+    need("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd"),
+    need(
+        "systemd-boot-efi",
+        "/usr/lib/systemd/boot/efi/systemd-bootx64.efi",
+    ),
+    need("syslinux", "syslinux"),
+    need("syslinux-common", "/usr/lib/syslinux/mbr/mbr.bin"),
 ];
 
 /// The machine lacks something that this program may not or cannot bring: exit code 3.

@@ -22,8 +22,6 @@ const DEEPEST: usize = 20;
 const MOST_TEXTS: usize = 4096;
 /// A string has no more bytes than this.
 const LONGEST_STRING: usize = 512;
-/// The first code point that cannot be put on a key: its code would look like that of an ordinary keysym.
-const CODE_POINT_LIMIT: u32 = 0xf000;
 
 /// What the parser sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +29,9 @@ pub(crate) enum Token {
     Keyword(Keyword),
     Name,
     Number(u32),
+    /// A code point, perhaps one that no key can have.
     CodePoint(u32),
-    Character,
+    Character(u32),
     String(Vec<u8>),
     Equals,
     Plus,
@@ -50,7 +49,7 @@ impl Token {
             Token::Name => "a keysym",
             Token::Number(_) => "a number",
             Token::CodePoint(_) => "a code point",
-            Token::Character => "a quoted character",
+            Token::Character(_) => "a quoted character",
             Token::String(_) => "a string",
             Token::Equals => "`=`",
             Token::Plus => "`+`",
@@ -83,11 +82,17 @@ pub(crate) struct Lexer<'s> {
 }
 
 impl<'s> Lexer<'s> {
-    pub(crate) fn new(source: &'s mut dyn Source, text: SourceText) -> Self {
+    /// `texts` and `warnings` are those of the texts before this one, which belong to the same keymap.
+    pub(crate) fn new(
+        source: &'s mut dyn Source,
+        text: SourceText,
+        texts: Texts,
+        warnings: Vec<Diagnostic>,
+    ) -> Self {
         let mut lexer = Self {
             source,
-            texts: Texts::default(),
-            warnings: Vec::new(),
+            texts,
+            warnings,
             open: Vec::new(),
             names: false,
             in_line: false,
@@ -170,18 +175,13 @@ impl<'s> Lexer<'s> {
             }
             Lexeme::Quote => self.string(span)?,
             Lexeme::Name => Token::Name,
-            Lexeme::Character => Token::Character,
+            Lexeme::Character(value) => Token::Character(value),
             Lexeme::Plus => Token::Plus,
             Lexeme::Comma => Token::Comma,
             Lexeme::Dash => Token::Dash,
             Lexeme::Number(value) if value <= scan::LARGEST_NUMBER => Token::Number(value as u32),
             Lexeme::Number(_) => return Err(self.error(Kind::NumberTooLarge, span)),
-            Lexeme::CodePoint(code_point) if code_point < CODE_POINT_LIMIT => {
-                Token::CodePoint(code_point)
-            }
-            Lexeme::CodePoint(code_point) => {
-                return Err(self.error(Kind::CodePointTooLarge { code_point }, span));
-            }
+            Lexeme::CodePoint(code_point) => Token::CodePoint(code_point),
             Lexeme::Word => return Err(self.unknown_word(span)),
             Lexeme::Stray(byte) => return Err(self.error(Kind::StrayByte(byte), span)),
         }))
@@ -296,7 +296,7 @@ impl<'s> Lexer<'s> {
             .first()
             .map_or(0, |frame| frame.bytes.len() as u32);
         Span {
-            text: 0,
+            text: self.open.first().map_or(0, |frame| frame.text),
             start: end,
             end,
         }

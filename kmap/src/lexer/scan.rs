@@ -102,6 +102,17 @@ const KEYWORDS: [(&str, Keyword); 66] = [
     ("include", Keyword::Include),
 ];
 
+/// For each first byte, the keywords that begin with it: bit N stands for `KEYWORDS[N]`.
+const BY_FIRST_BYTE: [u128; 128] = {
+    let mut sets = [0; 128];
+    let mut index = 0;
+    while index < KEYWORDS.len() {
+        sets[KEYWORDS[index].0.as_bytes()[0] as usize] |= 1 << index;
+        index += 1;
+    }
+    sets
+};
+
 /// The keywords in lower case, to suggest one where a word is none.
 pub(super) fn keyword_names() -> impl Iterator<Item = &'static str> {
     let names = KEYWORDS.iter().map(|(spelling, _)| *spelling);
@@ -127,7 +138,8 @@ pub(super) enum Lexeme {
     /// A number, also one that is too large (it is then `u64::MAX` at most).
     Number(u64),
     CodePoint(u32),
-    Character,
+    /// A quoted character.
+    Character(u32),
     Quote,
     Equals,
     Plus,
@@ -154,7 +166,7 @@ pub(super) fn lexeme(input: &[u8], names: bool) -> Option<(Lexeme, usize)> {
         b',' => value(Lexeme::Comma, take(1usize)).parse(input),
         b'-' => value(Lexeme::Dash, take(1usize)).parse(input),
         b'"' => value(Lexeme::Quote, take(1usize)).parse(input),
-        b'\'' => value(Lexeme::Character, quoted_character).parse(input),
+        b'\'' => map(quoted_character, Lexeme::Character).parse(input),
         b'\\' => alt((
             value(Lexeme::Nothing, tag(&b"\\\n"[..])),
             value(Lexeme::CarriageReturn, tag(&b"\\\r\n"[..])),
@@ -238,41 +250,63 @@ fn word(input: &[u8], names: bool) -> IResult<&[u8], Lexeme> {
         return Ok((rest, Lexeme::CodePoint(code_point)));
     }
     let (after_name, name) = take_while1(is_name)(input)?;
-    let found = keyword(input);
-    if !names {
-        return Ok(match found {
-            Some((keyword, length)) => (
-                input.get(length..).unwrap_or_default(),
-                Lexeme::Keyword(keyword),
-            ),
-            None => (after_name, Lexeme::Word),
-        });
+    if names {
+        return Ok(name_or_keyword(input, name, after_name));
     }
-    match found {
-        Some((keyword, length)) if length >= name.len() && beats_a_name(keyword, length, name) => {
-            Ok((
-                input.get(length..).unwrap_or_default(),
-                Lexeme::Keyword(keyword),
-            ))
-        }
-        _ => Ok((after_name, Lexeme::Name)),
-    }
+    Ok(match keyword(input) {
+        Some((keyword, length)) => (
+            input.get(length..).unwrap_or_default(),
+            Lexeme::Keyword(keyword),
+        ),
+        None => (after_name, Lexeme::Word),
+    })
 }
 
-/// Where a name may stand, only these words are still keywords; others of the same length are names.
-fn beats_a_name(keyword: Keyword, length: usize, name: &[u8]) -> bool {
-    length > name.len() || matches!(keyword, Keyword::Include | Keyword::String | Keyword::To)
+/// A word where names may stand. Only these words are still keywords there, and `alt-is-meta`, which is longer than the name
+/// `alt`; a keysym's name is by far the most frequent word of a keymap, so the list of keywords is not searched.
+fn name_or_keyword<'a>(input: &'a [u8], name: &[u8], after_name: &'a [u8]) -> (&'a [u8], Lexeme) {
+    let keyword = match name {
+        b"include" => Keyword::Include,
+        b"string" | b"String" | b"STRING" => Keyword::String,
+        b"to" | b"To" | b"TO" => Keyword::To,
+        _ => {
+            let dashed = name
+                .get(..3)
+                .is_some_and(|start| start.eq_ignore_ascii_case(b"alt"));
+            let found = if dashed {
+                alt_is_meta(input).ok()
+            } else {
+                None
+            };
+            return match found {
+                Some((rest, _)) if rest.len() < after_name.len() => {
+                    (rest, Lexeme::Keyword(Keyword::AltIsMeta))
+                }
+                _ => (after_name, Lexeme::Name),
+            };
+        }
+    };
+    (after_name, Lexeme::Keyword(keyword))
 }
 
 /// The longest keyword at the start of `input`.
 fn keyword(input: &[u8]) -> Option<(Keyword, usize)> {
     let first = input.first()?;
-    let spelled = KEYWORDS
-        .iter()
-        .filter(|(spelling, _)| spelling.as_bytes().first() == Some(first))
-        .filter(|(spelling, _)| input.starts_with(spelling.as_bytes()))
-        .map(|(spelling, keyword)| (*keyword, spelling.len()))
-        .max_by_key(|&(_, length)| length);
+    let mut candidates = BY_FIRST_BYTE.get(usize::from(*first)).copied().unwrap_or(0);
+    let mut spelled: Option<(Keyword, usize)> = None;
+    while candidates != 0 {
+        let index = candidates.trailing_zeros() as usize;
+        candidates &= candidates - 1;
+        if let Some((spelling, keyword)) = KEYWORDS.get(index)
+            && spelled.is_none_or(|(_, length)| spelling.len() > length)
+            && input.starts_with(spelling.as_bytes())
+        {
+            spelled = Some((*keyword, spelling.len()));
+        }
+    }
+    if !first.eq_ignore_ascii_case(&b'a') {
+        return spelled;
+    }
     let alt_is_meta = alt_is_meta(input)
         .ok()
         .map(|(rest, _)| (Keyword::AltIsMeta, input.len() - rest.len()));
@@ -292,16 +326,24 @@ fn alt_is_meta(input: &[u8]) -> IResult<&[u8], &[u8]> {
     .parse(input)
 }
 
-/// `'x'`, `'\ooo'` or `'\x'`, one byte between the quotes.
-fn quoted_character(input: &[u8]) -> IResult<&[u8], &[u8]> {
+/// `'x'`, `'\ooo'` or `'\x'`, one byte between the quotes; its value, of octal digits up to 511.
+fn quoted_character(input: &[u8]) -> IResult<&[u8], u32> {
     let quote = || tag(&b"'"[..]);
-    let not_eol = || verify(take(1usize), |byte: &[u8]| byte != b"\n");
-    let octal = recognize(pair(tag(&b"\\"[..]), take_while_m_n(1, 3, is_octal)));
-    let escape = recognize(pair(tag(&b"\\"[..]), not_eol()));
+    let byte = || {
+        map(
+            verify(take(1usize), |byte: &[u8]| byte != b"\n"),
+            |byte: &[u8]| byte.first().copied().map_or(0, u32::from),
+        )
+    };
+    let digits = take_while_m_n(1, 3, is_octal);
+    let octal = map(preceded(tag(&b"\\"[..]), digits), |digits| {
+        in_base(digits, 8) as u32
+    });
+    let escape = preceded(tag(&b"\\"[..]), byte());
     alt((
         delimited(quote(), octal, quote()),
         delimited(quote(), escape, quote()),
-        delimited(quote(), not_eol(), quote()),
+        delimited(quote(), byte(), quote()),
     ))
     .parse(input)
 }
@@ -430,15 +472,17 @@ mod tests {
 
     #[test]
     fn quoted_characters() {
-        for text in [
-            &b"'a'"[..],
-            b"'''",
-            b"'\\''",
-            b"'\\377'",
-            b"'\\'",
-            b"'\xe9'",
-        ] {
-            assert_eq!(lexeme(text, false), Some((Lexeme::Character, text.len())));
+        let cases: [(&[u8], u32); 6] = [
+            (b"'a'", 0x61),
+            (b"'''", 0x27),
+            (b"'\\''", 0x27),
+            (b"'\\377'", 0xff),
+            (b"'\\'", 0x5c),
+            (b"'\xe9'", 0xe9),
+        ];
+        for (text, value) in cases {
+            let expected = Some((Lexeme::Character(value), text.len()));
+            assert_eq!(lexeme(text, false), expected);
         }
         assert_eq!(lexeme(b"'ab'", false), Some((Lexeme::Stray(b'\''), 1)));
     }

@@ -3,10 +3,12 @@
 //! `loadkeys` and keymaps(5) have the rules. Where 2.5.1 and later releases of kbd differ, or where the result would depend
 //! on the current directory, the more predictable rule was taken; each function says which.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use codec::file::read_decoded;
 
@@ -190,12 +192,51 @@ fn near(file: &Path, places: &mut Vec<Place>) {
 #[derive(Clone, Debug)]
 pub struct FileSource {
     search: SearchPath,
+    /// What was included before, with the file that included it; shared by clones.
+    cache: Option<Arc<Mutex<Cache>>>,
 }
+
+/// The included files by what was asked for: the name, and the directory of the file that asks, which decides where it is
+/// looked for. A file that is a symbolic link is not in here, because its target counts too.
+type Cache = HashMap<(Vec<u8>, PathBuf), SourceText>;
+
+/// The cache grows no further, so that many keymaps cannot fill the memory.
+const CACHE_LIMIT: usize = 256;
 
 impl FileSource {
     /// Files on this search path, and those named by their path.
     pub fn new(search: SearchPath) -> Self {
-        Self { search }
+        Self {
+            search,
+            cache: None,
+        }
+    }
+
+    /// Keeps what is included, up to 256 files, for this source and its clones: for many keymaps that share includes. A file
+    /// that changes meanwhile may then be seen as it was before.
+    #[must_use]
+    pub fn with_cache(mut self) -> Self {
+        self.cache = Some(Arc::default());
+        self
+    }
+
+    /// The cache's key for an include, where it may be cached.
+    fn key(&self, name: &[u8], from: &Path) -> Option<(Vec<u8>, PathBuf)> {
+        self.cache.as_ref()?;
+        let is_link = fs::symlink_metadata(from).is_ok_and(|found| found.is_symlink());
+        let directory = from.parent().unwrap_or(Path::new(""));
+        (!is_link).then(|| (name.to_vec(), directory.to_owned()))
+    }
+
+    fn remember(&self, key: Option<(Vec<u8>, PathBuf)>, text: &SourceText) {
+        let (Some(cache), Some(key)) = (&self.cache, key) else {
+            return;
+        };
+        if let Ok(mut cache) = cache.lock()
+            && cache.len() < CACHE_LIMIT
+        {
+            cache.insert(key, text.clone());
+        }
     }
 }
 
@@ -210,6 +251,12 @@ impl Source for FileSource {
     }
 
     fn include(&mut self, name: &[u8], from: &Path) -> Result<SourceText, SourceError> {
+        let key = self.key(name, from);
+        if let (Some(cache), Some(key)) = (&self.cache, &key)
+            && let Some(text) = cache.lock().ok().and_then(|cache| cache.get(key).cloned())
+        {
+            return Ok(text);
+        }
         let path = Path::new(OsStr::from_bytes(name));
         let suffixes = suffixes(&INCLUDE_SUFFIXES);
         // An absolute name replaces the directory that it is joined to.
@@ -223,7 +270,11 @@ impl Source for FileSource {
             _ => find_below(directory, path, &suffixes, *depth),
         });
         match found {
-            Some(found) => read(found),
+            Some(found) => {
+                let text = read(found)?;
+                self.remember(key, &text);
+                Ok(text)
+            }
             None => Err(SourceError::NotFound {
                 name: render::word(name),
                 included: true,

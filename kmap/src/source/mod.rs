@@ -77,6 +77,13 @@ pub enum SourceError {
     },
     /// The file was found but cannot be read or decompressed.
     Read(ReadError),
+    /// What is no file cannot be read.
+    Stream {
+        /// What it is called in a message.
+        name: String,
+        /// Why.
+        error: std::io::Error,
+    },
     /// This text was compiled without access to other files.
     NoFiles {
         /// What was asked for.
@@ -87,7 +94,11 @@ pub enum SourceError {
 impl SourceError {
     /// Whether reading failed for a reason that is not in the input: an I/O error, a lack of permission.
     pub fn is_machine_fault(&self) -> bool {
-        matches!(self, SourceError::Read(error @ ReadError::Io { .. }) if !error.is_not_found())
+        match self {
+            SourceError::Read(error @ ReadError::Io { .. }) => !error.is_not_found(),
+            SourceError::Stream { error, .. } => error.kind() != std::io::ErrorKind::InvalidData,
+            _ => false,
+        }
     }
 
     pub(crate) fn help(&self) -> Option<String> {
@@ -122,6 +133,7 @@ impl fmt::Display for SourceError {
             SourceError::NotFound { name, .. } => write!(f, "cannot find a keymap `{name}`"),
             // The path in it may hold anything.
             SourceError::Read(error) => f.write_str(&render::text(error.to_string().as_bytes())),
+            SourceError::Stream { name, error } => write!(f, "cannot read {name}: {error}"),
             SourceError::NoFiles { name } => {
                 write!(f, "cannot include `{name}`: only this one text is at hand")
             }

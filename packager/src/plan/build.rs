@@ -1,143 +1,52 @@
 //! The plan of an initramfs, part by part: skeleton, busybox, init, modules, keymap.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::Path;
 
-use codec::file::ReadError;
 use kmap::SearchPath;
-use modtree::index::IndexError;
-use modtree::{Closure, ClosureError, ClosureOptions, ElfError, Module, Planned, Reason};
+use modtree::{Closure, ClosureOptions, Module, Planned, Reason, ReasonKind};
 
-use super::Plan;
+use super::{Plan, PlanError};
 use crate::busybox::{Busybox, BusyboxError};
-use crate::kernel::{Kernel, KernelError};
+use crate::kernel::{Kernel, KernelError, KernelSource};
 use crate::recipe::Recipe;
+use crate::timing::Timings;
 
 /// Larger than any module: Debian's largest has 9 MB.
 const MODULE_LIMIT: u64 = 256 << 20;
 
+/// An option for usb_storage.
+const USB_STORAGE: &str = include_str!("../../../data/init/usb-storage.conf");
+
+/// The keymap that is loaded unless the kernel's command line names another.
+const KEYMAP: &str = "etc/keymap.bmap";
+
 /// What `/init` and its `inittab` call by name.
 const NEEDED_APPLETS: &[&str] = &[
-    "cat", "cp", "cut", "echo", "grep", "init", "mdev", "mkdir", "mount", "poweroff", "printf",
-    "reboot", "sh", "sort", "sync", "test", "umount",
+    "cat",
+    "chroot",
+    "cp",
+    "cut",
+    "echo",
+    "findfs",
+    "grep",
+    "init",
+    "killall",
+    "mdev",
+    "mkdir",
+    "mount",
+    "poweroff",
+    "printf",
+    "reboot",
+    "setsid",
+    "sh",
+    "sort",
+    "switch_root",
+    "sync",
+    "test",
+    "umount",
+    "usleep",
 ];
-
-/// The files of `data/init/` that go into every image: path, permissions, contents, reason.
-const INIT_FILES: [(&str, u32, &str, &str); 6] = [
-    (
-        "init",
-        0o755,
-        include_str!("../../../data/init/init.sh"),
-        "the kernel starts it as the first process",
-    ),
-    (
-        "etc/inittab.head",
-        0o644,
-        include_str!("../../../data/init/inittab.head"),
-        "/init makes /etc/inittab of it, which /sbin/init reads",
-    ),
-    (
-        "etc/shutdown",
-        0o755,
-        include_str!("../../../data/init/shutdown.sh"),
-        "/sbin/init runs it before power-off and reboot",
-    ),
-    (
-        "etc/passwd",
-        0o644,
-        include_str!("../../../data/init/passwd"),
-        "gives user 0 the name root",
-    ),
-    (
-        "etc/group",
-        0o644,
-        include_str!("../../../data/init/group"),
-        "gives group 0 the name root",
-    ),
-    (
-        "etc/profile",
-        0o644,
-        include_str!("../../../data/init/profile"),
-        "search path and prompt of the shells",
-    ),
-];
-
-/// Directories of every image: path, permissions, reason.
-const DIRECTORIES: [(&str, u32, &str); 11] = [
-    ("bin", 0o755, "busybox and its applets"),
-    ("dev", 0o755, "devtmpfs is mounted here"),
-    ("etc", 0o755, "configuration"),
-    ("mnt", 0o755, "where a stick is mounted"),
-    ("proc", 0o555, "procfs is mounted here"),
-    ("root", 0o700, "home of the user root"),
-    ("run", 0o755, "logs of /init"),
-    ("sys", 0o555, "sysfs is mounted here"),
-    ("tmp", 0o1777, "temporary files"),
-    ("usr", 0o755, "holds links to /bin"),
-    ("var/lock", 0o755, "lock files of programs"),
-];
-
-/// Device nodes that programs expect before devtmpfs is mounted: path, permissions, major, minor
-/// (`Documentation/admin-guide/devices.txt` of the kernel's source).
-const DEVICES: [(&str, u32, u32, u32); 7] = [
-    ("dev/console", 0o600, 5, 1),
-    ("dev/null", 0o666, 1, 3),
-    ("dev/ptmx", 0o666, 5, 2),
-    ("dev/tty", 0o666, 5, 0),
-    ("dev/tty0", 0o620, 4, 0),
-    ("dev/tty1", 0o620, 4, 1),
-    ("dev/zero", 0o666, 1, 5),
-];
-
-/// Why no plan could be made of a recipe.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// There is no kernel to use.
-    #[error(transparent)]
-    Kernel(#[from] KernelError),
-    /// The modules cannot be found, or a module file is damaged.
-    #[error(transparent)]
-    Closure(#[from] ClosureError),
-    /// The indexes for modprobe cannot be made.
-    #[error(transparent)]
-    Index(#[from] IndexError),
-    /// A module file cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// A module file is damaged.
-    #[error("`{}` is damaged: {source}", path.display())]
-    Module {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: ElfError,
-    },
-    /// There is no busybox to use.
-    #[error(transparent)]
-    Busybox(#[from] BusyboxError),
-    /// The keymap cannot be compiled.
-    #[error(transparent)]
-    Keymap(#[from] kmap::Report),
-    /// A module was built for another kernel, and would be refused.
-    #[error("the module `{}` was built for kernel {built_for}, not for {version}: take it from the kernel's own package", path.display())]
-    Vermagic {
-        /// The module's file.
-        path: PathBuf,
-        /// The release in its vermagic.
-        built_for: String,
-        /// The version of the modules directory.
-        version: String,
-    },
-    /// The kernel cannot unpack an archive that is compressed so.
-    #[error(
-        "kernel {version} cannot unpack this image: its configuration does not set {option}; choose another --compress"
-    )]
-    Compression {
-        /// The kernel's version.
-        version: String,
-        /// The option that is not set.
-        option: &'static str,
-    },
-}
 
 impl Plan {
     /// Reads what the recipe names and lays the image out.
@@ -145,40 +54,26 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn new(recipe: &Recipe) -> Result<Self, PlanError> {
-        let kernel = Kernel::open(&recipe.kernel, &recipe.choice)?;
+        let mut timings = Timings::default();
+        let kernel = timings.measure("kernel", || Kernel::open(&recipe.kernel, &recipe.choice))?;
         check_compression(&kernel, recipe)?;
         let mut plan = Plan {
             version: kernel.version().to_owned(),
             kernel_image: kernel.image.clone(),
+            config: kernel.tree.config().map_err(KernelError::from)?.cloned(),
             ..Plan::default()
         };
         plan.add_skeleton();
-        plan.add_modules(&kernel, recipe)?;
-        plan.add_keymap(recipe)?;
-        plan.add_busybox(recipe)?;
+        timings.measure("modules", || plan.add_modules(&kernel, recipe))?;
+        timings.measure("keymap", || plan.add_keymaps(recipe))?;
+        timings.measure("busybox", || plan.add_busybox(recipe))?;
+        timings.measure("files", || plan.add_extras(recipe))?;
+        if recipe.explain {
+            plan.add_record();
+        }
+        plan.add_inputs(recipe, &kernel);
+        plan.timings = timings;
         Ok(plan)
-    }
-
-    fn add_skeleton(&mut self) {
-        for (path, permissions, reason) in DIRECTORIES {
-            self.directory(path, permissions, reason);
-        }
-        for (path, permissions, major, minor) in DEVICES {
-            self.device(
-                path,
-                permissions,
-                major,
-                minor,
-                "programs expect it before devtmpfs is mounted",
-            );
-        }
-        for (path, permissions, contents, reason) in INIT_FILES {
-            self.file(path, permissions, contents.into(), reason);
-        }
-        let merged = "one folder holds all programs, whatever path they are called by";
-        self.symlink("sbin", "bin", merged);
-        self.symlink("usr/bin", "../bin", merged);
-        self.symlink("usr/sbin", "../bin", merged);
     }
 
     fn add_busybox(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
@@ -187,14 +82,19 @@ impl Plan {
         if !self.modules.is_empty() {
             busybox.require(&["modprobe"], "to load modules")?;
         }
-        if self.get("etc/keymap.bmap").is_some() {
+        if self.get(KEYMAP).is_some() {
             busybox.require(&["loadkmap"], "to load the keymap")?;
         }
-        let from = format!("the programs, from {}", busybox.path.display());
+        let from = "the programs: one file with all of them";
         for applet in busybox.applets.iter().filter(|name| *name != "busybox") {
-            self.symlink(&format!("bin/{applet}"), "busybox", "an applet of busybox");
+            self.symlink(
+                &format!("usr/bin/{applet}"),
+                "busybox",
+                "an applet of busybox",
+            );
         }
-        self.file("bin/busybox", 0o755, busybox.bytes, &from);
+        self.inputs.push(busybox.path);
+        self.file("usr/bin/busybox", 0o755, busybox.bytes, from);
         Ok(())
     }
 
@@ -206,16 +106,31 @@ impl Plan {
         };
         let closure = modtree::closure(&kernel.tree, &roots, &options)?;
         check_vermagic(kernel, &closure)?;
-        let folder = format!("lib/modules/{}", kernel.version());
+        let folder = format!("usr/lib/modules/{}", kernel.version());
+        let path_of =
+            |planned: &Planned| format!("{folder}/{}", planned.plain_relative().display());
         for planned in &closure.modules {
-            let path = format!("{folder}/{}", planned.plain_relative().display());
+            let path = path_of(planned);
             self.file(
                 &path,
                 0o644,
                 read_module(planned)?,
                 &reasons(&planned.reasons),
             );
+            // What was asked for by name is there for no other reason that matters.
+            let is_root = planned
+                .reasons
+                .iter()
+                .any(|reason| reason.kind == ReasonKind::Root);
+            let needed_by = planned.reasons.iter().filter(|_| !is_root);
+            let needed_by = needed_by.filter_map(|reason| reason.by.as_ref());
+            let others = needed_by.filter_map(|name| closure.get(name)).map(path_of);
+            self.because(&path, others.collect());
             self.modules.push(planned.name.to_string());
+            self.inputs.push(planned.path.clone());
+        }
+        if recipe.firmware {
+            self.add_firmware(recipe.root(), kernel, &closure)?;
         }
         for builtin in &closure.builtins {
             self.notes.push(format!(
@@ -227,6 +142,16 @@ impl Plan {
         self.notes.extend(closure.notes.iter().cloned());
         if self.modules.is_empty() {
             return Ok(());
+        }
+        if self.modules.iter().any(|name| name == "usb_storage") {
+            let reason =
+                "usb_storage waits a second for each stick to settle unless it is told not to";
+            self.file(
+                "etc/modprobe.d/usb-storage.conf",
+                0o644,
+                USB_STORAGE.into(),
+                reason,
+            );
         }
         let list = self.modules.join("\n") + "\n";
         self.file(
@@ -243,22 +168,56 @@ impl Plan {
         Ok(())
     }
 
-    /// The console is a UTF-8 one, so the keymap is compiled for Unicode.
-    fn add_keymap(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
-        let Some(name) = &recipe.keymap else {
-            return Ok(());
-        };
-        let compiled =
-            kmap::compile_named(name.as_ref(), &SearchPath::from_env(), kmap::Mode::Unicode)?;
-        self.notes
-            .extend(compiled.warnings.iter().map(|warning| warning.to_string()));
-        let bytes = compiled.keymap.to_bkeymap(kmap::Endian::Little);
-        let reason = format!(
-            "the keymap {}: /init gives it to loadkmap",
-            Path::new(name).display()
-        );
-        self.file("etc/keymap.bmap", 0o644, bytes, &reason);
+    /// The console is a UTF-8 one, so the keymaps are compiled for Unicode.
+    fn add_keymaps(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
+        for name in &recipe.keymaps {
+            let compiled =
+                kmap::compile_named(name.as_ref(), &SearchPath::from_env(), kmap::Mode::Unicode)?;
+            self.notes
+                .extend(compiled.warnings.iter().map(ToString::to_string));
+            self.inputs.extend(compiled.inputs);
+            let bytes = compiled.keymap.to_bkeymap(kmap::Endian::Little);
+            // Where the map lies on this machine is not the image's business: its bytes would depend on it.
+            let map = keymap_name(name);
+            if self.get(KEYMAP).is_none() {
+                let reason = format!("the keymap {map}: /init gives it to loadkmap");
+                self.file(KEYMAP, 0o644, bytes.clone(), &reason);
+            }
+            let reason =
+                format!("/init loads it where the kernel's command line says keymap={map}");
+            self.file(&format!("etc/keymaps/{map}.bmap"), 0o644, bytes, &reason);
+        }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// What the parts have not noted: the kernel's own files, and the archives that stand beside this one. The files of a
+    /// package are gone at the end; the package stands for them.
+    fn add_inputs(&mut self, recipe: &Recipe, kernel: &Kernel) {
+        let dir = kernel.tree.dir();
+        let listings = [
+            "modules.order",
+            "modules.builtin",
+            "modules.builtin.modinfo",
+        ]
+        .map(|name| dir.join(name));
+        self.inputs
+            .extend(listings.into_iter().filter(|path| path.is_file()));
+        if let Ok(Some(config)) = kernel.tree.config() {
+            self.inputs.extend(config.path().map(Path::to_path_buf));
+        }
+        self.inputs.extend(kernel.image.clone());
+        if let Some(unpacked) = kernel.unpacked() {
+            self.inputs.retain(|path| !path.starts_with(unpacked));
+        }
+        if let KernelSource::Deb(package) = &recipe.kernel {
+            self.inputs.push(package.clone());
+        }
+        self.inputs
+            .extend(recipe.prepend.iter().chain(&recipe.append).cloned());
+        self.inputs.sort();
+        self.inputs.dedup();
     }
 }
 
@@ -269,7 +228,7 @@ fn find_busybox(recipe: &Recipe) -> Result<Busybox, BusyboxError> {
     }
     let machine = Path::new("/");
     match &recipe.kernel {
-        crate::kernel::KernelSource::Root(root) if root != machine => {
+        KernelSource::Root(root) if root != machine => {
             Busybox::find(root).or_else(|_| Busybox::find(machine))
         }
         _ => Busybox::find(machine),
@@ -289,6 +248,19 @@ fn read_module(planned: &Planned) -> Result<Vec<u8>, PlanError> {
 fn reasons(reasons: &[Reason]) -> String {
     let texts: Vec<_> = reasons.iter().map(ToString::to_string).collect();
     texts.join("; ")
+}
+
+/// The keymap's name without folder and suffixes: `es` for `/usr/share/keymaps/es.kmap.gz`.
+fn keymap_name(name: &OsStr) -> String {
+    let file = Path::new(name)
+        .file_name()
+        .unwrap_or(name)
+        .to_string_lossy();
+    let mut name: &str = &file;
+    for suffix in [".gz", ".bz2", ".xz", ".zst", ".kmap", ".map"] {
+        name = name.strip_suffix(suffix).unwrap_or(name);
+    }
+    name.to_owned()
 }
 
 fn check_vermagic(kernel: &Kernel, closure: &Closure) -> Result<(), PlanError> {

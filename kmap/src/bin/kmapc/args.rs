@@ -2,22 +2,48 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
-use kmap::Mode;
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use kmap::{Mode, Options, SearchPath, layout::Shape};
 
 /// Compile Linux console keymaps into the binary format that busybox loadkmap reads
 #[derive(Debug, Parser)]
-#[command(name = "kmapc", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(
+    name = "kmapc",
+    version,
+    after_help = EXAMPLES,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Args {
-    /// A keymap file, plain or compressed; or a keymap's name, such as `es`; or `-` for standard input
-    #[arg(value_name = "KEYMAP", required = true)]
-    pub(crate) inputs: Vec<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
 
-    /// Write to FILE, `-` for standard output [default: NAME.bmap in the current directory; standard output where the
-    /// keymap comes from standard input]
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) compile: Compile,
+}
 
+/// What else can be done with keymaps.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Report every problem of many keymaps, and sum them up
+    Check(Check),
+    /// Turn a binary keymap into text that compiles back to the same bytes
+    Decompile(Decompile),
+    /// Show which keys differ between two keymaps
+    Diff(Diff),
+    /// Draw the layout
+    Show(Show),
+    /// Say which keys type a text
+    Type(Type),
+    /// Make a keymap of an XKB layout, the ones that graphical programs use
+    Xkb(Xkb),
+}
+
+/// How keymaps are found and read.
+#[derive(Clone, Debug, Group)]
+pub(crate) struct Reading {
     /// Characters are Unicode, as `loadkeys -u`
     #[arg(short, long, conflicts_with = "eight_bit")]
     pub(crate) unicode: bool,
@@ -26,9 +52,64 @@ pub(crate) struct Args {
     #[arg(short = '8', long)]
     pub(crate) eight_bit: bool,
 
-    /// The byte order of the machine that will load the keymap
+    /// The byte order of binary keymaps: that of the machine that loads them
     #[arg(long, value_enum, default_value_t = Endian::Little)]
     pub(crate) endian: Endian,
+
+    /// Look for keymaps by name in DIR, with as many levels of directories as stars follow (`maps**`); may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) search_path: Vec<PathBuf>,
+
+    /// Let keys that the kernel cannot have do nothing, with a warning, instead of failing the keymap
+    #[arg(long)]
+    pub(crate) skip_unsupported: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Compile {
+    /// A keymap file, plain or compressed; or a keymap's name, such as `es`; or `-` for standard input
+    #[arg(value_name = "KEYMAP", required = true)]
+    pub(crate) inputs: Vec<PathBuf>,
+
+    /// Write to FILE, `-` for standard output [default: NAME.bmap in the current directory; standard output where the
+    /// keymap comes from standard input]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Write NAME.bmap into DIR
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+
+    /// Compile all KEYMAPs into one, each going on where the one before ended, as loadkeys does
+    #[arg(long)]
+    pub(crate) merge: bool,
+
+    /// Leave out the tables that no modifier key of the keymap leads to
+    #[arg(long)]
+    pub(crate) prune: bool,
+
+    /// Write C source instead, as `loadkeys --mktable` does [to standard output by default]
+    #[arg(long, conflicts_with_all = ["prune", "companion"])]
+    pub(crate) mktable: bool,
+
+    /// Also write NAME.companion: the strings and compose rules, which the binary format cannot carry, as a keymap text
+    #[arg(long)]
+    pub(crate) companion: bool,
+
+    /// Only print the files that are read, one a line
+    #[arg(long)]
+    pub(crate) deps: bool,
+
+    /// Also write to FILE what each output is made of, as rules for make
+    #[arg(long, value_name = "FILE", conflicts_with = "deps")]
+    pub(crate) depfile: Option<PathBuf>,
+
+    /// Print what was done and every problem as JSON, on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
 
     /// Print errors only, no warnings and notes
     #[arg(short, long, conflicts_with = "verbose")]
@@ -37,6 +118,119 @@ pub(crate) struct Args {
     /// Print what was read and what was written
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Check {
+    /// Keymap files or names
+    #[arg(value_name = "KEYMAP", required = true)]
+    pub(crate) inputs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+
+    /// Print every problem as JSON, on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print the summary only
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Decompile {
+    /// A binary keymap, or any other, which is compiled first
+    #[arg(value_name = "KEYMAP")]
+    pub(crate) input: PathBuf,
+
+    /// Write to FILE [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Diff {
+    /// The keymap as it is: text or binary
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+
+    /// The keymap to compare it with
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Show {
+    /// A keymap, text or binary
+    #[arg(value_name = "KEYMAP")]
+    pub(crate) input: PathBuf,
+
+    /// The keyboard's shape
+    #[arg(long, value_enum, default_value_t = Form::Iso)]
+    pub(crate) shape: Form,
+
+    /// Write an SVG picture to FILE, `-` for standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "html")]
+    pub(crate) svg: Option<PathBuf>,
+
+    /// Write a page with the picture to FILE, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Type {
+    /// A keymap, text or binary
+    #[arg(value_name = "KEYMAP")]
+    pub(crate) input: PathBuf,
+
+    /// What is to be typed
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: String,
+
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Xkb {
+    /// A layout of xkb-data, such as `es`; or two, such as `us,ru`
+    #[arg(value_name = "LAYOUT")]
+    pub(crate) layout: String,
+
+    /// Its variant, such as `nodeadkeys`
+    #[arg(value_name = "VARIANT", default_value = "")]
+    pub(crate) variant: String,
+
+    /// The keyboard's model [default: pc105]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+
+    /// XKB options, such as `ctrl:nocaps`; several with commas between them
+    #[arg(long, value_name = "OPTIONS", value_delimiter = ',')]
+    pub(crate) options: Vec<String>,
+
+    /// Write to FILE, `-` for standard output [default: LAYOUT-VARIANT.bmap in the current directory]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Write the keymap's text instead, to standard output by default
+    #[arg(long)]
+    pub(crate) text: bool,
+
+    /// The byte order of the machine that will load the keymap
+    #[arg(long, value_enum, default_value_t = Endian::Little)]
+    pub(crate) endian: Endian,
 }
 
 /// `--endian`.
@@ -50,6 +244,17 @@ pub(crate) enum Endian {
     Native,
 }
 
+/// `--shape`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Form {
+    /// Europe
+    Iso,
+    /// The United States
+    Ansi,
+    /// Japan
+    Jis,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   kmapc es                     find the Spanish keymap, write es.bmap
@@ -57,19 +262,40 @@ Examples:
   kmapc es us de-latin1        write es.bmap, us.bmap and de-latin1.bmap
   kmapc -u ro -o /tmp/ro.bmap  for a console in Unicode mode
   kmapc - < my.map | loadkmap  load it at once, in busybox
+  kmapc show es                what is on the keys
+  kmapc type es 'contraseña'   can I type my passphrase with this keymap, and how
 
 Names are searched under /usr/share/keymaps and its like; LOADKEYS_KEYMAP_PATH names another
 directory, and LOADKEYS_INCLUDE_PATH where included files are. NAME.bmap is made of the
-keymap's file name. Nothing is written unless every keymap is free of errors.
+keymap's file name. Nothing is written unless every keymap is free of errors. A file that is
+named as one of the commands is reached by its path: kmapc ./show.
 
-Exit codes: 0 done, 1 a keymap has errors, 2 wrong usage, 3 the machine is at fault.";
+Exit codes: 0 done, 1 a keymap has errors, 2 wrong usage, 3 the machine is at fault.
+kmapc diff: 0 the same, 1 keys differ, 2 a keymap has errors. kmapc type: 1 also where a
+character cannot be typed.";
 
-impl Args {
+impl Reading {
     pub(crate) fn mode(&self) -> Mode {
         match (self.unicode, self.eight_bit) {
             (true, _) => Mode::Unicode,
             (_, true) => Mode::EightBit,
             _ => Mode::Automatic,
+        }
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            mode: self.mode(),
+            skip_unsupported: self.skip_unsupported,
+            lints: false,
+        }
+    }
+
+    pub(crate) fn search(&self) -> SearchPath {
+        let search = SearchPath::from_env();
+        match self.search_path.is_empty() {
+            true => search,
+            false => search.with_keymaps(&self.search_path),
         }
     }
 }
@@ -81,6 +307,16 @@ impl From<Endian> for kmap::Endian {
             Endian::Big => kmap::Endian::Big,
             Endian::Native if cfg!(target_endian = "big") => kmap::Endian::Big,
             Endian::Native => kmap::Endian::Little,
+        }
+    }
+}
+
+impl From<Form> for Shape {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Iso => Shape::Iso,
+            Form::Ansi => Shape::Ansi,
+            Form::Jis => Shape::Jis,
         }
     }
 }

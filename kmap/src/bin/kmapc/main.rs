@@ -1,12 +1,28 @@
-//! `kmapc`: compiles console keymaps. The work is done by the library `kmap`.
+//! `kmapc`: compiles console keymaps, and shows, compares and checks them. The work is done by the library `kmap`.
 
 mod args;
+mod check;
+mod input;
+mod json;
+mod output;
 mod run;
+mod view;
+mod xkb;
 
 use std::process::ExitCode;
 
+use args::Command;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    cli::finish(run::run(&args::Args::parse()))
+    let args = args::Args::parse();
+    cli::finish(match &args.command {
+        None => run::run(&args.compile),
+        Some(Command::Check(args)) => check::run(args),
+        Some(Command::Decompile(args)) => view::decompile(args),
+        Some(Command::Diff(args)) => view::diff(args),
+        Some(Command::Show(args)) => view::show(args),
+        Some(Command::Type(args)) => view::type_text(args),
+        Some(Command::Xkb(args)) => xkb::run(args),
+    })
 }

@@ -1,101 +1,174 @@
-//! What the command does: compile everything, say what is to be said, and only then write.
+//! Compiling: all keymaps first, then what is to be said of them, and only then the writing.
 
 use std::ffi::OsStr;
-use std::io::{self, IsTerminal as _, Read as _};
-use std::os::unix::ffi::OsStrExt as _;
+use std::io::{self, IsTerminal as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use cli::{Failure, Fault};
-use kmap::{
-    Compiled, Diagnostic, DiagnosticKind, FileSource, Mode, Report, SearchPath, Severity,
-    SourceText,
-};
+use kmap::{Compiled, FileSource, Mode, Report, emit};
+use rayon::prelude::*;
+use serde_json::{Value, json};
 
-use crate::args::Args;
+use crate::args::Compile;
+use crate::input::{self, is_standard_input};
+use crate::{json as data, output};
 
-/// As much is read from standard input, and as much may come out of it.
-const INPUT_LIMIT: u64 = 16 << 20;
-
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let outputs = outputs(args)?;
-    let search = SearchPath::from_env();
-    let mut done = Vec::new();
-    let mut faults = Vec::new();
-    for input in &args.inputs {
-        match compile(input, &search, args.mode()) {
-            Ok(compiled) => done.push(compiled),
-            // `main` prints one failure; of several keymaps, each may have its own.
-            Err(failure) if args.inputs.len() == 1 => return Err(failure),
-            Err(failure) => {
-                eprintln!("error: {}", failure.message().unwrap_or_default());
-                faults.push(failure.fault());
-            }
-        }
-    }
-    if let Some(&fault) = faults
-        .iter()
-        .find(|&&fault| fault == Fault::Machine)
-        .or(faults.first())
-    {
-        return Err(Failure::reported(fault));
-    }
-    for (compiled, output) in done.iter().zip(&outputs) {
-        write(args, compiled, output)?;
-    }
-    Ok(())
+/// One result: what it is made of, and where it goes.
+struct Job<'a> {
+    inputs: Vec<&'a Path>,
+    target: Target,
 }
 
-enum Output {
+#[derive(Clone, PartialEq, Eq)]
+enum Target {
     Standard,
     File(PathBuf),
 }
 
+pub(crate) fn run(args: &Compile) -> Result<(), Failure> {
+    let jobs = jobs(args)?;
+    let results = compile_all(args, &jobs);
+    if args.json {
+        return finish_json(args, &jobs, results);
+    }
+    let done = all_or_errors(results)?;
+    if args.deps {
+        return print_inputs(&done);
+    }
+    if !args.quiet {
+        let warnings = done.iter().flat_map(|compiled| &compiled.warnings);
+        warnings.for_each(input::show);
+    }
+    write(args, &jobs, &done)
+}
+
+fn compile_all(args: &Compile, jobs: &[Job<'_>]) -> Vec<Result<Compiled, Report>> {
+    let source = FileSource::new(args.reading.search()).with_cache();
+    let compile = |job: &Job<'_>| {
+        let options = args.reading.options();
+        let mut compiled = input::compile(&mut source.clone(), &job.inputs, &options)?;
+        if args.prune {
+            compiled.keymap.prune();
+        }
+        Ok(compiled)
+    };
+    match jobs.len() {
+        1 => jobs.iter().map(compile).collect(),
+        _ => jobs.par_iter().map(compile).collect(),
+    }
+}
+
+/// The keymaps, or the errors of all that have any.
+fn all_or_errors(mut results: Vec<Result<Compiled, Report>>) -> Result<Vec<Compiled>, Failure> {
+    // `main` prints one failure; of several keymaps, each may have its own.
+    if results.len() == 1 {
+        let only = results.pop().into_iter();
+        return only
+            .map(|result| result.map_err(|report| input::failure(&report)))
+            .collect();
+    }
+    let mut done = Vec::new();
+    let mut fault = None;
+    for result in results {
+        match result {
+            Ok(compiled) => done.push(compiled),
+            Err(report) => {
+                let failure = input::failure(&report);
+                eprintln!("error: {}", failure.message().unwrap_or_default());
+                fault = worse(fault, failure.fault());
+            }
+        }
+    }
+    match fault {
+        Some(fault) => Err(Failure::reported(fault)),
+        None => Ok(done),
+    }
+}
+
+/// A fault of the machine counts more than one of the input.
+fn worse(before: Option<Fault>, fault: Fault) -> Option<Fault> {
+    match before {
+        Some(Fault::Machine) => before,
+        _ => Some(fault),
+    }
+}
+
 /// Where each keymap goes. Two of them never go to the same file.
-fn outputs(args: &Args) -> Result<Vec<Output>, Failure> {
-    if args.output.is_some() && args.inputs.len() > 1 {
+fn jobs(args: &Compile) -> Result<Vec<Job<'_>>, Failure> {
+    let inputs = args.inputs.iter().map(PathBuf::as_path);
+    let groups: Vec<Vec<&Path>> = match args.merge {
+        true => vec![inputs.collect()],
+        false => inputs.map(|input| vec![input]).collect(),
+    };
+    if args.output.is_some() && groups.len() > 1 {
         return Err(Failure::usage(
-            "--output takes one keymap only; without it, each gets a file of its own",
+            "--output takes one keymap only; without it, each gets a file of its own, and `--merge` makes one of all",
         ));
     }
-    let mut outputs: Vec<Output> = Vec::new();
-    for input in &args.inputs {
-        let output = match &args.output {
-            Some(path) if path.as_os_str() == "-" => Output::Standard,
-            Some(path) => Output::File(path.clone()),
-            None if is_standard_input(input) => Output::Standard,
-            None => Output::File(default_output(input)?),
-        };
-        let taken = outputs.iter().any(|other| match (other, &output) {
-            (Output::File(other), Output::File(path)) => other == path,
-            (Output::Standard, Output::Standard) => true,
-            _ => false,
-        });
-        if taken {
-            let input = input.display();
+    let mut jobs: Vec<Job<'_>> = Vec::new();
+    for inputs in groups {
+        let target = target(args, &inputs)?;
+        if !args.deps && jobs.iter().any(|job| job.target == target) {
+            let input = inputs.first().map(|input| input.display().to_string());
             return Err(Failure::usage(format_args!(
-                "`{input}` would be written over another keymap's output"
+                "`{}` would be written over another keymap's output",
+                input.unwrap_or_default()
             )));
         }
-        outputs.push(output);
+        jobs.push(Job { inputs, target });
     }
-    if outputs
-        .iter()
-        .any(|output| matches!(output, Output::Standard))
-        && io::stdout().is_terminal()
-    {
+    let is_standard = jobs.iter().any(|job| job.target == Target::Standard);
+    if is_standard && !args.deps {
+        check_standard_output(args)?;
+    }
+    Ok(jobs)
+}
+
+fn check_standard_output(args: &Compile) -> Result<(), Failure> {
+    if args.json {
+        return Err(Failure::usage(
+            "--json is for standard output too; name a file with `-o FILE`",
+        ));
+    }
+    if args.companion {
+        return Err(Failure::usage(
+            "--companion writes a file beside the keymap; name that with `-o FILE`",
+        ));
+    }
+    if io::stdout().is_terminal() && !args.mktable {
         return Err(Failure::usage(
             "a binary keymap is nothing for a terminal; use `-o FILE` or a pipe",
         ));
     }
-    Ok(outputs)
+    Ok(())
 }
 
-fn is_standard_input(input: &Path) -> bool {
-    input.as_os_str() == "-"
+fn target(args: &Compile, inputs: &[&Path]) -> Result<Target, Failure> {
+    let named = |path: &Path| match is_standard_input(path) {
+        true => Target::Standard,
+        false => Target::File(path.to_owned()),
+    };
+    if let Some(path) = &args.output {
+        return Ok(named(path));
+    }
+    // loadkeys names a merged keymap after nothing; the last file has the last word, and is the most particular.
+    let Some(input) = inputs.last() else {
+        return Err(Failure::usage("no keymap is named"));
+    };
+    if is_standard_input(input) || (args.mktable && args.out_dir.is_none()) {
+        return Ok(Target::Standard);
+    }
+    let suffix = if args.mktable { ".c" } else { ".bmap" };
+    let name = default_output(input, suffix)?;
+    Ok(Target::File(match &args.out_dir {
+        Some(directory) => directory.join(name),
+        None => name,
+    }))
 }
 
 /// `es.kmap.gz`, `/a/es.map` and `es` all become `es.bmap`.
-fn default_output(input: &Path) -> Result<PathBuf, Failure> {
+fn default_output(input: &Path, suffix: &str) -> Result<PathBuf, Failure> {
     let Some(name) = input.file_name() else {
         return Err(Failure::input(format_args!(
             "`{}` is not the name of a keymap",
@@ -113,102 +186,156 @@ fn default_output(input: &Path) -> Result<PathBuf, Failure> {
         stem = found.filter(|stem| !stem.is_empty()).unwrap_or(stem);
     }
     let mut output = OsStr::from_bytes(stem).to_owned();
-    output.push(".bmap");
+    output.push(suffix);
     Ok(PathBuf::from(output))
 }
 
-fn compile(input: &Path, search: &SearchPath, mode: Mode) -> Result<Compiled, Failure> {
-    let result = if is_standard_input(input) {
-        kmap::compile_text(
-            &mut FileSource::new(search.clone()),
-            standard_input()?,
-            mode,
-        )
+fn print_inputs(done: &[Compiled]) -> Result<(), Failure> {
+    let mut paths: Vec<&PathBuf> = done.iter().flat_map(|compiled| &compiled.inputs).collect();
+    let mut seen = std::collections::HashSet::new();
+    paths.retain(|path| seen.insert(*path));
+    let lines: Vec<u8> = paths
+        .iter()
+        .flat_map(|path| [path.as_os_str().as_bytes(), b"\n"].concat())
+        .collect();
+    cli::print(&lines)
+}
+
+fn bytes(args: &Compile, compiled: &Compiled) -> Vec<u8> {
+    match args.mktable {
+        true => emit::c_source(&compiled.keymap).into_bytes(),
+        false => compiled.keymap.to_bkeymap(args.reading.endian.into()),
+    }
+}
+
+fn write(args: &Compile, jobs: &[Job<'_>], done: &[Compiled]) -> Result<(), Failure> {
+    let mut files = Vec::new();
+    let mut rules = Vec::new();
+    for (job, compiled) in jobs.iter().zip(done) {
+        let bytes = bytes(args, compiled);
+        if args.verbose {
+            explain(job, compiled, bytes.len());
+        }
+        match &job.target {
+            Target::Standard => cli::print(&bytes)?,
+            Target::File(path) => {
+                rules.extend(rule(path, &compiled.inputs));
+                let companion = match args.companion {
+                    true => emit::companion(&compiled.keymap),
+                    false => None,
+                };
+                files.extend(companion.map(|text| (path.with_extension("companion"), text)));
+                files.push((path.clone(), bytes));
+            }
+        }
+    }
+    if let Some(path) = &args.depfile {
+        files.push((path.clone(), rules));
+    }
+    output::write(&files)
+}
+
+/// `OUTPUT: INPUT…`, as `cc -MD` writes it.
+fn rule(output: &Path, inputs: &[PathBuf]) -> Vec<u8> {
+    let mut line = escaped(output);
+    line.push(b':');
+    for input in inputs {
+        line.push(b' ');
+        line.extend(escaped(input));
+    }
+    line.push(b'\n');
+    line
+}
+
+/// A path as make reads it. A line feed cannot be written there at all.
+fn escaped(path: &Path) -> Vec<u8> {
+    let mut out = Vec::new();
+    for byte in path.as_os_str().to_owned().into_vec() {
+        match byte {
+            b' ' | b'\t' | b'#' | b':' | b'\\' => out.push(b'\\'),
+            b'$' => out.push(b'$'),
+            _ => {}
+        }
+        out.push(if byte == b'\n' { b'?' } else { byte });
+    }
+    out
+}
+
+fn mode(compiled: &Compiled) -> &'static str {
+    if compiled.mode == Mode::Unicode {
+        "Unicode"
     } else {
-        kmap::compile_named(input, search, mode)
-    };
-    result.map_err(|report| match report.is_machine_fault() {
-        true => Failure::machine(report),
-        false => Failure::input(explain(&report)),
-    })
+        "8-bit"
+    }
 }
 
-/// The report, and a hint where the file is not a keymap's text at all.
-fn explain(report: &Report) -> String {
-    let is_binary = report.errors().first().is_some_and(|error| {
-        matches!(&error.kind, DiagnosticKind::UnknownWord { word, .. } if word.starts_with("bkeymap"))
+fn explain(job: &Job<'_>, compiled: &Compiled, length: usize) {
+    let target = match &job.target {
+        Target::Standard => "standard output".to_owned(),
+        Target::File(path) => path.display().to_string(),
+    };
+    let inputs: Vec<String> = compiled
+        .inputs
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let tables = compiled.keymap.tables().len();
+    eprintln!("read {}", inputs.join(", "));
+    eprintln!(
+        "wrote {target}: {}, {tables} tables, {length} bytes",
+        mode(compiled)
+    );
+}
+
+/// Everything as one JSON document; nothing is written to files where a keymap has errors.
+fn finish_json(
+    args: &Compile,
+    jobs: &[Job<'_>],
+    results: Vec<Result<Compiled, Report>>,
+) -> Result<(), Failure> {
+    let mut entries = Vec::new();
+    let mut done = Vec::new();
+    let mut fault = None;
+    for (job, result) in jobs.iter().zip(results) {
+        let named: Vec<Value> = job.inputs.iter().map(|input| data::path(input)).collect();
+        entries.push(match result {
+            Ok(compiled) => {
+                let entry = entry(job, &compiled);
+                done.push(compiled);
+                json!({"keymaps": named, "result": entry.0, "diagnostics": entry.1})
+            }
+            Err(report) => {
+                fault = worse(fault, input::failure(&report).fault());
+                let errors: Vec<Value> = report.errors().iter().map(data::diagnostic).collect();
+                json!({"keymaps": named, "result": null, "diagnostics": errors})
+            }
+        });
+    }
+    cli::print(format!("{:#}\n", Value::from(entries)).as_bytes())?;
+    match fault {
+        Some(fault) => Err(Failure::reported(fault)),
+        None => write(args, jobs, &done),
+    }
+}
+
+fn entry(job: &Job<'_>, compiled: &Compiled) -> (Value, Vec<Value>) {
+    let output = match &job.target {
+        Target::Standard => Value::Null,
+        Target::File(path) => data::path(path),
+    };
+    let read: Vec<Value> = compiled
+        .inputs
+        .iter()
+        .map(|path| data::path(path))
+        .collect();
+    let result = json!({
+        "output": output,
+        "mode": mode(compiled),
+        "tables": compiled.keymap.tables().len(),
+        "inputs": read,
     });
-    match is_binary {
-        true => "this is a compiled keymap already; kmapc takes its source text".to_owned(),
-        false => report.to_string(),
-    }
-}
-
-fn standard_input() -> Result<SourceText, Failure> {
-    let mut bytes = Vec::new();
-    io::stdin()
-        .lock()
-        .take(INPUT_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Failure::machine(format_args!("cannot read standard input: {error}")))?;
-    if bytes.len() as u64 > INPUT_LIMIT {
-        return Err(Failure::input(format_args!(
-            "standard input holds more than {INPUT_LIMIT} bytes"
-        )));
-    }
-    let bytes = codec::decode(&bytes, INPUT_LIMIT)
-        .map_err(|error| Failure::input(format_args!("cannot read standard input: {error}")))?;
-    Ok(SourceText {
-        path: "<standard input>".into(),
-        bytes: bytes.into_owned(),
-    })
-}
-
-fn write(args: &Args, compiled: &Compiled, output: &Output) -> Result<(), Failure> {
-    if !args.quiet {
-        compiled.warnings.iter().for_each(show);
-    }
-    let bytes = compiled.keymap.to_bkeymap(args.endian.into());
-    let target = match output {
-        Output::Standard => {
-            cli::print(&bytes)?;
-            "standard output".to_owned()
-        }
-        Output::File(path) => {
-            cli::write_atomically(path, &bytes)?;
-            path.display().to_string()
-        }
-    };
-    if args.verbose {
-        let mode = if compiled.mode == Mode::Unicode {
-            "Unicode"
-        } else {
-            "8-bit"
-        };
-        let inputs: Vec<String> = compiled
-            .inputs
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        let tables = compiled.keymap.tables().len();
-        eprintln!("read {}", inputs.join(", "));
-        eprintln!(
-            "wrote {target}: {mode}, {tables} tables, {} bytes",
-            bytes.len()
-        );
-    }
-    Ok(())
-}
-
-fn show(diagnostic: &Diagnostic) {
-    match (diagnostic.severity(), &diagnostic.place) {
-        // The reason for Unicode mode is nothing to mend, so a line will do.
-        (Severity::Note, Some(place)) => {
-            let (path, line, column) = (place.path.display(), place.line, place.column);
-            eprintln!("note: {} ({path}:{line}:{column})", diagnostic.kind);
-        }
-        (Severity::Note, None) => eprintln!("note: {diagnostic}"),
-        (Severity::Warning, _) => eprintln!("warning: {diagnostic}"),
-        (Severity::Error, _) => eprintln!("error: {diagnostic}"),
-    }
+    (
+        result,
+        compiled.warnings.iter().map(data::diagnostic).collect(),
+    )
 }

@@ -5,7 +5,19 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use packager::kernel::{KernelChoice, KernelSource};
-use packager::qemu::UsbController;
+use packager::qemu::{Bus, Firmware, UsbController};
+
+use crate::cat::CatArgs;
+use crate::check::CheckArgs;
+use crate::diff::DiffArgs;
+use crate::extract::ExtractArgs;
+use crate::image::ImageArgs;
+use crate::pxe::PxeArgs;
+use crate::recipe::RecipeArgs;
+use crate::size::SizeArgs;
+use crate::uki::UkiArgs;
+use crate::why::WhyArgs;
+use crate::write::WriteArgs;
 
 /// Make a small Linux that boots: from a kernel, busybox and a keymap to an initramfs, without root.
 #[derive(Debug, Parser)]
@@ -22,7 +34,18 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Initramfs(InitramfsArgs),
+    Image(ImageArgs),
+    Uki(UkiArgs),
+    Init(InitArgs),
+    Pxe(PxeArgs),
+    Check(CheckArgs),
+    Write(WriteArgs),
     List(ListArgs),
+    Cat(CatArgs),
+    Extract(ExtractArgs),
+    Diff(DiffArgs),
+    Size(SizeArgs),
+    Why(WhyArgs),
     Boot(BootArgs),
 }
 
@@ -30,7 +53,7 @@ pub(crate) enum Command {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
-  packager initramfs -o simple.igz                       this machine's kernel; reads FAT-formatted USB sticks
+  packager initramfs -o simple.igz                       this machine's kernel; reads USB sticks
   packager initramfs --keymap es -o simple.igz           with a Spanish keyboard
   packager initramfs --modules nvme,ext4 -o root.izst    other modules, compressed with zstd
   packager initramfs --deb linux-image-6.1.0-56-amd64_6.1.192-2_amd64.deb -o simple.igz
@@ -41,37 +64,11 @@ pub(crate) struct InitramfsArgs {
     pub(crate) output: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) kernel: KernelArgs,
+    pub(crate) content: RecipeArgs,
 
-    /// Modules to load, with all that they need: names, aliases (fs-vfat) or modaliases
-    #[arg(
-        short,
-        long,
-        value_name = "NAME,…",
-        value_delimiter = ',',
-        default_value = "usb_storage,vfat,usbhid"
-    )]
-    pub(crate) modules: Vec<String>,
-
-    /// Leave out the modules that are only asked for while running (code pages, host controllers, disk drivers)
-    #[arg(long)]
-    pub(crate) no_runtime: bool,
-
-    /// The console's keymap: a name (es) or a file [default: the kernel's own, us]
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) keymap: Option<OsString>,
-
-    /// A statically linked busybox [default: looked for under --root, then on this machine]
+    /// Write the names of all inputs, as a rule for make and ninja
     #[arg(long, value_name = "FILE")]
-    pub(crate) busybox: Option<PathBuf>,
-
-    /// The compressor [default: by the output's suffix: .igz gzip, .ixz xz, .izst zstd, .ilz4 lz4, .cpio none; else gzip]
-    #[arg(long, value_name = "NAME", value_parser = packager::compression::Compression::NAMES)]
-    pub(crate) compress: Option<String>,
-
-    /// The compressor's level: gzip and xz 0-9, zstd 1-19, bzip2 1-9
-    #[arg(long, value_name = "N")]
-    pub(crate) level: Option<i32>,
+    pub(crate) depfile: Option<PathBuf>,
 
     /// Write nothing; print every file of the image with the reason why it is there
     #[arg(long)]
@@ -81,9 +78,17 @@ pub(crate) struct InitramfsArgs {
     #[arg(long, requires = "dry_run")]
     pub(crate) json: bool,
 
+    /// Write the image also if `packager check` says that it would not work
+    #[arg(long)]
+    pub(crate) no_check: bool,
+
     /// Print nothing but errors
     #[arg(short, long)]
     pub(crate) quiet: bool,
+
+    /// Print how long each phase took
+    #[arg(long)]
+    pub(crate) timings: bool,
 }
 
 /// Where the kernel comes from.
@@ -94,9 +99,9 @@ pub(crate) struct KernelArgs {
     #[arg(short, long, value_name = "VERSION|FILE")]
     kernel: Option<OsString>,
 
-    /// The root that holds boot/ and lib/modules/
-    #[arg(long, value_name = "DIR", default_value = "/")]
-    root: PathBuf,
+    /// The root that holds boot/ and lib/modules/ [default: /]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
 
     /// Take the kernel from a Debian package instead
     #[arg(long, value_name = "FILE", conflicts_with = "root")]
@@ -104,10 +109,18 @@ pub(crate) struct KernelArgs {
 }
 
 impl KernelArgs {
+    /// Where to look; this machine where nothing is said.
     pub(crate) fn source(&self) -> KernelSource {
-        match &self.deb {
-            Some(package) => KernelSource::Deb(package.clone()),
-            None => KernelSource::Root(self.root.clone()),
+        self.named_source()
+            .unwrap_or_else(|| KernelSource::Root("/".into()))
+    }
+
+    /// Where to look, if anything is said about it.
+    pub(crate) fn named_source(&self) -> Option<KernelSource> {
+        match (&self.deb, &self.root) {
+            (Some(package), _) => Some(KernelSource::Deb(package.clone())),
+            (None, Some(root)) => Some(KernelSource::Root(root.clone())),
+            (None, None) => None,
         }
     }
 
@@ -125,6 +138,14 @@ impl KernelArgs {
     }
 }
 
+/// Write a recipe to start from, with every key explained
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InitArgs {
+    /// The file to write; one that exists is not touched
+    #[arg(value_name = "FILE", default_value = "packager.toml")]
+    pub(crate) file: PathBuf,
+}
+
 /// List what is in an initramfs: every segment, whatever made and compressed it.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ListArgs {
@@ -136,13 +157,15 @@ pub(crate) struct ListArgs {
     pub(crate) names: bool,
 }
 
-/// Boot an initramfs in QEMU, on this terminal. Ctrl-A X ends it.
+/// Boot an initramfs or a disk image in QEMU, on this terminal. Ctrl-A X ends it.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
   packager boot simple.igz                      with the kernel whose modules are inside
   packager boot simple.igz --usb stick.img      with a USB stick plugged in
-  packager boot simple.igz --vnc :0             with the screen on VNC port 5900")]
+  packager boot simple.igz --vnc :0             with the screen on VNC port 5900
+  packager boot simple.img --vnc :0             a disk image, as a USB stick, by BIOS
+  packager boot simple.img --firmware uefi --bus ide")]
 pub(crate) struct BootArgs {
     /// The image
     pub(crate) image: PathBuf,
@@ -157,6 +180,14 @@ pub(crate) struct BootArgs {
     /// The USB host controller
     #[arg(long, value_name = "KIND", value_enum, default_value = "xhci")]
     pub(crate) controller: Controller,
+
+    /// What starts a disk image
+    #[arg(long, value_name = "KIND", value_enum, default_value = "bios")]
+    pub(crate) firmware: BootFirmware,
+
+    /// What a disk image is plugged into
+    #[arg(long, value_name = "KIND", value_enum, default_value = "usb")]
+    pub(crate) bus: BootBus,
 
     /// More words for the kernel's command line
     #[arg(long, value_name = "WORDS")]
@@ -191,6 +222,38 @@ impl From<Controller> for UsbController {
             Controller::Ehci => UsbController::Ehci,
             Controller::Uhci => UsbController::Uhci,
             Controller::Ohci => UsbController::Ohci,
+        }
+    }
+}
+
+/// The values of `--firmware`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum BootFirmware {
+    Bios,
+    Uefi,
+}
+
+impl From<BootFirmware> for Firmware {
+    fn from(firmware: BootFirmware) -> Self {
+        match firmware {
+            BootFirmware::Bios => Firmware::Bios,
+            BootFirmware::Uefi => Firmware::Uefi,
+        }
+    }
+}
+
+/// The values of `--bus`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum BootBus {
+    Usb,
+    Ide,
+}
+
+impl From<BootBus> for Bus {
+    fn from(bus: BootBus) -> Self {
+        match bus {
+            BootBus::Usb => Bus::Usb,
+            BootBus::Ide => Bus::Ide,
         }
     }
 }

@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use cli::Failure;
-use packager::compression::Compression;
-use packager::{Plan, Recipe};
+use packager::finding::Report;
+use packager::inspect::check::{Booted, check};
+use packager::timing::Timings;
+use packager::{Initramfs, Plan, Recipe};
 use serde_json::json;
 
 use crate::args::InitramfsArgs;
+use crate::progress::Progress;
 use crate::report;
 
 pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
@@ -20,86 +23,97 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
             output.join("simple.igz").display()
         )));
     }
-    let recipe = recipe(&args)?;
-    let plan = Plan::new(&recipe).map_err(report::plan)?;
+    let recipe = args.content.recipe(args.output.as_deref())?;
+    let progress = Progress::new("packing the initramfs");
+    let mut plan = Plan::new(&recipe).map_err(report::plan)?;
+    let mut timings = std::mem::take(&mut plan.timings);
+    if args.dry_run {
+        drop(progress);
+        tell(&args, &plan, &timings, None);
+        return print(&plan, args.json);
+    }
+    let image = Initramfs::new(&plan, &recipe, &mut timings).map_err(report::initramfs)?;
+    let report = timings.measure("check", || check_image(&image, &plan));
+    for finding in &report.findings {
+        eprintln!(
+            "{finding}\n  {}\n  way out: {}",
+            finding.code.explanation, finding.code.way_out
+        );
+    }
+    if !report.passes() && !args.no_check {
+        return Err(Failure::input(
+            "the image would not work, and is not written; --no-check writes it all the same",
+        ));
+    }
+    let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
+    timings.measure("writing", || cli::write_atomically(&output, &image.bytes))?;
+    drop(progress);
+    if let Some(path) = &args.depfile {
+        cli::write_atomically(
+            path,
+            depfile(&output, &plan, args.content.recipe.as_deref()).as_bytes(),
+        )?;
+    }
+    let summary = summary(&output, &plan, &image, &recipe);
+    tell(&args, &plan, &timings, Some(summary));
+    Ok(())
+}
+
+/// What `packager check` would say.
+fn check_image(image: &Initramfs, plan: &Plan) -> Report {
+    let kernel = Booted {
+        version: Some(&plan.version),
+        config: plan.config.as_ref(),
+    };
+    check(&image.bytes, kernel)
+}
+
+/// What people read, on stderr: notes, times, and the summary.
+fn tell(args: &InitramfsArgs, plan: &Plan, timings: &Timings, summary: Option<String>) {
     if !args.quiet {
         for note in &plan.notes {
             eprintln!("note: {note}");
         }
     }
-    if args.dry_run {
-        return print(&plan, args.json);
+    if args.timings {
+        for (phase, time) in timings.phases() {
+            eprintln!("{phase:>12}: {:8.2} ms", time.as_secs_f64() * 1e3);
+        }
     }
-    let output = args.output.unwrap_or_else(|| default_output(&plan));
-    let archive = plan.archive(recipe.mtime).map_err(Failure::input)?;
-    let unpacked = archive.len();
-    let image = recipe.compression.apply(archive).map_err(Failure::usage)?;
-    cli::write_atomically(&output, &image)?;
-    if !args.quiet {
-        eprintln!(
-            "{}",
-            summary(&output, &plan, image.len(), unpacked, &recipe)
-        );
+    if let Some(summary) = summary
+        && !args.quiet
+    {
+        eprintln!("{summary}");
     }
-    Ok(())
 }
 
-fn recipe(args: &InitramfsArgs) -> Result<Recipe, Failure> {
-    Ok(Recipe {
-        kernel: args.kernel.source(),
-        choice: args.kernel.choice(),
-        busybox: args.busybox.clone(),
-        keymap: args.keymap.clone(),
-        modules: args
-            .modules
-            .iter()
-            .filter(|name| !name.is_empty())
-            .cloned()
-            .collect(),
-        runtime: !args.no_runtime,
-        compression: compression(args)?,
-        mtime: source_date_epoch()?,
-    })
-}
-
-/// `--compress`, else what the output's suffix says, else gzip.
-fn compression(args: &InitramfsArgs) -> Result<Compression, Failure> {
-    let named = args.compress.as_deref().and_then(Compression::by_name);
-    let suffix = args.output.as_deref().and_then(Compression::by_suffix);
-    let compression = Compression {
-        format: named.or(suffix).unwrap_or(Compression::default().format),
-        level: args.level,
+/// The rule that make(1) and ninja read: `OUTPUT: INPUT…`, blanks and `$`, `#` and `\` escaped.
+fn depfile(output: &Path, plan: &Plan, recipe_file: Option<&Path>) -> String {
+    let escape = |path: &Path| {
+        path.to_string_lossy()
+            .replace('\\', "\\\\")
+            .replace(' ', "\\ ")
+            .replace('#', "\\#")
+            .replace('$', "$$")
     };
-    // Try the level on nothing, so that a wrong one is told before any work is done.
-    compression.apply(Vec::new()).map_err(Failure::usage)?;
-    Ok(compression)
-}
-
-/// The one clock (<https://reproducible-builds.org/specs/source-date-epoch/>); 0 where it is not set.
-fn source_date_epoch() -> Result<u32, Failure> {
-    match std::env::var("SOURCE_DATE_EPOCH") {
-        Err(_) => Ok(0),
-        Ok(text) => text.parse().map_err(|_| {
-            Failure::usage(format_args!(
-                "SOURCE_DATE_EPOCH is `{text}`; it must be seconds since 1970, from 0 to 4294967295"
-            ))
-        }),
-    }
+    let inputs = plan.inputs.iter().map(PathBuf::as_path).chain(recipe_file);
+    let lines: Vec<_> = inputs.map(|path| format!("  {}", escape(path))).collect();
+    format!("{}: \\\n{}\n", escape(output), lines.join(" \\\n"))
 }
 
 fn default_output(plan: &Plan) -> PathBuf {
     format!("initramfs-{}.igz", plan.version).into()
 }
 
-fn summary(output: &Path, plan: &Plan, packed: usize, unpacked: usize, recipe: &Recipe) -> String {
+fn summary(output: &Path, plan: &Plan, image: &Initramfs, recipe: &Recipe) -> String {
     let format = match recipe.compression.format {
-        Some(format) => format!("{} {format}", report::size(packed)),
-        None => report::size(packed),
+        Some(format) => format!("{} {format}", report::size(image.bytes.len())),
+        None => report::size(image.bytes.len()),
     };
     format!(
         "{}: {format} ({} unpacked), {} files, {} modules of kernel {}",
         output.display(),
-        report::size(unpacked),
+        report::size(image.unpacked),
         plan.items().count(),
         plan.modules.len(),
         plan.version,
@@ -118,11 +132,11 @@ fn print(plan: &Plan, as_json: bool) -> Result<(), Failure> {
 fn plan_text(plan: &Plan) -> String {
     let mut out = String::new();
     for (path, item) in plan.items() {
-        let permissions = report::permissions(item.kind, item.permissions);
-        let name = report::name(path.as_bytes(), item.kind, &item.data);
+        let permissions = report::permissions(item.kind(), item.attributes.permissions);
+        let name = report::name(path.as_bytes(), item.kind(), &item.data);
         out += &format!(
             "{permissions} {:>8}  {name}  # {}\n",
-            report::extent(item.kind, item.data.len()),
+            report::extent(item.kind(), item.data.len()),
             item.reason
         );
     }
@@ -135,10 +149,10 @@ fn plan_json(plan: &Plan) -> String {
         .map(|(path, item)| {
             json!({
                 "path": format!("/{path}"),
-                "type": report::type_name(item.kind),
-                "mode": format!("{:04o}", item.permissions),
+                "type": report::type_name(item.kind()),
+                "mode": format!("{:04o}", item.attributes.permissions),
                 "size": item.data.len(),
-                "target": report::target(item.kind, &item.data),
+                "target": report::target(item.kind(), &item.data),
                 "reason": item.reason,
             })
         })

@@ -4,14 +4,11 @@ use cli::Failure;
 use packager::inspect::{self, Segment};
 
 use crate::args::ListArgs;
-use crate::report;
-
-/// Larger than any initramfs that a machine has the memory for.
-const IMAGE_LIMIT: u64 = 4 << 30;
+use crate::{input, report};
 
 pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
-    let image = codec::file::read(&args.image, IMAGE_LIMIT).map_err(report::read)?;
-    let at_fault = |error| Failure::input(format_args!("`{}`: {error}", args.image.display()));
+    let image = input::read(&args.image)?;
+    let at_fault = |error| input::at_fault(&args.image, error);
     let segments = inspect::segments(&image).map_err(at_fault)?;
     let mut out = Vec::new();
     let mut result = Ok(());

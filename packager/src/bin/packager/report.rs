@@ -2,12 +2,14 @@
 
 use cli::Failure;
 use codec::file::ReadError;
+use modtree::TreeError;
 use modtree::index::IndexError;
-use packager::PlanError;
 use packager::busybox::BusyboxError;
 use packager::cpio::Kind;
 use packager::kernel::{DebError, KernelError};
+use packager::libraries::LibraryError;
 use packager::qemu::QemuError;
+use packager::{InitramfsError, PlanError};
 
 pub(crate) fn plan(error: PlanError) -> Failure {
     match error {
@@ -17,7 +19,15 @@ pub(crate) fn plan(error: PlanError) -> Failure {
         PlanError::Busybox(BusyboxError::Read(error)) => read(error),
         PlanError::Closure(error) if !error.is_input() => Failure::machine(error),
         PlanError::Index(IndexError::Tree(error)) if !error.is_input() => Failure::machine(error),
+        PlanError::Library(LibraryError::Read(error)) => read(error),
         PlanError::Keymap(report) => keymap(&report),
+        error => Failure::input(error),
+    }
+}
+
+pub(crate) fn initramfs(error: InitramfsError) -> Failure {
+    match error {
+        InitramfsError::Read(error) => read(error),
         error => Failure::input(error),
     }
 }
@@ -27,6 +37,9 @@ pub(crate) fn kernel(error: KernelError) -> Failure {
         KernelError::Read(error) | KernelError::Deb(DebError::Read(error)) => read(error),
         KernelError::Deb(DebError::Write { .. }) => Failure::machine(error),
         KernelError::Tree(error) if !error.is_input() => Failure::machine(error),
+        KernelError::Tree(error @ TreeError::NoKernel { .. }) => Failure::input(format_args!(
+            "{error}; name the root of another system with --root, or a kernel's package with --deb"
+        )),
         error => Failure::input(error),
     }
 }

@@ -1,0 +1,347 @@
+//! Statements to tables: columns, modifiers, strings, compose rules.
+//!
+//! The order of statements matters in this language, so each is applied as it is read, and nothing is kept but the result.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::compile::{MOST_WARNINGS, Mode, Options};
+use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind};
+use crate::keymap::ComposeRule;
+use crate::keysym::{self, Code, FUNCTION, Resolver, Unresolved};
+use crate::syntax::{Maps, Operand, Span, Statement, Value};
+use crate::tables::{Conflict, Tables};
+use crate::texts::Texts;
+use crate::{KEYS, Keymap, lint, render, usual};
+
+/// The last map whose number is accepted. The kernel has 256; the others take their columns and are dropped.
+const LAST_MAP: u32 = 4095;
+/// The first code point that cannot be put on a key: its code would look like that of an ordinary keysym.
+const CODE_POINT_LIMIT: u32 = 0xf000;
+/// The first code that stands for a code point.
+const FIRST_UNICODE: u32 = 0x1000;
+
+/// Applies the statements of one keymap.
+pub(crate) struct Compiler {
+    options: Options,
+    resolver: Resolver,
+    tables: Tables,
+    strings: BTreeMap<u8, Vec<u8>>,
+    compose: Vec<ComposeRule>,
+    warnings: Vec<Diagnostic>,
+    /// For lints: where each key was last bound, with the map for lines that name one.
+    bound: HashMap<(u32, Option<u32>), Span>,
+    /// For lints: the first string or compose rule, and the last `keymaps` line.
+    first_extra: Option<Span>,
+    declared_at: Option<Span>,
+}
+
+type Applied<T = ()> = Result<T, Diagnostic>;
+
+impl Compiler {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            options: *options,
+            resolver: Resolver::new(options.mode == Mode::Unicode),
+            tables: Tables::default(),
+            strings: BTreeMap::new(),
+            compose: Vec::new(),
+            warnings: Vec::new(),
+            bound: HashMap::new(),
+            first_extra: None,
+            declared_at: None,
+        }
+    }
+
+    /// The keymap and the warnings, or the value that does not fit 16 bits.
+    pub(crate) fn finish(mut self, texts: &Texts) -> Applied<(Keymap, Vec<Diagnostic>)> {
+        let keymap = match std::mem::take(&mut self.tables).finish() {
+            Ok(keymap) => keymap,
+            Err((value, span)) => {
+                return Err(texts.diagnostic(Kind::ValueTooLarge { value }, span));
+            }
+        };
+        let strings = std::mem::take(&mut self.strings);
+        let compose = std::mem::take(&mut self.compose);
+        let keymap = keymap.with_extras(strings, compose, self.resolver.is_unicode());
+        if self.options.lints {
+            let places = [self.declared_at, self.first_extra];
+            let found = lint::keymap(&keymap, places, texts);
+            self.warnings.extend(found);
+        }
+        Ok((keymap, self.warnings))
+    }
+
+    pub(crate) fn statement(&mut self, statement: Statement, texts: &Texts) -> Applied {
+        match statement {
+            Statement::Charset { name, span } => match self.resolver.set_charset(&name) {
+                true => Ok(()),
+                false => Err(texts.diagnostic(
+                    Kind::UnknownCharset {
+                        name: render::word(&name),
+                    },
+                    span,
+                )),
+            },
+            Statement::AltIsMeta => {
+                self.tables.alt_is_meta();
+                Ok(())
+            }
+            Statement::Keymaps { ranges } => self.declare(&ranges, texts),
+            Statement::UsualStrings => {
+                self.strings.extend(usual::strings());
+                Ok(())
+            }
+            Statement::UsualCompose { charset: None } => {
+                self.usual_compose();
+                Ok(())
+            }
+            Statement::UsualCompose {
+                charset: Some((name, span)),
+            } => match &*name {
+                b"iso-8859-1" => {
+                    self.usual_compose();
+                    Ok(())
+                }
+                _ => Err(texts.diagnostic(
+                    Kind::UnknownComposeTable {
+                        name: render::word(&name),
+                    },
+                    span,
+                )),
+            },
+            Statement::FunctionString { symbol, text } => self.function_string(symbol, text, texts),
+            Statement::Compose { parts } => self.compose(&parts, texts),
+            Statement::Key {
+                maps,
+                keycode,
+                values,
+                span,
+            } => self.key(maps, keycode, &values, span, texts),
+        }
+    }
+
+    fn declare(&mut self, ranges: &[(u32, u32, Span)], texts: &Texts) -> Applied {
+        for &(first, last, span) in ranges {
+            if last > LAST_MAP && first <= last {
+                return Err(texts.diagnostic(Kind::MapTooLarge, span));
+            }
+            self.tables.declare(first, last);
+            self.declared_at = Some(span);
+        }
+        Ok(())
+    }
+
+    fn function_string(&mut self, symbol: Span, mut text: Vec<u8>, texts: &Texts) -> Applied {
+        let code = self.name(symbol, texts)?;
+        if code.kind() != FUNCTION {
+            let name = render::word(texts.bytes(symbol));
+            return Err(texts.diagnostic(Kind::NotFunctionKey { name }, symbol));
+        }
+        // The kernel's strings end at the first nul.
+        if let Some(end) = text.iter().position(|&byte| byte == 0) {
+            text.truncate(end);
+        }
+        self.strings.insert(code.value() as u8, text);
+        self.first_extra.get_or_insert(symbol);
+        Ok(())
+    }
+
+    fn usual_compose(&mut self) {
+        for rule in usual::compose() {
+            let [first, second, result] = rule.map(|byte| self.character(Code(byte)));
+            self.compose.push(ComposeRule {
+                first,
+                second,
+                result,
+            });
+        }
+    }
+
+    fn compose(&mut self, parts: &[Value; 3], texts: &Texts) -> Applied {
+        let mut values = [0; 3];
+        for (slot, value) in values.iter_mut().zip(parts) {
+            let result = match value.operand {
+                Operand::Character(byte) => Ok(self.character(Code(byte))),
+                Operand::CodePoint(code_point) if code_point >= CODE_POINT_LIMIT => {
+                    Err(texts.diagnostic(Kind::CodePointTooLarge { code_point }, value.span))
+                }
+                _ => match self.code(value, texts) {
+                    // No error here: loadkeys keeps a rule that nothing can trigger.
+                    Err(error) if matches!(error.kind, Kind::NotInCharset { .. }) => Ok(u32::MAX),
+                    result => result.map(|code| self.stored(code)),
+                },
+            };
+            *slot = match result {
+                Ok(value) => value,
+                Err(error) if self.options.skip_unsupported => {
+                    self.skip(error);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        let [first, second, result] = values;
+        self.compose.push(ComposeRule {
+            first,
+            second,
+            result,
+        });
+        self.first_extra.get_or_insert(parts[0].span);
+        Ok(())
+    }
+
+    /// A character as compose rules keep it; `u32::MAX` where the charset has no byte for it.
+    fn character(&self, code: Code) -> u32 {
+        let resolved = self.resolver.number(code);
+        resolved.map_or(u32::MAX, |code| self.stored(code))
+    }
+
+    fn stored(&self, code: Code) -> u32 {
+        match self.resolver.is_unicode() && code.0 >= FIRST_UNICODE {
+            true => code.0 ^ 0xf000,
+            false => code.0,
+        }
+    }
+
+    fn key(
+        &mut self,
+        maps: Maps,
+        keycode: u32,
+        values: &[Value],
+        span: Span,
+        texts: &Texts,
+    ) -> Applied {
+        let codes = values
+            .iter()
+            .map(|value| self.value(value, texts))
+            .collect::<Applied<Vec<(Code, Span)>>>()?;
+        let applied = match (maps, &*codes) {
+            (Maps::One(map), &[(code, span)]) => self.tables.bind_one(map, keycode, code, span),
+            _ => self.tables.bind_columns(keycode, &codes),
+        };
+        if self.options.lints {
+            self.note_binding(maps, keycode, span, texts);
+        }
+        if keycode as usize >= KEYS {
+            self.warn(Kind::KeycodeTooLarge { keycode }, span, texts);
+        }
+        applied.map_err(|conflict| match conflict {
+            Conflict::TooManyColumns {
+                columns,
+                maps,
+                numbers,
+            } => {
+                let extra = values.get(maps).map_or(span, |value| value.span);
+                texts.diagnostic(
+                    Kind::TooManyColumns {
+                        columns,
+                        maps,
+                        numbers,
+                    },
+                    extra,
+                )
+            }
+            Conflict::Undeclared { map } => texts.diagnostic(Kind::UndeclaredMap { map }, span),
+        })
+    }
+
+    /// What a column stands for; nothing, where it cannot be had and may be left out.
+    fn value(&mut self, value: &Value, texts: &Texts) -> Applied<(Code, Span)> {
+        match self.code(value, texts) {
+            Ok(code) => Ok((code, value.span)),
+            Err(error) if self.options.skip_unsupported => {
+                self.skip(error);
+                Ok((Code::VOID, value.span))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn code(&mut self, value: &Value, texts: &Texts) -> Applied<Code> {
+        let raw = match value.operand {
+            Operand::Number(number) if self.options.skip_unsupported && number > 0xffff => {
+                let kind = Kind::ValueTooLarge { value: number };
+                return Err(texts.diagnostic(kind, value.span));
+            }
+            Operand::Number(number) | Operand::Character(number) => Code(number),
+            Operand::CodePoint(code_point) if code_point >= CODE_POINT_LIMIT => {
+                return Err(texts.diagnostic(Kind::CodePointTooLarge { code_point }, value.span));
+            }
+            Operand::CodePoint(code_point) => Code::unicode(code_point),
+            Operand::Name => self.name(value.span, texts)?,
+        };
+        let resolved = match (value.letter, value.operand) {
+            (true, _) => self.resolver.letter(raw),
+            (false, Operand::Name) => Ok(raw),
+            (false, _) => self.resolver.number(raw),
+        };
+        resolved.map_err(|why| self.unresolved(why, value.span, texts))
+    }
+
+    fn skip(&mut self, error: Diagnostic) {
+        if self.warnings.len() < MOST_WARNINGS {
+            self.warnings.push(Diagnostic {
+                kind: Kind::Skipped(Box::new(error.kind)),
+                place: error.place,
+            });
+        }
+    }
+
+    /// Warns where a line makes an earlier one of the same file void.
+    fn note_binding(&mut self, maps: Maps, keycode: u32, span: Span, texts: &Texts) {
+        let map = match maps {
+            Maps::Columns => None,
+            Maps::One(map) => Some(map),
+        };
+        let before = self.bound.insert((keycode, map), span);
+        if let Some(before) = before.filter(|before| before.text == span.text) {
+            let line = texts.line(before);
+            self.warn(Kind::DefinedTwice { keycode, line }, span, texts);
+        }
+    }
+
+    fn name(&mut self, span: Span, texts: &Texts) -> Applied<Code> {
+        let name = texts.bytes(span);
+        let code = self
+            .resolver
+            .name(name)
+            .map_err(|why| self.unresolved(why, span, texts))?;
+        if code == Code(0) && name.starts_with(b"Meta_") {
+            self.warn(
+                Kind::MetaOfNothing {
+                    name: render::word(name),
+                },
+                span,
+                texts,
+            );
+        }
+        Ok(code)
+    }
+
+    fn unresolved(&self, why: Unresolved, span: Span, texts: &Texts) -> Diagnostic {
+        let kind = match why {
+            Unresolved::Name => unknown_keysym(texts.bytes(span), self.resolver.is_unicode()),
+            Unresolved::CodePoint { code_point, name } => Kind::NotInCharset {
+                code_point,
+                name,
+                charset: self.resolver.charset(),
+            },
+        };
+        texts.diagnostic(kind, span)
+    }
+
+    fn warn(&mut self, kind: Kind, span: Span, texts: &Texts) {
+        if self.warnings.len() < MOST_WARNINGS {
+            self.warnings.push(texts.diagnostic(kind, span));
+        }
+    }
+}
+
+fn unknown_keysym(name: &[u8], unicode_mode: bool) -> Kind {
+    let unicode = !unicode_mode && keysym::known_in_unicode(name);
+    Kind::UnknownKeysym {
+        name: render::word(name),
+        suggestion: if unicode { None } else { keysym::suggest(name) },
+        unicode,
+    }
+}

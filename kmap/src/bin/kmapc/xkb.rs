@@ -1,0 +1,57 @@
+//! `kmapc xkb`: an XKB layout as a binary keymap or as keymap text.
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+
+use cli::Failure;
+use kmap::emit;
+use kmap::xkb::{Layout, XkbError, convert};
+
+use crate::args::Xkb;
+use crate::{input, output};
+
+pub(crate) fn run(args: &Xkb) -> Result<(), Failure> {
+    let layout = Layout {
+        layout: args.layout.clone(),
+        variant: args.variant.clone(),
+        model: args.model.clone(),
+        options: args.options.clone(),
+    };
+    let mut converted = convert(&layout).map_err(|error| match error {
+        XkbError::NoData(_) => Failure::machine(error),
+        _ => Failure::input(error),
+    })?;
+    converted.keymap.prune();
+    if !converted.left_out.is_empty() {
+        let list: Vec<String> = converted
+            .left_out
+            .iter()
+            .map(|char| format!("U+{:04X}", u32::from(*char)))
+            .collect();
+        eprintln!(
+            "warning: left out, because the console cannot have them on a key: {}",
+            list.join(", ")
+        );
+    }
+    let bytes = match args.text {
+        true => emit::text(&converted.keymap)
+            .map_err(Failure::input)?
+            .into_bytes(),
+        false => converted.keymap.to_bkeymap(args.endian.into()),
+    };
+    match &args.output {
+        Some(path) if !input::is_standard_input(path) => output::write(&[(path.clone(), bytes)]),
+        None if !args.text => output::write(&[(default_output(args), bytes)]),
+        _ if !args.text && io::stdout().is_terminal() => Err(Failure::usage(
+            "a binary keymap is nothing for a terminal; use `-o FILE` or a pipe",
+        )),
+        _ => cli::print(&bytes),
+    }
+}
+
+/// `us,ru` and its like become `us-ru.bmap`.
+fn default_output(args: &Xkb) -> PathBuf {
+    let parts = args.layout.split(',').chain(args.variant.split(','));
+    let name: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    PathBuf::from(name.join("-") + ".bmap")
+}

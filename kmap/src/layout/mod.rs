@@ -1,0 +1,266 @@
+//! Keyboards as pictures: where keys are, what is printed on them, and how that is drawn.
+
+mod label;
+mod svg;
+mod terminal;
+
+pub use svg::{html, svg};
+pub use terminal::terminal;
+
+use crate::Keymap;
+
+/// The shape of a keyboard's main block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// Europe: a tall Enter, and a key between the left Shift and Z.
+    #[default]
+    Iso,
+    /// The United States: a wide Enter, and a wide left Shift.
+    Ansi,
+    /// Japan: a tall Enter, and keys beside the right Shift, Backspace and the space bar.
+    Jis,
+}
+
+/// A key's place. Widths are quarters of an ordinary key; a row has 60 of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    keycode: u8,
+    x: usize,
+    row: usize,
+    width: usize,
+    /// The lower part of the tall Enter: nothing is printed on it, and no line is above it.
+    continues: bool,
+}
+
+/// How wide a keyboard is, in quarters of a key.
+const WIDTH: usize = 60;
+/// How many rows it has.
+const ROWS: usize = 5;
+
+type Row = &'static [(u8, usize)];
+
+const NUMBERS: Row = &[
+    (41, 4),
+    (2, 4),
+    (3, 4),
+    (4, 4),
+    (5, 4),
+    (6, 4),
+    (7, 4),
+    (8, 4),
+    (9, 4),
+    (10, 4),
+    (11, 4),
+    (12, 4),
+    (13, 4),
+    (14, 8),
+];
+const NUMBERS_JIS: Row = &[
+    (41, 4),
+    (2, 4),
+    (3, 4),
+    (4, 4),
+    (5, 4),
+    (6, 4),
+    (7, 4),
+    (8, 4),
+    (9, 4),
+    (10, 4),
+    (11, 4),
+    (12, 4),
+    (13, 4),
+    (124, 4),
+    (14, 4),
+];
+const UPPER: Row = &[
+    (15, 6),
+    (16, 4),
+    (17, 4),
+    (18, 4),
+    (19, 4),
+    (20, 4),
+    (21, 4),
+    (22, 4),
+    (23, 4),
+    (24, 4),
+    (25, 4),
+    (26, 4),
+    (27, 4),
+    (28, 6),
+];
+const UPPER_ANSI: Row = &[
+    (15, 6),
+    (16, 4),
+    (17, 4),
+    (18, 4),
+    (19, 4),
+    (20, 4),
+    (21, 4),
+    (22, 4),
+    (23, 4),
+    (24, 4),
+    (25, 4),
+    (26, 4),
+    (27, 4),
+    (43, 6),
+];
+const HOME: Row = &[
+    (58, 7),
+    (30, 4),
+    (31, 4),
+    (32, 4),
+    (33, 4),
+    (34, 4),
+    (35, 4),
+    (36, 4),
+    (37, 4),
+    (38, 4),
+    (39, 4),
+    (40, 4),
+    (43, 4),
+    (28, 5),
+];
+const HOME_ANSI: Row = &[
+    (58, 7),
+    (30, 4),
+    (31, 4),
+    (32, 4),
+    (33, 4),
+    (34, 4),
+    (35, 4),
+    (36, 4),
+    (37, 4),
+    (38, 4),
+    (39, 4),
+    (40, 4),
+    (28, 9),
+];
+const LOWER: Row = &[
+    (42, 5),
+    (86, 4),
+    (44, 4),
+    (45, 4),
+    (46, 4),
+    (47, 4),
+    (48, 4),
+    (49, 4),
+    (50, 4),
+    (51, 4),
+    (52, 4),
+    (53, 4),
+    (54, 11),
+];
+const LOWER_ANSI: Row = &[
+    (42, 9),
+    (44, 4),
+    (45, 4),
+    (46, 4),
+    (47, 4),
+    (48, 4),
+    (49, 4),
+    (50, 4),
+    (51, 4),
+    (52, 4),
+    (53, 4),
+    (54, 11),
+];
+const LOWER_JIS: Row = &[
+    (42, 9),
+    (44, 4),
+    (45, 4),
+    (46, 4),
+    (47, 4),
+    (48, 4),
+    (49, 4),
+    (50, 4),
+    (51, 4),
+    (52, 4),
+    (53, 4),
+    (89, 4),
+    (54, 7),
+];
+const SPACE: Row = &[
+    (29, 5),
+    (125, 5),
+    (56, 5),
+    (57, 25),
+    (100, 5),
+    (126, 5),
+    (127, 5),
+    (97, 5),
+];
+const SPACE_JIS: Row = &[
+    (29, 5),
+    (125, 5),
+    (56, 5),
+    (94, 5),
+    (57, 15),
+    (92, 5),
+    (93, 5),
+    (100, 5),
+    (127, 5),
+    (97, 5),
+];
+
+impl Shape {
+    fn rows(self) -> [Row; ROWS] {
+        match self {
+            Shape::Iso => [NUMBERS, UPPER, HOME, LOWER, SPACE],
+            Shape::Ansi => [NUMBERS, UPPER_ANSI, HOME_ANSI, LOWER_ANSI, SPACE],
+            Shape::Jis => [NUMBERS_JIS, UPPER, HOME, LOWER_JIS, SPACE_JIS],
+        }
+    }
+
+    fn keys(self) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for (row, list) in self.rows().into_iter().enumerate() {
+            let mut x = 0;
+            for &(keycode, width) in list {
+                let continues = keycode == 28 && row == 2 && self != Shape::Ansi;
+                keys.push(Key {
+                    keycode,
+                    x,
+                    row,
+                    width,
+                    continues,
+                });
+                x += width;
+            }
+        }
+        keys
+    }
+}
+
+/// What four levels of a key give: plain, Shift, AltGr, Shift with AltGr.
+const LEVELS: [u8; 4] = [0, 1, 2, 3];
+/// The weight of AltGr in a table's number.
+const ALTGR: u8 = 2;
+
+/// The labels of a key; nothing where AltGr changes nothing.
+fn legends(keymap: &Keymap, keycode: u8) -> [label::Label; 4] {
+    let keysym = |map| keymap.get(map, keycode);
+    LEVELS.map(
+        |map| match map >= ALTGR && keysym(map) == keysym(map - ALTGR) {
+            true => label::Label::default(),
+            false => keysym(map).map_or_else(label::Label::default, label::Label::new),
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_as_wide_as_the_keyboard() {
+        for shape in [Shape::Iso, Shape::Ansi, Shape::Jis] {
+            for row in shape.rows() {
+                assert_eq!(
+                    row.iter().map(|(_, width)| width).sum::<usize>(),
+                    WIDTH,
+                    "{shape:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Which tables a person at the keyboard can get to.
+//!
+//! The kernel keeps the modifiers that are held (KT_SHIFT), locked (KT_LOCK) or set for one key (KT_SLOCK); the table
+//! is the sum of their weights. A modifier counts only if a key gives it in a table that can itself be reached. Caps Lock
+//! exchanges Shift for a letter, so Shift can always be reached.
+
+use crate::keymap::{Keymap, NR_KEYS};
+
+const KT_SHIFT: u8 = 7;
+const KT_LOCK: u8 = 10;
+const KT_SLOCK: u8 = 12;
+/// The weight of Shift.
+const SHIFT: u8 = 1;
+/// CapsShift, which the kernel takes as Shift.
+const CAPSSHIFT: u8 = 8;
+
+impl Keymap {
+    /// The weights of the modifiers that the keymap's keys give, together; every table whose number has only bits of this
+    /// can be reached.
+    ///
+    /// ```
+    /// let text = b"keymaps 0-3,8\nkeycode 100 = AltGr\nkeycode 42 = Shift\n";
+    /// let keymap = kmap::compile(text, kmap::Mode::Automatic)?.keymap;
+    /// assert_eq!(keymap.reachable_modifiers(), 0b11);
+    /// # Ok::<(), kmap::Report>(())
+    /// ```
+    pub fn reachable_modifiers(&self) -> u8 {
+        let mut reachable = SHIFT;
+        loop {
+            let found = self
+                .tables()
+                .filter(|(map, _)| map & !reachable == 0)
+                .flat_map(|(_, table)| table.iter().take(NR_KEYS))
+                .filter_map(|keysym| modifier(keysym.kind(), keysym.value()))
+                .fold(reachable, |weights, weight| weights | weight);
+            if found == reachable {
+                return reachable;
+            }
+            reachable = found;
+        }
+    }
+
+    /// Whether some combination of the keymap's own modifier keys leads to a table.
+    pub fn is_reachable(&self, map: u8) -> bool {
+        map & !self.reachable_modifiers() == 0
+    }
+
+    /// Drops the tables that cannot be reached. Every key does the same as before, whatever is pressed.
+    ///
+    /// Returns the numbers of the dropped tables, in ascending order.
+    pub fn prune(&mut self) -> Vec<u8> {
+        let reachable = self.reachable_modifiers();
+        let numbers = self.tables().map(|(map, _)| map);
+        let dropped = numbers.filter(|map| map & !reachable != 0).collect();
+        self.retain(|map| map & !reachable == 0);
+        dropped
+    }
+}
+
+/// The weight of the modifier that a key gives, if it is a modifier key.
+fn modifier(kind: u8, value: u8) -> Option<u8> {
+    match (kind, value) {
+        (KT_SHIFT, CAPSSHIFT) => Some(SHIFT),
+        (KT_SHIFT | KT_LOCK | KT_SLOCK, 0..=7) => Some(1 << value),
+        _ => None,
+    }
+}
+
+/// Numbers as a `keymaps` line writes them: `0-3,8`.
+pub(crate) fn ranges(maps: impl IntoIterator<Item = u8>) -> String {
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for map in maps {
+        match ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(map) => *last = map,
+            _ => ranges.push((map, map)),
+        }
+    }
+    let parts = ranges.iter().map(|(first, last)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    });
+    parts.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_become_ranges() {
+        assert_eq!(ranges([0, 1, 2, 4, 8, 9, 255]), "0-2,4,8-9,255");
+        assert_eq!(ranges([]), "");
+    }
+
+    #[test]
+    fn a_modifier_behind_a_modifier_counts() {
+        let text = b"keymaps 0-255\nkeycode 1 = Shift\nkeycode 2 = VoidSymbol AltGr\nkeycode 3 = VoidSymbol VoidSymbol SAlt\nkeycode 4 = VoidSymbol VoidSymbol VoidSymbol VoidSymbol ShiftL_Lock\n";
+        let mut keymap = crate::compile(text, crate::Mode::EightBit).unwrap().keymap;
+        assert_eq!(keymap.reachable_modifiers(), 0b1011);
+        assert_eq!(keymap.prune().len(), 248);
+        assert_eq!(keymap.tables().len(), 8);
+        assert!(keymap.is_reachable(11) && !keymap.is_reachable(16));
+    }
+}

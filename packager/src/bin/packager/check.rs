@@ -1,0 +1,179 @@
+//! `packager check`: will this disk image, or this initramfs, start?
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use clap::{Args as ClapArgs, ValueEnum};
+use cli::{Failure, Fault};
+use packager::disk::check::{Expected, check, codes};
+use packager::finding::{Code, Finding, Report};
+use packager::inspect::{self, check::Booted};
+use packager::kernel::{Kernel, KernelChoice};
+use serde_json::json;
+
+use crate::args::KernelArgs;
+use crate::{boot, input, report};
+
+/// Check that a disk image or an initramfs will start: boot loaders, archives, programs, modules.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  packager check simple.img                        what is there must work
+  packager check simple.img --firmware both        and must start by BIOS and by UEFI
+  packager check simple.igz --root /               an initramfs, for this machine's kernel of its version
+  packager check --explain no-active-partition")]
+pub(crate) struct CheckArgs {
+    /// The image
+    #[arg(required_unless_present = "explain")]
+    image: Option<PathBuf>,
+
+    #[command(flatten)]
+    kernel: KernelArgs,
+
+    /// What must be able to start a disk image [default: what it has a boot loader for]
+    #[arg(long, value_name = "KIND", value_enum)]
+    firmware: Option<Firmware>,
+
+    /// Explain a finding
+    #[arg(long, value_name = "CODE", conflicts_with = "image")]
+    explain: Option<String>,
+
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The values of `--firmware`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Firmware {
+    Both,
+    Bios,
+    Uefi,
+}
+
+pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
+    if let Some(name) = &args.explain {
+        return explain(name);
+    }
+    let Some(path) = &args.image else {
+        return Err(Failure::usage("an image is needed"));
+    };
+    let file = codec::file::open(path).map_err(report::read)?;
+    if is_initramfs(&file) {
+        return finish(&check_initramfs(path, &args.kernel)?, args.json);
+    }
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Failure::machine(format_args!("cannot read `{}`: {error}", path.display()))
+    };
+    let length = file.metadata().map_err(|error| unreadable(&error))?.len();
+    let expected = Expected {
+        bios: matches!(args.firmware, Some(Firmware::Both | Firmware::Bios)),
+        uefi: matches!(args.firmware, Some(Firmware::Both | Firmware::Uefi)),
+    };
+    let report = check(&file, length, expected).map_err(|error| unreadable(&error))?;
+    finish(&report, args.json)
+}
+
+/// Prints the report; errors in it are the exit code's.
+fn finish(report: &Report, json: bool) -> Result<(), Failure> {
+    let text = if json {
+        as_json(report)
+    } else {
+        as_text(report)
+    };
+    cli::print(text.as_bytes())?;
+    if report.passes() {
+        return Ok(());
+    }
+    Err(Failure::reported(Fault::Input))
+}
+
+/// Whether the file begins as an archive or a compressed stream does; no partition table and no file system does so.
+fn is_initramfs(file: &File) -> bool {
+    let mut start = [0; 16];
+    let read = file.read_at(&mut start, 0).unwrap_or(0);
+    let start = &start[..read];
+    start.starts_with(b"07070") || codec::detect(start).is_some()
+}
+
+/// An initramfs, and the kernel that the options name; if they do not say which one, the one whose modules are inside.
+fn check_initramfs(path: &Path, kernel: &KernelArgs) -> Result<Report, Failure> {
+    let image = input::read(path)?;
+    let choice = match kernel.choice() {
+        KernelChoice::Default => match boot::modules_version(path)? {
+            Some(version) => KernelChoice::Version(version),
+            None => KernelChoice::Default,
+        },
+        choice => choice,
+    };
+    let named =
+        kernel.named_source().is_some() || !matches!(kernel.choice(), KernelChoice::Default);
+    if !named {
+        return Ok(inspect::check::check(&image, Booted::default()));
+    }
+    let kernel = Kernel::open(&kernel.source(), &choice).map_err(report::kernel)?;
+    let config = kernel
+        .tree
+        .config()
+        .map_err(|error| report::kernel(error.into()))?;
+    let booted = Booted {
+        version: Some(kernel.version()),
+        config,
+    };
+    Ok(inspect::check::check(&image, booted))
+}
+
+fn as_text(report: &Report) -> String {
+    let mut out = String::new();
+    for fact in &report.facts {
+        out += &format!("{fact}\n");
+    }
+    for finding in &report.findings {
+        out += &format!(
+            "{finding}\n  {}\n  way out: {}\n",
+            finding.code.explanation, finding.code.way_out
+        );
+    }
+    out += match (report.passes(), report.findings.is_empty()) {
+        (true, true) => "nothing is wrong\n",
+        (true, false) => "it works, as far as can be seen\n",
+        (false, _) => "it does not work\n",
+    };
+    out
+}
+
+fn as_json(report: &Report) -> String {
+    let finding = |finding: &Finding| {
+        json!({
+            "code": finding.code.name,
+            "severity": finding.code.severity.to_string(),
+            "seen": finding.seen,
+            "explanation": finding.code.explanation,
+            "way_out": finding.code.way_out,
+        })
+    };
+    let findings: Vec<_> = report.findings.iter().map(finding).collect();
+    let json = json!({ "facts": report.facts, "findings": findings, "passes": report.passes() });
+    format!("{json:#}\n")
+}
+
+/// All findings that there are, about disks and initramfs images.
+fn codes() -> impl Iterator<Item = &'static Code> {
+    codes::ALL.iter().chain(inspect::check::codes::ALL).copied()
+}
+
+fn explain(name: &str) -> Result<(), Failure> {
+    let Some(code) = codes().find(|code| code.name == name) else {
+        let names: Vec<_> = codes().map(|code| code.name).collect();
+        return Err(Failure::usage(format_args!(
+            "there is no finding `{name}`; there are {}",
+            names.join(", ")
+        )));
+    };
+    let text = format!(
+        "{} ({})\n\n{}\n\nWay out: {}\n",
+        code.name, code.severity, code.explanation, code.way_out
+    );
+    cli::print(text.as_bytes())
+}

@@ -1,0 +1,42 @@
+//! `packager extract`: an image's files on disk.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use cli::Failure;
+use packager::inspect::{ExtractError, extract};
+
+use crate::input;
+
+/// Extract an initramfs into a new folder, and nowhere else
+///
+/// No name and no link of the image leads out of the folder. Without root, files are yours and device nodes are left out.
+#[derive(Debug, Args)]
+pub(crate) struct ExtractArgs {
+    /// The image
+    image: PathBuf,
+
+    /// The folder to make, or an empty one
+    folder: PathBuf,
+}
+
+pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
+    input::with_files(&args.image, |_, files| {
+        let done = extract(files, &args.folder).map_err(|error| match error {
+            ExtractError::NotEmpty(_) => Failure::input(error),
+            ExtractError::Io { .. } => Failure::machine(error),
+        })?;
+        if done.devices_skipped > 0 {
+            eprintln!(
+                "note: {} device nodes are left out; only root may make them",
+                done.devices_skipped
+            );
+        }
+        for orphan in &files.orphans {
+            eprintln!(
+                "note: /{orphan} is left out, as the kernel does: its folder is not in the image before it"
+            );
+        }
+        Ok(())
+    })
+}

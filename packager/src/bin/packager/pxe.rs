@@ -1,0 +1,204 @@
+//! `packager pxe`: a directory for a TFTP server, from which PCs boot over the network.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
+use cli::Failure;
+use packager::disk::syslinux::config::{Config, Entry};
+use packager::disk::uki::{Uki, UkiError, find_stub, os_release};
+use packager::timing::Timings;
+
+use crate::content::{Content, ContentArgs};
+use crate::progress::Progress;
+use crate::report;
+use crate::uki::failure;
+
+/// Larger than any of the boot loader's files.
+const LIMIT: u64 = 16 << 20;
+
+/// What a BIOS loads, and the part with the command line, from the same build; and where distributions put them.
+const FILES: [&str; 2] = ["lpxelinux.0", "ldlinux.c32"];
+const PLACES: [&str; 4] = [
+    "/usr/lib/PXELINUX",
+    "/usr/lib/syslinux/modules/bios",
+    "/usr/lib/syslinux/bios",
+    "/usr/share/syslinux",
+];
+
+/// Make a directory for a TFTP server: kernel, initramfs, and what PCs with a BIOS, with UEFI, or with iPXE load.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+What the DHCP server must name as the boot file: lpxelinux.0 (BIOS), linux.efi (UEFI), boot.ipxe (iPXE).
+
+Examples:
+  packager pxe --keymap es -o /srv/tftp/simple
+  dnsmasq --enable-tftp --tftp-root=/srv/tftp/simple --dhcp-boot=lpxelinux.0 --dhcp-range=…")]
+pub(crate) struct PxeArgs {
+    /// The directory to make; one that is there must be empty
+    #[arg(short, long, value_name = "DIR", default_value = "pxe")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    content: ContentArgs,
+
+    /// Where lpxelinux.0 and ldlinux.c32 are [default: where distributions put them]
+    #[arg(long, value_name = "DIR")]
+    pxelinux: Option<PathBuf>,
+
+    /// systemd's stub, for UEFI [default: the installed linuxx64.efi.stub; without one there is no linux.efi]
+    #[arg(long, value_name = "FILE")]
+    stub: Option<PathBuf>,
+
+    /// Print nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub(crate) fn run(args: PxeArgs) -> Result<(), Failure> {
+    check_output(&args.output)?;
+    let progress = Progress::new("making the directory");
+    let mut files = boot_loader(args.pxelinux.as_deref())?;
+    let content = args.content.load(&mut Timings::default())?;
+    let program = efi_program(&args, &content)?;
+    let has_program = program.is_some();
+    files.extend(program.map(|bytes| ("linux.efi", bytes)));
+    let append = &args.content.append;
+    files.extend([
+        ("pxelinux.cfg/default", config(append).into_bytes()),
+        ("boot.ipxe", ipxe(append).into_bytes()),
+        ("vmlinuz", content.kernel),
+        ("initrd.img", content.initramfs),
+    ]);
+    write(&args.output, &files).map_err(|error| {
+        Failure::machine(format_args!(
+            "cannot write `{}`: {error}",
+            args.output.display()
+        ))
+    })?;
+    drop(progress);
+    if !args.quiet {
+        for note in &content.notes {
+            eprintln!("note: {note}");
+        }
+        let uefi = if has_program {
+            "linux.efi for UEFI, "
+        } else {
+            ""
+        };
+        eprintln!(
+            "{}: lpxelinux.0 for a BIOS, {uefi}boot.ipxe for iPXE; kernel {}",
+            args.output.display(),
+            content.version
+        );
+    }
+    Ok(())
+}
+
+fn check_output(path: &Path) -> Result<(), Failure> {
+    let is_empty = match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => {
+            return Err(Failure::input(format_args!(
+                "`{}` cannot be the output: {error}",
+                path.display()
+            )));
+        }
+    };
+    if is_empty {
+        return Ok(());
+    }
+    Err(Failure::input(format_args!(
+        "`{}` is there and not empty; name a new directory",
+        path.display()
+    )))
+}
+
+fn boot_loader(named: Option<&Path>) -> Result<Vec<(&'static str, Vec<u8>)>, Failure> {
+    let places: Vec<PathBuf> = match named {
+        Some(folder) => vec![folder.to_path_buf()],
+        None => PLACES.map(PathBuf::from).into(),
+    };
+    let find = |name: &'static str| {
+        let path = places.iter().map(|place| place.join(name));
+        let path = path.into_iter().find(|path| path.is_file());
+        let path = path.ok_or_else(|| {
+            let places: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
+            Failure::machine(format_args!(
+                "`{name}` was not found (looked in {}); install the packages pxelinux and syslinux-common, or name a directory that has it with --pxelinux",
+                places.join(", ")
+            ))
+        })?;
+        let bytes = codec::file::read(&path, LIMIT).map_err(report::read)?;
+        Ok((name, bytes))
+    };
+    FILES.into_iter().map(find).collect()
+}
+
+/// A unified image, where there is a stub for it.
+fn efi_program(args: &PxeArgs, content: &Content) -> Result<Option<Vec<u8>>, Failure> {
+    let stub = match find_stub(args.stub.as_deref()) {
+        Err(UkiError::NotFound { .. }) => return Ok(None),
+        result => result.map_err(failure)?,
+    };
+    let uki = Uki {
+        stub: &stub,
+        kernel: &content.kernel,
+        initramfs: &content.initramfs,
+        append: &args.content.append,
+        version: &content.version,
+        os_release: &os_release(&content.version),
+    };
+    match uki.build() {
+        // A kernel for a BIOS only still boots from there.
+        Err(UkiError::Kernel(_)) => Ok(None),
+        result => result.map(Some).map_err(failure),
+    }
+}
+
+fn config(append: &str) -> String {
+    let entry = Entry {
+        label: "linux".into(),
+        kernel: "vmlinuz".into(),
+        initramfs: vec!["initrd.img".into()],
+        append: append.to_owned(),
+    };
+    let config = Config {
+        default: "linux".into(),
+        entries: vec![entry],
+        ..Config::default()
+    };
+    config.to_string()
+}
+
+fn ipxe(append: &str) -> String {
+    format!("#!ipxe\nkernel vmlinuz initrd=initrd.img {append}\ninitrd initrd.img\nboot\n")
+}
+
+/// All files in a directory beside the target, which then takes the target's name.
+fn write(target: &Path, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
+    let parent = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let folder = tempfile::Builder::new()
+        .prefix(".tmp-")
+        .tempdir_in(parent)?;
+    for (name, bytes) in files {
+        let path = folder.path().join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&path, bytes)?;
+        fs::File::open(&path)?.sync_all()?;
+    }
+    // A server that is not root reads it.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+    fs::rename(folder.path(), target)?;
+    // It is the target now, and not to be removed.
+    let _ = folder.keep();
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! The options that say what an initramfs is made of, for every command that packs one.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
+use cli::Failure;
+use packager::compression::Compression;
+use packager::kernel::KernelChoice;
+use packager::{Recipe, cpio};
+
+use crate::args::KernelArgs;
+use crate::report;
+
+/// A recipe that is larger is none.
+const RECIPE_LIMIT: u64 = 1 << 20;
+
+/// What goes into the initramfs.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RecipeArgs {
+    #[command(flatten)]
+    pub(crate) kernel: KernelArgs,
+
+    /// A recipe (see `packager init`); the other options override what it says
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) recipe: Option<PathBuf>,
+
+    /// Modules to load, with all that they need: names, aliases (fs-vfat) or modaliases
+    /// [default: usb_storage,vfat,usbhid]
+    #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
+    modules: Option<Vec<String>>,
+
+    /// Leave out the modules that are only asked for while running (code pages, host controllers, disk drivers)
+    #[arg(long)]
+    no_runtime: bool,
+
+    /// Keymaps of the console, names (es) or files; the first is loaded, unless the kernel is told keymap=NAME
+    /// [default: the kernel's own, us]
+    #[arg(long, value_name = "NAME|FILE,…", value_delimiter = ',')]
+    keymap: Option<Vec<OsString>>,
+
+    /// A statically linked busybox [default: looked for under --root, then on this machine]
+    #[arg(long, value_name = "FILE")]
+    busybox: Option<PathBuf>,
+
+    /// The compressor [default: by the output's suffix: .igz gzip, .ixz xz, .izst zstd, .ilz4 lz4, .cpio none; else gzip]
+    #[arg(long, value_name = "NAME", value_parser = Compression::NAMES)]
+    compress: Option<String>,
+
+    /// The compressor's level: gzip and xz 0-9, zstd 1-19, bzip2 1-9
+    #[arg(long, value_name = "N")]
+    level: Option<i32>,
+
+    /// Take along a program, with its loader and libraries
+    #[arg(long, value_name = "PATH")]
+    program: Vec<String>,
+
+    /// The root of programs and firmware [default: the kernel's root]
+    #[arg(long, value_name = "DIR")]
+    sysroot: Option<PathBuf>,
+
+    /// Put an archive before the image's own, as it is: microcode, for example
+    #[arg(long, value_name = "FILE")]
+    archive_before: Vec<PathBuf>,
+
+    /// Put an archive behind the image's own, as it is
+    #[arg(long, value_name = "FILE")]
+    archive_behind: Vec<PathBuf>,
+
+    /// Begin each file's data at a multiple of 4096 bytes, for file systems that share blocks
+    #[arg(long)]
+    align: bool,
+
+    /// Give each file a checksum, which the kernel checks
+    #[arg(long)]
+    checksum: bool,
+}
+
+impl RecipeArgs {
+    /// What the recipe's file says, and over it what the options say. `output` may tell the compressor by its suffix.
+    pub(crate) fn recipe(&self, output: Option<&Path>) -> Result<Recipe, Failure> {
+        let mut recipe = match &self.recipe {
+            Some(path) => read_recipe(path)?,
+            None => Recipe::default(),
+        };
+        if let Some(source) = self.kernel.named_source() {
+            recipe.kernel = source;
+        }
+        match self.kernel.choice() {
+            KernelChoice::Default => {}
+            choice => recipe.choice = choice,
+        }
+        if let Some(modules) = &self.modules {
+            let named = modules.iter().filter(|name| !name.is_empty());
+            recipe.modules = named.cloned().collect();
+        }
+        if let Some(keymaps) = &self.keymap {
+            recipe.keymaps.clone_from(keymaps);
+        }
+        recipe.runtime &= !self.no_runtime;
+        recipe.busybox = self.busybox.clone().or(recipe.busybox);
+        recipe.sysroot = self.sysroot.clone().or(recipe.sysroot);
+        recipe.programs.extend(self.program.iter().cloned());
+        recipe.prepend.extend(self.archive_before.iter().cloned());
+        recipe.append.extend(self.archive_behind.iter().cloned());
+        recipe.archive = cpio::Options {
+            mtime: source_date_epoch()?,
+            alignment: if self.align { 4096 } else { 4 },
+            checksums: self.checksum,
+        };
+        recipe.compression = self.compression(output, recipe.compression)?;
+        Ok(recipe)
+    }
+
+    /// `--compress`, else what the output's suffix says, else what the recipe says.
+    fn compression(
+        &self,
+        output: Option<&Path>,
+        of_recipe: Compression,
+    ) -> Result<Compression, Failure> {
+        let named = self.compress.as_deref().and_then(Compression::by_name);
+        let suffix = output.and_then(Compression::by_suffix);
+        let format = named.or(suffix).unwrap_or(of_recipe.format);
+        let level_of_recipe = of_recipe.level.filter(|_| format == of_recipe.format);
+        let compression = Compression {
+            format,
+            level: self.level.or(level_of_recipe),
+        };
+        // Try the level on nothing, so that a wrong one is told before any work is done.
+        compression.apply(Vec::new()).map_err(Failure::usage)?;
+        Ok(compression)
+    }
+}
+
+fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
+    let bytes = codec::file::read(path, RECIPE_LIMIT).map_err(report::read)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Failure::input(format_args!(
+            "`{}` is not UTF-8, which TOML is",
+            path.display()
+        ))
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Recipe::from_toml(&text, folder)
+        .map_err(|error| Failure::input(format_args!("{}:{error}", path.display())))
+}
+
+/// The one clock (<https://reproducible-builds.org/specs/source-date-epoch/>); 0 where it is not set.
+pub(crate) fn source_date_epoch() -> Result<u32, Failure> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_) => Ok(0),
+        Ok(text) => text.parse().map_err(|_| {
+            Failure::usage(format_args!(
+                "SOURCE_DATE_EPOCH is `{text}`; it must be seconds since 1970, from 0 to 4294967295"
+            ))
+        }),
+    }
+}

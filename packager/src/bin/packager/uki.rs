@@ -1,0 +1,89 @@
+//! `packager uki`: kernel, initramfs and command line as one EFI program.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use cli::Failure;
+use packager::disk::uki::{Uki, UkiError, find_stub, os_release};
+use packager::timing::Timings;
+
+use crate::content::ContentArgs;
+use crate::progress::Progress;
+use crate::report;
+
+/// Text that is larger is no os-release.
+const OS_RELEASE_LIMIT: u64 = 64 << 10;
+
+/// Make one EFI program of kernel, initramfs and command line (a unified kernel image), which can be signed as a whole.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  packager uki --keymap es -o linux.efi                     this machine's kernel
+  packager uki --initramfs simple.igz -o linux.efi          an initramfs that is there already
+  sbsign --key db.key --cert db.crt --output linux.signed.efi linux.efi")]
+pub(crate) struct UkiArgs {
+    /// The program to write
+    #[arg(short, long, value_name = "FILE", default_value = "linux.efi")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    content: ContentArgs,
+
+    /// systemd's stub [default: the installed linuxx64.efi.stub]
+    #[arg(long, value_name = "FILE")]
+    stub: Option<PathBuf>,
+
+    /// The os-release(5) to put inside, for boot menus
+    #[arg(long, value_name = "FILE")]
+    os_release: Option<PathBuf>,
+
+    /// Print nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub(crate) fn run(args: UkiArgs) -> Result<(), Failure> {
+    let progress = Progress::new("making the EFI program");
+    let stub = find_stub(args.stub.as_deref()).map_err(failure)?;
+    let content = args.content.load(&mut Timings::default())?;
+    let os_release = match &args.os_release {
+        None => os_release(&content.version),
+        Some(path) => {
+            let bytes = codec::file::read(path, OS_RELEASE_LIMIT).map_err(report::read)?;
+            String::from_utf8(bytes)
+                .map_err(|_| Failure::input(format_args!("`{}` is not UTF-8", path.display())))?
+        }
+    };
+    let uki = Uki {
+        stub: &stub,
+        kernel: &content.kernel,
+        initramfs: &content.initramfs,
+        append: &args.content.append,
+        version: &content.version,
+        os_release: &os_release,
+    };
+    let bytes = uki.build().map_err(failure)?;
+    cli::write_atomically(&args.output, &bytes)?;
+    drop(progress);
+    if !args.quiet {
+        for note in &content.notes {
+            eprintln!("note: {note}");
+        }
+        eprintln!(
+            "{}: {}, kernel {}",
+            args.output.display(),
+            report::size(bytes.len()),
+            content.version
+        );
+    }
+    Ok(())
+}
+
+/// A missing stub is the machine's fault, a kernel that UEFI cannot start the input's.
+pub(crate) fn failure(error: UkiError) -> Failure {
+    match error {
+        UkiError::NotFound { .. } => Failure::machine(error),
+        UkiError::Read(error) => report::read(error),
+        error => Failure::input(error),
+    }
+}

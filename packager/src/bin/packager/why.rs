@@ -1,0 +1,88 @@
+//! `packager why`: the chain of reasons for a file of an image.
+
+use std::collections::{HashMap, VecDeque};
+use std::iter::successors;
+use std::path::PathBuf;
+
+use clap::Args;
+use cli::Failure;
+use packager::plan::{RECORD, Record};
+
+use crate::input;
+
+/// Show why a file is in an image: the chain of reasons, from the record that the image keeps
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// The image
+    image: PathBuf,
+
+    /// The file's path in it, or a module's name
+    path: String,
+}
+
+pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
+    input::with_files(&args.image, |_, files| {
+        let record = files.get(RECORD).ok_or_else(|| {
+            Failure::input(format_args!(
+                "`{}` keeps no record of its plan; packager makes one unless the recipe says `explain = false`",
+                args.image.display()
+            ))
+        })?;
+        let record: Record = serde_json::from_slice(record.data).map_err(|error| {
+            Failure::input(format_args!("`/{RECORD}` in the image is damaged: {error}"))
+        })?;
+        let path = files
+            .follow(&args.path)
+            .map(|(path, _)| path)
+            .filter(|path| record.files.contains_key(path))
+            .or_else(|| module(&record, &args.path))
+            .ok_or_else(|| {
+                Failure::input(format_args!(
+                    "there is no `{}` in the image's plan",
+                    args.path
+                ))
+            })?;
+        let mut out = String::new();
+        for (depth, path) in chain(&record, &path).iter().enumerate() {
+            let reason = record.files.get(*path).map_or("", |file| &file.reason);
+            out += &format!("{}/{path}: {reason}\n", "  ".repeat(depth));
+        }
+        cli::print(out.as_bytes())
+    })
+}
+
+/// The file of the module with this name; `-` and `_` are the same in names of modules.
+fn module(record: &Record, name: &str) -> Option<String> {
+    let wanted = name.replace('-', "_");
+    record
+        .files
+        .keys()
+        .find(|path| {
+            let file = path.rsplit('/').next().unwrap_or(path);
+            file.strip_suffix(".ko")
+                .is_some_and(|stem| stem.replace('-', "_") == wanted)
+        })
+        .cloned()
+}
+
+/// The shortest way from a file to one that is there for its own sake, both included.
+fn chain<'a>(record: &'a Record, path: &'a str) -> Vec<&'a str> {
+    let mut came_from = HashMap::from([(path, None)]);
+    let mut queue = VecDeque::from([path]);
+    while let Some(here) = queue.pop_front() {
+        let because = record.files.get(here).map_or(&[][..], |file| &file.because);
+        if because.is_empty() {
+            let mut chain: Vec<_> =
+                successors(Some(here), |place| came_from.get(place).copied().flatten()).collect();
+            chain.reverse();
+            return chain;
+        }
+        for next in because {
+            if !came_from.contains_key(next.as_str()) {
+                came_from.insert(next, Some(here));
+                queue.push_back(next);
+            }
+        }
+    }
+    vec![path]
+}

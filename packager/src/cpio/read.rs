@@ -1,0 +1,188 @@
+//! The reader: what anybody wrote, up to the first damage.
+
+use std::fmt;
+
+use super::{HEADER, Kind, NAME_MAX, TRAILER};
+
+/// One entry of an archive that is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The name as it stands in the archive, without the NULs behind it.
+    pub name: &'a [u8],
+    /// What it is.
+    pub kind: Kind,
+    /// The lower 12 mode bits.
+    pub permissions: u32,
+    /// The inode number; entries of one archive that share it are one file.
+    pub inode: u32,
+    /// How many names the file has.
+    pub links: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// Seconds since 1970.
+    pub mtime: u32,
+    /// A file's bytes, or a symbolic link's target.
+    pub data: &'a [u8],
+}
+
+/// Where and how an archive breaks the format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadError {
+    /// The offset of the entry, in bytes from the start of the archive.
+    pub offset: usize,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong with an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Neither `070701` nor `070702` stands there.
+    Magic,
+    /// A header field is not a hexadecimal number.
+    Field,
+    /// The archive ends within the entry.
+    Truncated,
+    /// The type bits of the mode are none that Linux knows; the mode is given.
+    Mode(u32),
+    /// The name is empty, too long, or has no NUL at its end.
+    Name,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cpio entry at offset {}: ", self.offset)?;
+        match self.problem {
+            Problem::Magic => f.write_str("the magic 070701 was expected"),
+            Problem::Field => f.write_str("a header field is not a hexadecimal number"),
+            Problem::Truncated => f.write_str("the archive ends within it"),
+            Problem::Mode(mode) => write!(f, "mode {mode:o} is no file type of Linux"),
+            Problem::Name => f.write_str("the name is empty, too long or without its NUL"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// Reads the entries of one archive, up to its trailer. See [`Entries::consumed`] for what follows it.
+pub fn entries(bytes: &[u8]) -> Entries<'_> {
+    Entries {
+        bytes,
+        offset: 0,
+        done: false,
+    }
+}
+
+/// Iterator over an archive's entries; it ends after the first error.
+#[derive(Clone, Debug)]
+pub struct Entries<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+    done: bool,
+}
+
+impl<'a> Entries<'a> {
+    /// How many bytes of the archive have been read: after the end, the offset behind the trailer.
+    pub fn consumed(&self) -> usize {
+        self.offset
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
+        let end = self.offset.checked_add(length).ok_or(Problem::Truncated)?;
+        let part = self.bytes.get(self.offset..end).ok_or(Problem::Truncated)?;
+        self.offset = end;
+        Ok(part)
+    }
+
+    /// Skips to the next multiple of 4; the end of the bytes is as good.
+    fn align(&mut self) {
+        self.offset = self.offset.next_multiple_of(4).min(self.bytes.len());
+    }
+
+    fn read(&mut self) -> Result<Option<Entry<'a>>, Problem> {
+        let header = self.take(HEADER)?;
+        if !header.starts_with(b"070701") && !header.starts_with(b"070702") {
+            return Err(Problem::Magic);
+        }
+        let mut fields = [0; 13];
+        for (field, digits) in fields.iter_mut().zip(header[6..].chunks_exact(8)) {
+            *field = hexadecimal(digits).ok_or(Problem::Field)?;
+        }
+        let [
+            inode,
+            mode,
+            uid,
+            gid,
+            links,
+            mtime,
+            length,
+            _,
+            _,
+            major,
+            minor,
+            name_length,
+            _,
+        ] = fields;
+        let name_length = name_length as usize;
+        if name_length == 0 || name_length > NAME_MAX {
+            return Err(Problem::Name);
+        }
+        let padded = self.take(name_length)?;
+        self.align();
+        // Names may be padded with further NULs, so that the data begins at a page.
+        let end = padded
+            .iter()
+            .position(|&byte| byte == 0)
+            .ok_or(Problem::Name)?;
+        let name = &padded[..end];
+        if name == TRAILER {
+            return Ok(None);
+        }
+        if name.is_empty() {
+            return Err(Problem::Name);
+        }
+        let data = self.take(length as usize)?;
+        self.align();
+        Ok(Some(Entry {
+            name,
+            kind: Kind::from_mode(mode, major, minor).ok_or(Problem::Mode(mode))?,
+            permissions: mode & 0o7777,
+            inode,
+            links,
+            uid,
+            gid,
+            mtime,
+            data,
+        }))
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<Entry<'a>, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let offset = self.offset;
+        // An archive without a trailer ends with its bytes; the kernel takes it, too.
+        let result = if offset > 0 && offset == self.bytes.len() {
+            Ok(None)
+        } else {
+            self.read()
+        };
+        self.done = !matches!(result, Ok(Some(_)));
+        result
+            .map_err(|problem| ReadError { offset, problem })
+            .transpose()
+    }
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0u32, |value, &digit| {
+        let digit = char::from(digit).to_digit(16)?;
+        Some(value << 4 | digit)
+    })
+}

@@ -1,0 +1,270 @@
+//! Will this disk image start a PC? Every link of the chain from the firmware to the initramfs, on images that anybody made.
+//!
+//! A BIOS needs the boot code, an active partition, a boot record, syslinux with its map of sectors, and a configuration
+//! that names files which are there. UEFI needs a FAT file system with a program, and that one its kernel. A broken link is
+//! a [finding](crate::finding::Finding); what lies behind it is checked all the same, as far as it can be found.
+
+mod bios;
+pub mod codes;
+mod payload;
+mod uefi;
+
+use super::fat::read::{FatError, Medium, Reader};
+use super::gpt::{self, GptPartition, Guid};
+use super::mbr::{Mbr, MbrError, Partition, PartitionType};
+use super::{SECTOR_SIZE, Sector};
+
+pub use crate::finding::Report;
+
+/// What shall start the image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// It must start by a BIOS.
+    pub bios: bool,
+    /// It must start by UEFI.
+    pub uefi: bool,
+}
+
+/// Checks an image of `length` bytes. What is there at all is checked; what is expected must be there.
+///
+/// # Errors
+/// [`FatError::Io`] where the medium cannot be read; everything else is a finding.
+pub fn check<M: Medium + ?Sized>(
+    medium: &M,
+    length: u64,
+    expected: Expected,
+) -> Result<Report, FatError> {
+    let mut report = Report::default();
+    let mut sector = [0; SECTOR_SIZE as usize];
+    if length < SECTOR_SIZE {
+        report.find(
+            &codes::NO_SIGNATURE,
+            format_args!("the image has {length} bytes"),
+        );
+        return Ok(report);
+    }
+    read(medium, 0, &mut sector)?;
+    let Some(start) = start(medium, &sector, length, &mut report)? else {
+        return Ok(report);
+    };
+    let reader = match Reader::open(medium, start) {
+        Ok(reader) => reader,
+        Err(error @ FatError::Io { .. }) if !is_end(&error) => return Err(error),
+        Err(error) => {
+            report.find(&codes::FAT_UNREADABLE, error);
+            return Ok(report);
+        }
+    };
+    report.facts.push(format!(
+        "{} at {start}, {} MiB, label {}",
+        reader.kind,
+        reader.total.bytes() >> 20,
+        reader.label()
+    ));
+    volume(&reader, start, length, &mut report);
+    let volume = Volume { reader: &reader };
+    let is_bios = bios::check(&volume, &sector, expected.bios, &mut report)?;
+    let is_uefi = uefi::check(&volume, expected.uefi, &mut report)?;
+    if !is_bios && !is_uefi && !expected.bios && !expected.uefi {
+        report.find(
+            &codes::NO_BOOT_LOADER,
+            "neither ldlinux.sys nor EFI/BOOT/BOOTX64.EFI is there",
+        );
+    }
+    Ok(report)
+}
+
+/// The volume with what the checks read from it.
+struct Volume<'a, 'm, M: ?Sized> {
+    reader: &'a Reader<'m, M>,
+}
+
+impl<M: Medium + ?Sized> Volume<'_, '_, M> {
+    /// A file's bytes; `None` where there is no such file. A broken chain is a finding.
+    fn file(&self, path: &str, report: &mut Report) -> Result<Option<Vec<u8>>, FatError> {
+        let result = self.reader.find(path).and_then(|entry| match entry {
+            Some(entry) if !entry.is_directory() => self.reader.contents(&entry).map(Some),
+            _ => Ok(None),
+        });
+        match result {
+            Err(error @ FatError::Io { .. }) if !is_end(&error) => Err(error),
+            Err(error) => {
+                report.find(&codes::FILE_UNREADABLE, format_args!("`{path}`: {error}"));
+                Ok(None)
+            }
+            Ok(contents) => Ok(contents),
+        }
+    }
+}
+
+/// The image is shorter than its file system says.
+fn is_end(error: &FatError) -> bool {
+    matches!(error, FatError::Io { source, .. } if source.kind() == std::io::ErrorKind::UnexpectedEof)
+}
+
+fn read<M: Medium + ?Sized>(medium: &M, offset: u64, buffer: &mut [u8]) -> Result<(), FatError> {
+    medium
+        .read_exact_at(buffer, offset)
+        .map_err(|source| FatError::Io { offset, source })
+}
+
+/// Where the file system begins.
+fn start<M: Medium + ?Sized>(
+    medium: &M,
+    sector: &[u8; 512],
+    length: u64,
+    report: &mut Report,
+) -> Result<Option<Sector>, FatError> {
+    let protective = |mbr: &Mbr| {
+        let mut kinds = mbr.partitions().map(|(_, partition)| partition.kind);
+        kinds.any(|kind| kind == PartitionType::PROTECTIVE)
+    };
+    match Mbr::parse(sector) {
+        Ok(mbr) if protective(&mbr) => match gpt::read(medium) {
+            Ok(Ok(partitions)) => Ok(gpt_partition(&partitions, length, report)),
+            Ok(Err(reason)) => {
+                report.find(&codes::BAD_GPT, reason);
+                Ok(None)
+            }
+            Err(error) if is_end(&error) => {
+                report.find(&codes::BAD_GPT, error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        },
+        _ => Ok(partition(sector, length, report)),
+    }
+}
+
+/// The one that is marked for a BIOS, else the EFI system partition.
+fn gpt_partition(partitions: &[GptPartition], length: u64, report: &mut Report) -> Option<Sector> {
+    report.facts.push("a GUID partition table".to_owned());
+    let fat = |it: &&GptPartition| matches!(it.kind, Guid::EFI_SYSTEM | Guid::BASIC_DATA);
+    let marked = partitions.iter().find(|it| it.bootable && fat(it));
+    if marked.is_none() {
+        let seen = "no partition is marked as legacy BIOS bootable";
+        report.find(&codes::NO_LEGACY_BOOTABLE, seen);
+    }
+    let Some(chosen) = marked.or_else(|| partitions.iter().find(fat)) else {
+        report.find(
+            &codes::NO_FAT_PARTITION,
+            "the table has no EFI system partition",
+        );
+        return None;
+    };
+    let end = chosen.first.bytes().saturating_add(chosen.count.bytes());
+    if end > length {
+        let seen = format!("the partition ends at byte {end}, and the image has {length} bytes");
+        report.find(&codes::PARTITION_OUTSIDE, seen);
+    }
+    Some(chosen.first)
+}
+
+/// Where the file system begins: in the active partition, else in the first FAT one, else at once.
+fn partition(sector: &[u8; 512], length: u64, report: &mut Report) -> Option<Sector> {
+    let mbr = match Mbr::parse(sector) {
+        Ok(mbr) => mbr,
+        Err(MbrError::FileSystem) => {
+            report.find(
+                &codes::NO_TABLE,
+                "the file system begins in the first sector",
+            );
+            return Some(Sector(0));
+        }
+        Err(error) => {
+            report.find(&codes::NO_SIGNATURE, error);
+            return None;
+        }
+    };
+    layout(&mbr, length, report);
+    let fat = |it: &&(usize, &Partition)| it.1.kind.is_fat();
+    let active = mbr
+        .partitions()
+        .find(|it| it.1.active && it.1.kind.is_fat());
+    let chosen = active.or_else(|| mbr.partitions().find(|it| fat(&it)));
+    if chosen.is_none() {
+        let kinds: Vec<_> = mbr
+            .partitions()
+            .map(|(number, partition)| format!("{number}: 0x{:02x}", partition.kind.0))
+            .collect();
+        let seen = format!("the table has these types: {}", kinds.join(", "));
+        report.find(&codes::NO_FAT_PARTITION, seen);
+    }
+    chosen.map(|(_, partition)| partition.first)
+}
+
+/// Partitions that leave the image or share sectors.
+fn layout(mbr: &Mbr, length: u64, report: &mut Report) {
+    let mut sorted: Vec<_> = mbr.partitions().collect();
+    sorted.sort_by_key(|(_, partition)| partition.first);
+    for (number, partition) in &sorted {
+        let end = (partition.first + partition.count).bytes();
+        if end > length {
+            let seen =
+                format!("partition {number} ends at byte {end}, and the image has {length} bytes");
+            report.find(&codes::PARTITION_OUTSIDE, seen);
+        }
+    }
+    for pair in sorted.windows(2) {
+        let [(one, first), (two, second)] = pair else {
+            continue;
+        };
+        if first.first + first.count > second.first {
+            let seen = format!("partitions {one} and {two} share sectors");
+            report.find(&codes::PARTITIONS_OVERLAP, seen);
+        }
+    }
+}
+
+/// What the boot record says about the volume as a whole.
+fn volume<M: Medium + ?Sized>(
+    reader: &Reader<'_, M>,
+    start: Sector,
+    length: u64,
+    report: &mut Report,
+) {
+    if reader.hidden != start {
+        let seen = format!(
+            "the boot record says that it is at {}, and it is at {start}",
+            reader.hidden
+        );
+        report.find(&codes::HIDDEN_SECTORS, seen);
+    }
+    let end = (start + reader.total).bytes();
+    if end > length {
+        let seen = format!("the file system ends at byte {end}, and the image has {length} bytes");
+        report.find(&codes::FAT_OUTSIDE, seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(image: &[u8]) -> Vec<&'static str> {
+        let report = check(image, image.len() as u64, Expected::default()).unwrap();
+        let names = report.findings.iter().map(|finding| finding.code.name);
+        names.collect()
+    }
+
+    #[test]
+    fn what_is_no_disk_image_is_named() {
+        assert_eq!(names(b""), ["no-boot-signature"]);
+        assert_eq!(names(&[0; 1024]), ["no-boot-signature"]);
+        let mut table = vec![0; 1024];
+        table[510..512].copy_from_slice(&[0x55, 0xaa]);
+        assert_eq!(names(&table), ["no-fat-partition"]);
+        table[450] = 0x0c;
+        table[454] = 1;
+        table[458] = 9;
+        assert_eq!(names(&table), ["partition-outside", "fat-unreadable"]);
+    }
+
+    #[test]
+    fn every_code_has_a_name_of_its_own() {
+        let mut names: Vec<_> = codes::ALL.iter().map(|code| code.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), codes::ALL.len());
+    }
+}

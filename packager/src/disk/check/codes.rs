@@ -1,0 +1,103 @@
+//! The findings about disk images. It is a table, in the order of the chain.
+
+use crate::finding::Severity::{Error, Warning};
+use crate::finding::codes;
+
+codes! {
+    NO_SIGNATURE = "no-boot-signature", Error,
+        "A BIOS starts a disk only if its first sector ends with 55 aa, and every system looks there for the partition table.",
+        "Write the image anew; if it came from a stick, check that it was copied from the first byte on, not from a partition.";
+    NO_TABLE = "no-partition-table", Warning,
+        "Some BIOSes take a stick without a partition table for a floppy disk and do not start it; UEFI does.",
+        "Make the image with a partition table: `packager image` always does.";
+    PARTITION_OUTSIDE = "partition-outside", Error,
+        "A partition that ends behind the disk is refused, or its last files cannot be read.",
+        "The image has been cut off: copy it again, or make it anew.";
+    PARTITIONS_OVERLAP = "partitions-overlap", Error,
+        "Two partitions that share sectors destroy each other's files.",
+        "Make the partition table anew.";
+    BAD_GPT = "bad-gpt", Error,
+        "The first sector says that there is a GUID partition table, and that is damaged: firmware may take its copy at the disk's end, or refuse the disk.",
+        "Repair it with `gdisk` or `sfdisk`, or make the image anew.";
+    NO_LEGACY_BOOTABLE = "no-legacy-bootable", Warning,
+        "The boot code for a GUID partition table (gptmbr.bin) starts the partition with the attribute `legacy BIOS bootable`.",
+        "Set it: `sgdisk --attributes=1:set:2 DISK`. UEFI needs no such mark.";
+    NO_FAT_PARTITION = "no-fat-partition", Error,
+        "syslinux and UEFI start from a FAT file system, and the table names none.",
+        "Set the partition's type to 0x0c (FAT32), 0x0e (FAT16) or 0xef (EFI system partition): `sfdisk --part-type DISK 1 c`.";
+    FAT_UNREADABLE = "fat-unreadable", Error,
+        "Neither firmware nor boot loader can find a file without the file system's boot record and allocation table.",
+        "Make the image anew.";
+    HIDDEN_SECTORS = "hidden-sectors", Warning,
+        "The boot record's count of hidden sectors should be the partition's first sector: some BIOS boot code adds it to every address.",
+        "Give mkfs.fat the option -h with the partition's first sector.";
+    FAT_OUTSIDE = "fat-outside", Error,
+        "A file system that is larger than its disk loses the files at its end.",
+        "The image has been cut off: copy it again, or make it anew.";
+    FILE_UNREADABLE = "file-unreadable", Error,
+        "The file's chain of clusters is broken, so that no boot loader can read it.",
+        "Copy the file anew, or run `fsck.fat`.";
+    NO_BOOT_LOADER = "no-boot-loader", Error,
+        "There is nothing that firmware could start.",
+        "Install a boot loader, or make the image with `packager image`.";
+    NO_MBR_CODE = "no-mbr-code", Error,
+        "A BIOS starts the code in the first 440 bytes of the disk; there is none, so that it stops or hangs.",
+        "Write syslinux's mbr.bin there: `dd if=mbr.bin of=DISK bs=440 count=1 conv=notrunc`.";
+    FOREIGN_MBR_CODE = "foreign-mbr-code", Error,
+        "The code in the first sector is another boot loader's, which looks for its own files and not for syslinux.",
+        "Write syslinux's mbr.bin there: `dd if=mbr.bin of=DISK bs=440 count=1 conv=notrunc`.";
+    UNKNOWN_MBR_CODE = "unknown-mbr-code", Warning,
+        "The code in the first sector is not one that is known to start the active partition.",
+        "If it does not start, write syslinux's mbr.bin there: `dd if=mbr.bin of=DISK bs=440 count=1 conv=notrunc`.";
+    NO_ACTIVE_PARTITION = "no-active-partition", Error,
+        "The boot code starts the partition that is marked active; without one it stops with `Missing operating system`.",
+        "Mark it: `sfdisk --activate DISK 1`.";
+    MANY_ACTIVE_PARTITIONS = "many-active-partitions", Error,
+        "The boot code refuses a table in which more than one partition is marked active.",
+        "Mark one: `sfdisk --activate DISK 1`.";
+    NO_BOOT_RECORD = "no-boot-record", Error,
+        "The first sector of the partition has no code of syslinux, so that ldlinux.sys is never loaded.",
+        "Install it: `syslinux --install`, or make the image with `packager image`.";
+    NO_LDLINUX_SYS = "no-ldlinux-sys", Error,
+        "The boot record loads ldlinux.sys by the numbers of its sectors; there is no such file.",
+        "Install syslinux anew; copying the file is not enough, because its place is in the boot record.";
+    BAD_SECTOR_MAP = "bad-sector-map", Error,
+        "The boot record and the beginning of ldlinux.sys say in which sectors the rest lies. They are wrong, as they are after the file was copied, moved or defragmented: syslinux stops with `Boot error`.",
+        "Install syslinux anew.";
+    LDLINUX_DAMAGED = "ldlinux-damaged", Error,
+        "ldlinux.sys has a check sum over itself; where it is wrong, syslinux stops with `Boot error`.",
+        "Install syslinux anew.";
+    NO_LDLINUX_C32 = "no-ldlinux-c32", Error,
+        "ldlinux.sys loads ldlinux.c32, which has the command line; without it syslinux stops with `Failed to load ldlinux.c32`.",
+        "Copy ldlinux.c32 of the same build beside ldlinux.sys, or install syslinux anew.";
+    NO_CONFIG = "no-syslinux-cfg", Error,
+        "Without a configuration syslinux shows `boot:` and waits for a kernel's name.",
+        "Write a syslinux.cfg with DEFAULT, LABEL, LINUX and INITRD.";
+    NO_DEFAULT = "no-default-entry", Warning,
+        "The configuration's default is none of its labels: syslinux takes it for the name of a kernel.",
+        "Write a LABEL of that name, or another DEFAULT.";
+    MISSING_FILE = "missing-file", Error,
+        "A configuration names a file that is not there: the boot loader stops with an error.",
+        "Copy the file to that place, or correct the configuration. FAT does not tell large letters from small ones.";
+    NOT_A_KERNEL = "not-a-kernel", Error,
+        "The file is not a Linux kernel for x86 (bzImage).",
+        "Copy a kernel (boot/vmlinuz-VERSION) there.";
+    BAD_INITRAMFS = "bad-initramfs", Error,
+        "The kernel cannot unpack what is neither a cpio archive nor a compressed one, and then finds no init.",
+        "Make it anew with `packager initramfs`.";
+    VERSIONS_DIFFER = "versions-differ", Error,
+        "The initramfs holds modules of another kernel, which this one refuses to load.",
+        "Make the initramfs for this kernel, or take its own kernel.";
+    NO_EFI_PROGRAM = "no-efi-program", Error,
+        "UEFI starts EFI/BOOT/BOOTX64.EFI from a stick; there is none.",
+        "Make the image with --firmware both.";
+    BAD_EFI_PROGRAM = "bad-efi-program", Error,
+        "The firmware refuses a file that is not an EFI program for this machine.",
+        "Copy systemd-bootx64.efi or a unified kernel image there.";
+    NO_LOADER_ENTRIES = "no-loader-entries", Error,
+        "systemd-boot shows an empty menu when there is no file in loader/entries that ends with .conf.",
+        "Write an entry with title, linux, initrd and options.";
+    NO_EFI_STUB = "no-efi-stub", Error,
+        "systemd-boot starts a kernel as an EFI program; this one was built without CONFIG_EFI_STUB.",
+        "Take a kernel with CONFIG_EFI_STUB.";
+}

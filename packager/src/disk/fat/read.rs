@@ -1,0 +1,461 @@
+//! Reading FAT volumes that anybody wrote: nothing in them is trusted.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use super::geometry::FatKind;
+use super::tree::Attributes;
+use super::{ENTRY_SIZE, field, looks_like_boot_record};
+use crate::disk::{SECTOR_SIZE, Sector};
+
+/// The largest allocation table that is read: that of a volume of 32 GB with clusters of 4 KiB.
+const TABLE_LIMIT: u64 = 32 << 20;
+
+/// A directory has no more bytes than this.
+const DIRECTORY_LIMIT: u64 = 65_536 * ENTRY_SIZE as u64;
+
+/// What a volume is read from.
+pub trait Medium {
+    /// Fills the buffer from an offset on.
+    ///
+    /// # Errors
+    /// What the operating system says; [`io::ErrorKind::UnexpectedEof`] where the medium ends before.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+impl Medium for File {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self, buffer, offset)
+    }
+}
+
+impl Medium for [u8] {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let part = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.get(offset..)?.get(..buffer.len()));
+        buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// Why a volume, or something in it, cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FatError {
+    /// The medium cannot be read, or ends too early.
+    #[error("the image cannot be read at offset {offset}: {source}")]
+    Io {
+        /// In bytes from the image's begin.
+        offset: u64,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// There is no FAT volume.
+    #[error("there is no FAT boot record at {0}")]
+    NoBootRecord(Sector),
+    /// The boot record contradicts itself.
+    #[error("the FAT boot record is damaged: {0}")]
+    BootRecord(&'static str),
+    /// The volume has so few clusters that it is a FAT12 one, which only floppy disks have.
+    #[error("the file system is FAT12, which is not read here")]
+    Fat12,
+    /// A chain of clusters leads out of the volume, in a circle, or to a free cluster.
+    #[error("the chain of clusters from {first} is broken at cluster {at}")]
+    Chain {
+        /// Where the chain begins.
+        first: u32,
+        /// The cluster whose successor is wrong.
+        at: u32,
+    },
+    /// A file is longer than its chain.
+    #[error("the file has {size} bytes, and its clusters only {room}")]
+    Short {
+        /// The size in the directory.
+        size: u64,
+        /// Bytes of the clusters.
+        room: u64,
+    },
+}
+
+/// A file or directory of a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The long name, else the short one in the letters that its case bits say.
+    pub name: String,
+    /// The attribute bits.
+    pub attributes: Attributes,
+    /// Its first cluster; 0 for an empty file.
+    pub first: u32,
+    /// Bytes of a file.
+    pub size: u32,
+}
+
+impl Entry {
+    /// Whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        self.attributes.contains(Attributes::DIRECTORY)
+    }
+}
+
+/// An open volume.
+#[derive(Debug)]
+pub struct Reader<'a, M: ?Sized> {
+    medium: &'a M,
+    start: Sector,
+    /// The kind.
+    pub kind: FatKind,
+    /// The boot record.
+    pub boot_record: [u8; SECTOR_SIZE as usize],
+    /// Sectors of the whole volume.
+    pub total: Sector,
+    /// Where the volume believes that it begins on the disk.
+    pub hidden: Sector,
+    sectors_per_cluster: u64,
+    root: Root,
+    data: Sector,
+    clusters: u32,
+    table: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Root {
+    Fixed { first: Sector, entries: u64 },
+    Cluster(u32),
+}
+
+impl<'a, M: Medium + ?Sized> Reader<'a, M> {
+    /// Reads the boot record and the first allocation table of the volume that begins at `start`.
+    ///
+    /// # Errors
+    /// [`FatError::Io`], [`FatError::NoBootRecord`], [`FatError::BootRecord`], [`FatError::Fat12`].
+    pub fn open(medium: &'a M, start: Sector) -> Result<Self, FatError> {
+        let mut record = [0; SECTOR_SIZE as usize];
+        read(medium, start.bytes(), &mut record)?;
+        if !looks_like_boot_record(&record) {
+            return Err(FatError::NoBootRecord(start));
+        }
+        let reserved = u64::from(u16_at(&record, field::RESERVED));
+        let fats = u64::from(record[field::FATS]);
+        let size = u64::from(record[field::SECTORS_PER_CLUSTER]);
+        let entries = u64::from(u16_at(&record, field::ROOT_ENTRIES));
+        let fat = either(&record, field::FAT_SECTORS_16, field::FAT_SECTORS_32);
+        let total = either(&record, field::TOTAL_16, field::TOTAL_32);
+        let root_start = reserved + fats * fat;
+        let data = root_start + (entries * ENTRY_SIZE as u64).div_ceil(SECTOR_SIZE);
+        if reserved == 0 || fat == 0 {
+            return Err(FatError::BootRecord("it has no allocation table"));
+        }
+        let Some(room) = total.checked_sub(data) else {
+            return Err(FatError::BootRecord("its parts are larger than the volume"));
+        };
+        let kind = match room / size {
+            0..4085 => return Err(FatError::Fat12),
+            4085..65_525 => FatKind::Fat16,
+            _ => FatKind::Fat32,
+        };
+        let clusters = (room / size).min(0x0fff_fff0) as u32;
+        let bytes = (u64::from(clusters) + 2) * kind.entry_size();
+        if bytes > fat * SECTOR_SIZE || bytes > TABLE_LIMIT {
+            return Err(FatError::BootRecord(
+                "its allocation table does not fit its clusters",
+            ));
+        }
+        let mut table = vec![0; bytes as usize];
+        read(medium, (start + Sector(reserved)).bytes(), &mut table)?;
+        let root = match kind {
+            FatKind::Fat16 => Root::Fixed {
+                first: Sector(root_start),
+                entries,
+            },
+            FatKind::Fat32 => Root::Cluster(u32_at(&record, field::ROOT_CLUSTER)),
+        };
+        Ok(Self {
+            medium,
+            start,
+            kind,
+            total: Sector(total),
+            hidden: Sector(u32_at(&record, field::HIDDEN).into()),
+            boot_record: record,
+            sectors_per_cluster: size,
+            root,
+            data: Sector(data),
+            clusters,
+            table,
+        })
+    }
+
+    /// The label in the boot record, without the spaces at its end.
+    pub fn label(&self) -> String {
+        let extended = match self.kind {
+            FatKind::Fat16 => field::EXTENDED_16,
+            FatKind::Fat32 => field::EXTENDED_32,
+        };
+        let label = &self.boot_record[extended + 7..extended + 18];
+        String::from_utf8_lossy(label).trim_end().to_owned()
+    }
+
+    /// The entries of the directory at `path`; `""` is the root. `None` where there is no such directory.
+    ///
+    /// # Errors
+    /// [`FatError::Io`], [`FatError::Chain`].
+    pub fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, FatError> {
+        let mut entries = self.root()?;
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            match named(entries, part) {
+                Some(entry) if entry.is_directory() => entries = self.directory(&entry)?,
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(entries))
+    }
+
+    /// The file or directory at `path`, in whatever letters.
+    ///
+    /// # Errors
+    /// [`FatError::Io`], [`FatError::Chain`].
+    pub fn find(&self, path: &str) -> Result<Option<Entry>, FatError> {
+        let path = path.trim_matches('/');
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        Ok(self.list(parent)?.and_then(|entries| named(entries, name)))
+    }
+
+    /// A file's bytes.
+    ///
+    /// # Errors
+    /// [`FatError::Io`], [`FatError::Chain`], [`FatError::Short`].
+    pub fn contents(&self, entry: &Entry) -> Result<Vec<u8>, FatError> {
+        let size = u64::from(entry.size);
+        let clusters = self.chain(entry.first)?;
+        let cluster_size = self.sectors_per_cluster * SECTOR_SIZE;
+        let room = clusters.len() as u64 * cluster_size;
+        if size > room {
+            return Err(FatError::Short { size, room });
+        }
+        let mut out = vec![0; entry.size as usize];
+        let runs = clusters.chunk_by(|one, next| one + 1 == *next);
+        let mut rest = out.as_mut_slice();
+        for run in runs {
+            let length = (run.len() as u64 * cluster_size).min(rest.len() as u64) as usize;
+            let (part, behind) = rest.split_at_mut(length);
+            let first = run.first().copied().unwrap_or(2);
+            self.read_at(self.cluster_start(first), part)?;
+            rest = behind;
+        }
+        Ok(out)
+    }
+
+    /// The sectors that a file's bytes touch, in their order, counted from the volume's begin.
+    ///
+    /// # Errors
+    /// [`FatError::Chain`], [`FatError::Short`].
+    pub fn sectors(&self, entry: &Entry) -> Result<Vec<Sector>, FatError> {
+        let needed = u64::from(entry.size).div_ceil(SECTOR_SIZE);
+        let clusters = self.chain(entry.first)?;
+        let sectors: Vec<_> = clusters
+            .into_iter()
+            .flat_map(|cluster| {
+                let first = self.cluster_start(cluster);
+                (0..self.sectors_per_cluster).map(move |index| first + Sector(index))
+            })
+            .take(needed as usize)
+            .collect();
+        if (sectors.len() as u64) < needed {
+            return Err(FatError::Short {
+                size: entry.size.into(),
+                room: sectors.len() as u64 * SECTOR_SIZE,
+            });
+        }
+        Ok(sectors)
+    }
+
+    fn root(&self) -> Result<Vec<Entry>, FatError> {
+        match self.root {
+            Root::Cluster(first) => self.clusters_as_directory(first),
+            Root::Fixed { first, entries } => {
+                let mut bytes = vec![0; (entries * ENTRY_SIZE as u64) as usize];
+                self.read_at(first, &mut bytes)?;
+                Ok(entries_in(&bytes))
+            }
+        }
+    }
+
+    fn directory(&self, entry: &Entry) -> Result<Vec<Entry>, FatError> {
+        self.clusters_as_directory(entry.first)
+    }
+
+    fn clusters_as_directory(&self, first: u32) -> Result<Vec<Entry>, FatError> {
+        let cluster_size = self.sectors_per_cluster * SECTOR_SIZE;
+        let mut bytes = Vec::new();
+        for cluster in self.chain(first)? {
+            let start = bytes.len();
+            if (start as u64) >= DIRECTORY_LIMIT {
+                break;
+            }
+            bytes.resize(start + cluster_size as usize, 0);
+            self.read_at(self.cluster_start(cluster), &mut bytes[start..])?;
+        }
+        Ok(entries_in(&bytes))
+    }
+
+    /// The clusters of a file. 0 begins an empty one.
+    fn chain(&self, first: u32) -> Result<Vec<u32>, FatError> {
+        let mut clusters = Vec::new();
+        let mut next = first;
+        if first == 0 {
+            return Ok(clusters);
+        }
+        let (mask, end) = match self.kind {
+            FatKind::Fat16 => (0xffff, 0xfff8),
+            FatKind::Fat32 => (0x0fff_ffff, 0x0fff_fff8),
+        };
+        while next & mask < end {
+            let at = clusters.last().copied().unwrap_or(first);
+            let inside = (2..self.clusters.saturating_add(2)).contains(&next);
+            if !inside || clusters.len() > self.clusters as usize {
+                return Err(FatError::Chain { first, at });
+            }
+            clusters.push(next);
+            next = self.successor(next) & mask;
+        }
+        Ok(clusters)
+    }
+
+    fn successor(&self, cluster: u32) -> u32 {
+        match self.kind {
+            FatKind::Fat16 => u16_at(&self.table, cluster as usize * 2).into(),
+            FatKind::Fat32 => u32_at(&self.table, cluster as usize * 4),
+        }
+    }
+
+    fn cluster_start(&self, cluster: u32) -> Sector {
+        self.data + Sector(u64::from(cluster.saturating_sub(2)) * self.sectors_per_cluster)
+    }
+
+    fn read_at(&self, sector: Sector, buffer: &mut [u8]) -> Result<(), FatError> {
+        read(self.medium, (self.start + sector).bytes(), buffer)
+    }
+}
+
+fn read<M: Medium + ?Sized>(medium: &M, offset: u64, buffer: &mut [u8]) -> Result<(), FatError> {
+    medium
+        .read_exact_at(buffer, offset)
+        .map_err(|source| FatError::Io { offset, source })
+}
+
+fn named(entries: Vec<Entry>, name: &str) -> Option<Entry> {
+    let wanted = name.to_uppercase();
+    entries
+        .into_iter()
+        .find(|entry| entry.name.to_uppercase() == wanted)
+}
+
+/// The files and directories among a directory's entries, without `.`, `..`, labels and what is deleted.
+fn entries_in(bytes: &[u8]) -> Vec<Entry> {
+    const DELETED: u8 = 0xe5;
+    let mut out = Vec::new();
+    let mut long = LongName::default();
+    for slot in bytes.chunks_exact(ENTRY_SIZE) {
+        let attributes = Attributes(slot[11]);
+        match slot[0] {
+            0 => break,
+            DELETED | b'.' => long = LongName::default(),
+            _ if attributes.0 & 0x3f == Attributes::LONG_NAME.0 => long.add(slot),
+            _ if attributes.contains(Attributes::LABEL) => long = LongName::default(),
+            _ => {
+                let name = long.take(slot).unwrap_or_else(|| short_name(slot));
+                let high = u32::from(u16_at(slot, 20)) << 16;
+                out.push(Entry {
+                    name,
+                    attributes,
+                    first: high | u32::from(u16_at(slot, 26)),
+                    size: u32_at(slot, 28),
+                });
+            }
+        }
+    }
+    out
+}
+
+/// The parts of a long name that have come so far, the last one first.
+#[derive(Default)]
+struct LongName {
+    units: Vec<[u16; 13]>,
+    checksum: u8,
+    /// The number that the next part must have.
+    next: u8,
+}
+
+impl LongName {
+    fn add(&mut self, slot: &[u8]) {
+        let number = slot[0] & 0x3f;
+        if slot[0] & 0x40 != 0 {
+            *self = Self {
+                units: Vec::new(),
+                checksum: slot[13],
+                next: number,
+            };
+        }
+        if number == 0 || number != self.next || slot[13] != self.checksum {
+            *self = Self::default();
+            return;
+        }
+        const PLACES: [usize; 13] = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
+        self.units.push(PLACES.map(|place| u16_at(slot, place)));
+        self.next -= 1;
+    }
+
+    /// The name, where it is whole and belongs to this short entry.
+    fn take(&mut self, slot: &[u8]) -> Option<String> {
+        let long = std::mem::take(self);
+        let short = slot.first_chunk::<11>()?;
+        if long.units.is_empty()
+            || long.next != 0
+            || long.checksum != super::name::ShortName(*short).checksum()
+        {
+            return None;
+        }
+        let units = long.units.iter().rev().flatten().copied();
+        let units: Vec<_> = units.take_while(|unit| *unit != 0).collect();
+        Some(String::from_utf16_lossy(&units))
+    }
+}
+
+fn short_name(slot: &[u8]) -> String {
+    let text = |bytes: &[u8], lower: bool| {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim_end();
+        if lower {
+            text.to_ascii_lowercase()
+        } else {
+            text.to_owned()
+        }
+    };
+    let base = text(&slot[..8], slot[12] & 0x08 != 0);
+    match text(&slot[8..11], slot[12] & 0x10 != 0).as_str() {
+        "" => base,
+        suffix => format!("{base}.{suffix}"),
+    }
+}
+
+/// A 16-bit field, or the 32-bit one that is used where that is 0.
+fn either(record: &[u8], short: usize, long: usize) -> u64 {
+    match u16_at(record, short) {
+        0 => u32_at(record, long).into(),
+        value => value.into(),
+    }
+}
+
+fn u16_at(bytes: &[u8], offset: usize) -> u16 {
+    bytes
+        .get(offset..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |bytes| u16::from_le_bytes(*bytes))
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    bytes
+        .get(offset..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}

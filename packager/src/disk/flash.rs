@@ -1,0 +1,305 @@
+//! Writing an image to a disk so that it is whole or no image at all.
+//!
+//! The first block, which has the partition table, is made zero first and written last: whatever happens in between, no
+//! system takes the disk for a whole one. Everything is read back from the disk itself and compared.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// What the first block is: every disk's pages are this large or smaller.
+const BLOCK: usize = 4096;
+
+/// What is written at once. A stick's flash is erased in blocks of about this size.
+const CHUNK: usize = 4 << 20;
+
+/// Where the backup of a GUID partition table ends: with the disk.
+const BACKUP: u64 = 33 * 512;
+
+/// What is going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The image is being written.
+    Writing,
+    /// The disk is being read back.
+    Checking,
+}
+
+/// Why an image is not on the disk.
+#[derive(Debug, thiserror::Error)]
+pub enum FlashError {
+    /// The disk cannot be opened.
+    #[error("cannot open the disk: {0}")]
+    Open(io::Error),
+    /// The image cannot be read.
+    #[error("cannot read the image at offset {offset}: {source}")]
+    Image {
+        /// In bytes.
+        offset: u64,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The disk refuses to be written, or was pulled out.
+    #[error("cannot write to the disk at offset {offset}: {source}; it holds no image now")]
+    Write {
+        /// In bytes.
+        offset: u64,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The disk refuses to be read, or was pulled out.
+    #[error("cannot read the disk back at offset {offset}: {source}; it holds no image now")]
+    Read {
+        /// In bytes.
+        offset: u64,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The disk does not give back what was written: it is worn out, or smaller than it says.
+    #[error(
+        "the disk gave back something else than what was written, from offset {offset} on: it is worn out, or smaller than it says; it holds no image now"
+    )]
+    Differs {
+        /// In bytes.
+        offset: u64,
+    },
+}
+
+/// Opens a disk that nobody else uses, past the cache where the file system allows that.
+///
+/// # Errors
+/// [`FlashError::Open`]; `EBUSY` where something is mounted.
+pub fn open(path: &Path) -> Result<File, FlashError> {
+    let open = |flags: OFlags| {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(flags.bits() as i32)
+            .open(path)
+    };
+    match open(OFlags::EXCL | OFlags::DIRECT) {
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) => {
+            open(OFlags::EXCL).map_err(FlashError::Open)
+        }
+        result => result.map_err(FlashError::Open),
+    }
+}
+
+/// Writes `length` bytes of an image to a disk of `size` bytes, and checks them. `progress` gets the phase, and how many
+/// bytes of it are done.
+///
+/// # Errors
+/// See [`FlashError`]. The disk holds no image then, and its first block is zero where that could still be written.
+pub fn flash(
+    image: &File,
+    length: u64,
+    disk: &File,
+    size: u64,
+    progress: impl FnMut(Phase, u64),
+) -> Result<(), FlashError> {
+    let mut flash = Flash {
+        image,
+        length,
+        disk,
+        buffer: Buffer::new(CHUNK),
+        again: Buffer::new(CHUNK),
+        progress,
+    };
+    flash.clear(0, BLOCK as u64)?;
+    flash.clear_backup(size)?;
+    flash.sync(0)?;
+    flash.write_rest()?;
+    flash.sync(length)?;
+    flash.check_rest()?;
+    flash.first_block()
+}
+
+struct Flash<'a, P> {
+    image: &'a File,
+    length: u64,
+    disk: &'a File,
+    buffer: Buffer,
+    again: Buffer,
+    progress: P,
+}
+
+impl<P: FnMut(Phase, u64)> Flash<'_, P> {
+    fn clear(&mut self, offset: u64, length: u64) -> Result<(), FlashError> {
+        let zeros = self.buffer.part(length as usize);
+        zeros.fill(0);
+        let written = self.disk.write_all_at(zeros, offset);
+        written.map_err(|source| FlashError::Write { offset, source })
+    }
+
+    /// The backup of an old GUID partition table would make other tools restore that one.
+    fn clear_backup(&mut self, size: u64) -> Result<(), FlashError> {
+        let start = size.saturating_sub(BACKUP) / BLOCK as u64 * BLOCK as u64;
+        let length = size.saturating_sub(start) / 512 * 512;
+        if start < self.length || length == 0 {
+            return Ok(());
+        }
+        let end = self.buffer.part(length as usize);
+        let read = self.disk.read_exact_at(end, start);
+        read.map_err(|source| FlashError::Read {
+            offset: start,
+            source,
+        })?;
+        let has_backup = end
+            .chunks(512)
+            .any(|sector| sector.starts_with(b"EFI PART"));
+        if has_backup {
+            self.clear(start, length)?;
+        }
+        Ok(())
+    }
+
+    fn sync(&self, offset: u64) -> Result<(), FlashError> {
+        let synced = self.disk.sync_all();
+        synced.map_err(|source| FlashError::Write { offset, source })
+    }
+
+    fn write_rest(&mut self) -> Result<(), FlashError> {
+        let mut offset = BLOCK as u64;
+        while offset < self.length {
+            let part = read_image(self.image, self.length, offset, &mut self.buffer)?;
+            let written = self.disk.write_all_at(part, offset);
+            written.map_err(|source| FlashError::Write { offset, source })?;
+            offset += part.len() as u64;
+            (self.progress)(Phase::Writing, offset.min(self.length));
+        }
+        Ok(())
+    }
+
+    fn check_rest(&mut self) -> Result<(), FlashError> {
+        let mut offset = BLOCK as u64;
+        while offset < self.length {
+            let expected = read_image(self.image, self.length, offset, &mut self.buffer)?;
+            compare(self.disk, offset, expected, &mut self.again)?;
+            offset += expected.len() as u64;
+            (self.progress)(Phase::Checking, offset.min(self.length));
+        }
+        Ok(())
+    }
+
+    /// The partition table. If that fails, zeros take its place again.
+    fn first_block(&mut self) -> Result<(), FlashError> {
+        let length = self.length.min(BLOCK as u64);
+        let block = read_image(self.image, length, 0, &mut self.buffer)?;
+        let written = self.disk.write_all_at(block, 0);
+        let result = written
+            .and_then(|()| self.disk.sync_all())
+            .map_err(|source| FlashError::Write { offset: 0, source })
+            .and_then(|()| compare(self.disk, 0, block, &mut self.again));
+        if result.is_err() {
+            // The disk is failing; what can be done has been done.
+            let _ = self.clear(0, BLOCK as u64);
+        }
+        result
+    }
+}
+
+/// The next part of the image, filled up with zeros to a whole sector.
+fn read_image<'b>(
+    image: &File,
+    length: u64,
+    offset: u64,
+    buffer: &'b mut Buffer,
+) -> Result<&'b [u8], FlashError> {
+    let wanted = (length - offset).min(CHUNK as u64) as usize;
+    let part = buffer.part(wanted.next_multiple_of(512));
+    part[wanted..].fill(0);
+    let read = image.read_exact_at(&mut part[..wanted], offset);
+    read.map_err(|source| FlashError::Image { offset, source })?;
+    Ok(part)
+}
+
+fn compare(
+    disk: &File,
+    offset: u64,
+    expected: &[u8],
+    buffer: &mut Buffer,
+) -> Result<(), FlashError> {
+    let found = buffer.part(expected.len());
+    let read = disk.read_exact_at(found, offset);
+    read.map_err(|source| FlashError::Read { offset, source })?;
+    match expected
+        .iter()
+        .zip(&*found)
+        .position(|(one, two)| one != two)
+    {
+        None => Ok(()),
+        Some(at) => Err(FlashError::Differs {
+            offset: offset + at as u64,
+        }),
+    }
+}
+
+/// Memory that begins at a multiple of a block, as reading and writing past the cache needs it.
+struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Buffer {
+    fn new(size: usize) -> Self {
+        let bytes = vec![0; size + BLOCK];
+        // Where the offset cannot be computed (it can, on every machine that there is) the kernel refuses the write.
+        let start = bytes.as_ptr().align_offset(BLOCK).min(BLOCK);
+        Self { bytes, start }
+    }
+
+    fn part(&mut self, length: usize) -> &mut [u8] {
+        &mut self.bytes[self.start..self.start + length]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(bytes: &[u8]) -> File {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(bytes, 0).unwrap();
+        file
+    }
+
+    fn contents(file: &File, length: usize) -> Vec<u8> {
+        let mut out = vec![0; length];
+        file.read_exact_at(&mut out, 0).unwrap();
+        out
+    }
+
+    #[test]
+    fn the_image_is_on_the_disk_and_an_old_backup_table_is_gone() {
+        let image: Vec<u8> = (0..5_000_000_u32).map(|n| (n / 7) as u8).collect();
+        let mut old = vec![0xff; 8 << 20];
+        let end = old.len() - 512;
+        old[end..end + 8].copy_from_slice(b"EFI PART");
+        let (source, disk) = (file(&image), file(&old));
+        let mut seen = Vec::new();
+        let length = image.len() as u64;
+        flash(&source, length, &disk, 8 << 20, |phase, _| seen.push(phase)).unwrap();
+        let now = contents(&disk, 8 << 20);
+        assert!(now[..image.len()] == image);
+        assert_eq!(now[end..end + 8], [0; 8]);
+        assert_eq!(now[6 << 20], 0xff);
+        assert!(seen.contains(&Phase::Writing) && seen.ends_with(&[Phase::Checking]));
+    }
+
+    #[test]
+    fn after_a_failure_there_is_no_partition_table() {
+        let image = vec![0x55; 1 << 20];
+        let source = file(&image);
+        let disk = file(&[0xaa; 1 << 20]);
+        // The image is shorter than it was said to be.
+        let error = flash(&source, 2 << 20, &disk, 4 << 20, |_, _| {}).unwrap_err();
+        assert!(
+            matches!(error, FlashError::Read { .. } | FlashError::Image { .. }),
+            "{error}"
+        );
+        assert_eq!(contents(&disk, BLOCK), [0; BLOCK]);
+    }
+}

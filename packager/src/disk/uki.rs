@@ -1,0 +1,199 @@
+//! The unified kernel image (UKI): an EFI program that is boot loader, kernel, initramfs and command line in one file, so
+//! that one signature covers all of them.
+//!
+//! Specified by <https://uapi-group.org/specifications/specs/unified_kernel_image/>. A stub, systemd's, is followed by a
+//! section for each part. The kernel comes last, because a stub that unpacks it in place needs the memory behind it.
+
+use std::path::{Path, PathBuf};
+
+use codec::file::ReadError;
+
+use super::pe::{Machine, PeError, Program};
+
+/// Larger than any stub or boot loader.
+const LIMIT: u64 = 16 << 20;
+
+/// Larger than any unified image that firmware can load.
+const PROGRAM_LIMIT: u64 = 2 << 30;
+
+/// Where distributions put systemd's EFI programs.
+const FOLDERS: [&str; 2] = ["/usr/lib/systemd/boot/efi", "/lib/systemd/boot/efi"];
+
+/// The parts of an image.
+#[derive(Clone, Copy, Debug)]
+pub struct Uki<'a> {
+    /// The stub.
+    pub stub: &'a [u8],
+    /// The kernel, which must be an EFI program itself.
+    pub kernel: &'a [u8],
+    /// The initramfs.
+    pub initramfs: &'a [u8],
+    /// The kernel's command line.
+    pub append: &'a str,
+    /// The kernel's version (`uname -r`).
+    pub version: &'a str,
+    /// What stands in `/etc/os-release`: boot menus show `PRETTY_NAME`.
+    pub os_release: &'a str,
+}
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+pub enum UkiError {
+    /// The stub or boot loader is not installed.
+    #[error(
+        "`{name}` of systemd was not found (looked in {}); install the package systemd-boot-efi (systemd-boot on other distributions), name the file with {option}, or make an image for a BIOS only with --firmware bios",
+        FOLDERS.join(", ")
+    )]
+    NotFound {
+        /// The file's name.
+        name: &'static str,
+        /// The option that names it.
+        option: &'static str,
+    },
+    /// A file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The stub cannot be used.
+    #[error("the stub cannot be used: {0}")]
+    Stub(PeError),
+    /// The kernel is not an EFI program.
+    #[error(
+        "UEFI cannot start this kernel: {0}; it must be built with CONFIG_EFI_STUB, or booted by a BIOS only (--firmware bios)"
+    )]
+    Kernel(PeError),
+    /// A file that shall be started is no program.
+    #[error("UEFI cannot start `{}`: {source}", path.display())]
+    Program {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: PeError,
+    },
+    /// Stub and kernel are for different machines.
+    #[error("the kernel is for {kernel}, and the stub or boot loader for {stub}")]
+    Machine {
+        /// The kernel's.
+        kernel: Machine,
+        /// The stub's.
+        stub: Machine,
+    },
+}
+
+/// systemd's stub for a UKI: the file that is named, else the installed one.
+///
+/// # Errors
+/// [`UkiError::NotFound`], [`UkiError::Read`].
+pub fn find_stub(named: Option<&Path>) -> Result<Vec<u8>, UkiError> {
+    find(named, "linuxx64.efi.stub", "--stub")
+}
+
+/// systemd's boot loader: the file that is named, else the installed one.
+///
+/// # Errors
+/// [`UkiError::NotFound`], [`UkiError::Read`].
+pub fn find_boot_loader(named: Option<&Path>) -> Result<Vec<u8>, UkiError> {
+    find(named, "systemd-bootx64.efi", "--systemd-boot")
+}
+
+/// An EFI program that is made already, for example a signed image.
+///
+/// # Errors
+/// [`UkiError::Read`], [`UkiError::Program`].
+pub fn read_program(path: &Path) -> Result<Vec<u8>, UkiError> {
+    let bytes = codec::file::read(path, PROGRAM_LIMIT)?;
+    match Program::parse(&bytes) {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(UkiError::Program {
+            path: path.to_path_buf(),
+            source,
+        }),
+    }
+}
+
+fn find(
+    named: Option<&Path>,
+    name: &'static str,
+    option: &'static str,
+) -> Result<Vec<u8>, UkiError> {
+    let installed = || {
+        let places = FOLDERS.map(|folder| Path::new(folder).join(name));
+        places.into_iter().find(|path| path.is_file())
+    };
+    let path: PathBuf = match named {
+        Some(path) => path.to_path_buf(),
+        None => installed().ok_or(UkiError::NotFound { name, option })?,
+    };
+    Ok(codec::file::read(&path, LIMIT)?)
+}
+
+/// Checks that a kernel can be started by UEFI, and by this stub or boot loader.
+///
+/// # Errors
+/// [`UkiError::Kernel`], [`UkiError::Stub`], [`UkiError::Machine`].
+pub fn check_kernel(kernel: &[u8], loader: &[u8]) -> Result<(), UkiError> {
+    let kernel = Program::parse(kernel).map_err(UkiError::Kernel)?.machine;
+    let stub = Program::parse(loader).map_err(UkiError::Stub)?.machine;
+    if kernel != stub {
+        return Err(UkiError::Machine { kernel, stub });
+    }
+    Ok(())
+}
+
+impl Uki<'_> {
+    /// The EFI program.
+    ///
+    /// # Errors
+    /// [`UkiError::Kernel`], [`UkiError::Stub`], [`UkiError::Machine`].
+    pub fn build(&self) -> Result<Vec<u8>, UkiError> {
+        check_kernel(self.kernel, self.stub)?;
+        let stub = Program::parse(self.stub).map_err(UkiError::Stub)?;
+        let sections = [
+            (".osrel", self.os_release.as_bytes().into()),
+            (".cmdline", self.append.as_bytes().into()),
+            (".uname", self.version.as_bytes().into()),
+            (".initrd", self.initramfs.into()),
+            (".linux", self.kernel.into()),
+        ];
+        stub.with_sections(&sections).map_err(UkiError::Stub)
+    }
+}
+
+/// An os-release for images that are no distribution's.
+pub fn os_release(version: &str) -> String {
+    format!(
+        "ID=packager\nNAME=\"Linux in memory\"\nVERSION_ID=\"{version}\"\nPRETTY_NAME=\"Linux {version} in memory\"\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pe::tests::program;
+    use super::*;
+
+    #[test]
+    fn every_part_is_a_section() {
+        let stub = program();
+        let uki = Uki {
+            stub: &stub,
+            kernel: &program(),
+            initramfs: b"070701",
+            append: "quiet",
+            version: "6.1",
+            os_release: &os_release("6.1"),
+        };
+        let bytes = uki.build().unwrap();
+        let built = Program::parse(&bytes).unwrap();
+        let names: Vec<_> = built.sections.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [".text", ".osrel", ".cmdline", ".uname", ".initrd", ".linux"]
+        );
+        assert_eq!(built.section(".cmdline"), Some(&b"quiet"[..]));
+        let kernel = Uki {
+            kernel: b"no kernel",
+            ..uki
+        };
+        let error = kernel.build().unwrap_err().to_string();
+        assert!(error.contains("CONFIG_EFI_STUB"), "{error}");
+    }
+}

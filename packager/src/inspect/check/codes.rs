@@ -1,0 +1,79 @@
+//! The findings about an initramfs. It is a table, in the order in which the kernel and `/init` would meet them.
+
+use crate::finding::Severity::{Error, Warning};
+use crate::finding::codes;
+
+codes! {
+    DAMAGED = "damaged-archive", Error,
+        "The kernel stops unpacking where an archive is damaged or cut off, often without a word, and goes on with what it has.",
+        "Make the image anew; if it was copied, compare the sizes.";
+    SPLIT = "split-archive", Error,
+        "An archive goes on in the next compressed stream. The kernel unpacks each stream by itself, so that each must hold whole archives.",
+        "Compress the archive as one stream, or make an archive of each part.";
+    UNALIGNED = "unaligned-archive", Error,
+        "The kernel looks for an uncompressed archive only at multiples of 4 bytes, and ignores this one and all that follows.",
+        "Pad what stands before it with zero bytes.";
+    LZ4_FRAME = "lz4-frame", Error,
+        "The kernel reads only the legacy container of lz4 (`lz4 -l`), and panics at the frame format.",
+        "Compress with `lz4 -l`, or make the image with packager.";
+    XZ_CHECK = "xz-check", Error,
+        "The kernel's xz decoder knows the checks CRC32 and none, and panics at CRC64, which is what `xz` writes unless it is told otherwise.",
+        "Compress with `xz --check=crc32`, or make the image with packager.";
+    ZSTD_WINDOW = "zstd-window", Error,
+        "The kernel's zstd decoder takes windows of up to 128 MiB, and panics at a larger one.",
+        "Compress without `--long` or `--ultra`.";
+    COMPRESSOR = "compressor-not-built-in", Error,
+        "This kernel was built without the decompressor that the image needs, and panics.",
+        "Choose another compressor: see CONFIG_RD_* in the kernel's configuration.";
+    ORPHAN = "missing-folder", Error,
+        "The kernel drops an entry whose folder has not come before it, without a word.",
+        "Add the folder before its files.";
+    NO_INIT = "no-init", Error,
+        "The kernel starts /init. Without it, it looks for a real root and panics, unless its command line names another (rdinit=).",
+        "Add an executable /init.";
+    INIT_MODE = "init-not-executable", Error,
+        "The kernel cannot start a file that nobody may execute, and panics.",
+        "Give /init the mode 0755.";
+    INTERPRETER = "missing-interpreter", Error,
+        "A script without the program after `#!`, or a program without its dynamic loader, does not start: the kernel says ENOENT.",
+        "Add what is named, with its libraries: `programs` in a recipe does that.";
+    LIBRARY = "missing-library", Error,
+        "The dynamic loader ends a program whose library it does not find.",
+        "Add the library: `programs` in a recipe brings all that a program needs.";
+    KERNEL_VERSION = "modules-of-another-kernel", Error,
+        "The image has no modules for this kernel, and those that it has would be refused.",
+        "Make the image for this kernel, or boot the kernel that it was made for.";
+    VERMAGIC = "module-of-another-kernel", Error,
+        "A module says in its vermagic for which kernel it was built, and every other refuses it.",
+        "Take the module from the kernel's own package.";
+    MODULE_DAMAGED = "damaged-module", Error,
+        "The kernel refuses a module whose file is damaged.",
+        "Copy the module anew.";
+    MODULE_COMPRESSED = "compressed-module", Warning,
+        "busybox unpacks .ko.gz and .ko.xz at best, and no .ko.zst; kmod and kernels with CONFIG_MODULE_DECOMPRESS do.",
+        "Store modules uncompressed: the image is compressed anyway.";
+    MODULE_DEPENDENCY = "missing-module", Error,
+        "A module whose dependency is neither in the image nor built in does not load: unknown symbol.",
+        "Add the module that is named.";
+    LISTED = "listed-module-missing", Error,
+        "/init loads the modules that /etc/modules lists, and says on the console that this one is not there.",
+        "Add the module, or take it off the list.";
+    SOFTDEP = "missing-softdep", Warning,
+        "A module asks for another one before it works well, or at all: ext4 without crc32c does not mount.",
+        "Add the module that is named, if the kernel has it.";
+    NO_INDEX = "no-modules-dep", Error,
+        "modprobe finds modules and their dependencies in modules.dep, and loads nothing without it.",
+        "Make the image with packager, or run depmod on its tree.";
+    CODE_PAGE = "vfat-without-code-page", Error,
+        "A mount of vfat asks for the default code page and character set, and fails where they are not there.",
+        "Add nls_cp437 and nls_ascii, or what CONFIG_FAT_DEFAULT_CODEPAGE and CONFIG_FAT_DEFAULT_IOCHARSET say.";
+    KEYMAP = "bad-keymap", Error,
+        "loadkmap refuses what is no binary keymap (bkeymap), and the keyboard stays as the kernel has it.",
+        "Compile the map with kmapc.";
+    FIRMWARE = "missing-firmware", Warning,
+        "A driver that asks for firmware may work without it, or not at all, depending on the device.",
+        "Add the firmware, if a device of the machine needs it.";
+    DANGLING = "dangling-link", Warning,
+        "A link that leads nowhere is as good as no file.",
+        "Add what it leads to, or remove the link.";
+}

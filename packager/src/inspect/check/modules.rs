@@ -1,0 +1,199 @@
+//! Modules: whether they are this kernel's, whole, and have what they need.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use modtree::{Builtins, Module, ModuleName, When, alias};
+
+use super::{Booted, codes};
+use crate::cpio::Kind;
+use crate::finding::Report;
+use crate::inspect::Files;
+
+/// Larger than any module.
+const MODULE_LIMIT: u64 = 256 << 20;
+
+/// The modules of one version, by name.
+struct Modules {
+    modules: BTreeMap<ModuleName, Module>,
+    builtins: Builtins,
+}
+
+pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
+    let versions: BTreeSet<&str> = files
+        .iter()
+        .filter_map(|(path, _)| below_modules(path)?.split_once('/'))
+        .map(|(version, _)| version)
+        .collect();
+    if let Some(version) = kernel.version
+        && !versions.is_empty()
+        && !versions.contains(version)
+    {
+        let have = versions.iter().copied().collect::<Vec<_>>().join(", ");
+        report.find(
+            &codes::KERNEL_VERSION,
+            format_args!("the kernel is {version}, the modules are {have}"),
+        );
+    }
+    for version in versions {
+        let modules = read(files, version, report);
+        report.facts.push(format!(
+            "{} modules of kernel {version}",
+            modules.modules.len()
+        ));
+        if modules.modules.is_empty() {
+            continue;
+        }
+        if files
+            .follow(&format!("lib/modules/{version}/modules.dep"))
+            .is_none()
+        {
+            report.find(
+                &codes::NO_INDEX,
+                format_args!("there is no /lib/modules/{version}/modules.dep"),
+            );
+        }
+        check_each(&modules, version, report);
+        check_list(&modules, files, report);
+        check_code_pages(&modules, kernel, report);
+        check_firmware(&modules, files, report);
+    }
+}
+
+/// What follows `lib/modules/` in a path.
+fn below_modules(path: &str) -> Option<&str> {
+    path.strip_prefix("usr/")
+        .unwrap_or(path)
+        .strip_prefix("lib/modules/")
+}
+
+fn read(files: &Files<'_>, version: &str, report: &mut Report) -> Modules {
+    let text = |name: &str| {
+        let found = files.follow(&format!("lib/modules/{version}/{name}"));
+        found.map_or_else(Vec::new, |(_, file)| file.data.to_vec())
+    };
+    let mut modules = Modules {
+        modules: BTreeMap::new(),
+        builtins: Builtins::parse(text("modules.builtin"), text("modules.builtin.modinfo")),
+    };
+    for (path, file) in files.iter() {
+        let Some((_, name)) =
+            below_modules(path).and_then(|rest| rest.strip_prefix(version)?.rsplit_once('/'))
+        else {
+            continue;
+        };
+        if file.attributes.kind != Kind::File || !(name.ends_with(".ko") || name.contains(".ko.")) {
+            continue;
+        }
+        if codec::detect(file.data).is_some() {
+            report.find(&codes::MODULE_COMPRESSED, format_args!("/{path}"));
+        }
+        let parsed = codec::decode(file.data, MODULE_LIMIT).map_err(|error| error.to_string());
+        match parsed.and_then(|bytes| Module::parse(&bytes).map_err(|error| error.to_string())) {
+            Ok(module) => drop(
+                modules
+                    .modules
+                    .insert(ModuleName::of_file(name.as_ref()), module),
+            ),
+            Err(error) => report.find(&codes::MODULE_DAMAGED, format_args!("/{path}: {error}")),
+        }
+    }
+    modules
+}
+
+fn check_each(modules: &Modules, version: &str, report: &mut Report) {
+    for (name, module) in &modules.modules {
+        if let Some(release) = module
+            .vermagic_release()
+            .filter(|release| release.as_ref() != version)
+        {
+            report.find(
+                &codes::VERMAGIC,
+                format_args!("{name} was built for {release}, and is in the folder of {version}"),
+            );
+        }
+        for needed in module.info.depends().map(ModuleName::new) {
+            if !modules.modules.contains_key(&needed) && !modules.builtins.contains(&needed) {
+                report.find(
+                    &codes::MODULE_DEPENDENCY,
+                    format_args!("{name} needs {needed}"),
+                );
+            }
+        }
+        for (when, asked) in module.info.softdeps().flatten() {
+            if when == When::Pre && !modules.has(&asked) {
+                report.find(&codes::SOFTDEP, format_args!("{name} asks for {asked}"));
+            }
+        }
+    }
+}
+
+/// What packager's `/init` loads; others' images have no such file, or mean the same by it (modules(5)).
+fn check_list(modules: &Modules, files: &Files<'_>, report: &mut Report) {
+    let Some((_, list)) = files.follow("etc/modules") else {
+        return;
+    };
+    for line in String::from_utf8_lossy(list.data).lines() {
+        let name = line.split_whitespace().next().unwrap_or("#");
+        if !name.starts_with('#') && !modules.has(name) {
+            report.find(&codes::LISTED, format_args!("/etc/modules lists {name}"));
+        }
+    }
+}
+
+impl Modules {
+    /// Whether a name or an alias is one of the modules, or built in.
+    fn has(&self, asked: &str) -> bool {
+        let name = ModuleName::new(asked);
+        if self.modules.contains_key(&name) || !self.builtins.lookup(asked).is_empty() {
+            return true;
+        }
+        let Some(wanted) = alias::normalize(asked.as_bytes()) else {
+            return false;
+        };
+        self.modules.values().any(|module| {
+            let patterns = module.info.raw("alias").filter_map(alias::normalize);
+            patterns
+                .into_iter()
+                .any(|pattern| alias::matches(&pattern, &wanted))
+        })
+    }
+}
+
+/// Whatever uses `load_nls` and the string `cp%d` is a FAT driver; its defaults are in the kernel's configuration.
+fn check_code_pages(modules: &Modules, kernel: Booted<'_>, report: &mut Report) {
+    let (Some(config), true) = (
+        kernel.config,
+        modules.modules.contains_key(&ModuleName::new("fat")),
+    ) else {
+        return;
+    };
+    let page = config
+        .get("CONFIG_FAT_DEFAULT_CODEPAGE")
+        .map(|page| format!("nls_cp{page}"));
+    let charset = config
+        .get("CONFIG_FAT_DEFAULT_IOCHARSET")
+        .map(|charset| format!("nls_{}", charset.trim_matches('"')));
+    for needed in page.into_iter().chain(charset) {
+        // utf8 is a mount option's word as well, and every kernel with vfat has it in nls_base.
+        if !modules.has(&needed) && !needed.contains("utf8") {
+            report.find(&codes::CODE_PAGE, format_args!("fat asks for {needed}"));
+        }
+    }
+}
+
+fn check_firmware(modules: &Modules, files: &Files<'_>, report: &mut Report) {
+    let missing: BTreeSet<String> = modules
+        .modules
+        .values()
+        .flat_map(|module| module.info.all("firmware"))
+        .filter(|name| files.follow(&format!("lib/firmware/{name}")).is_none())
+        .map(|name| name.into_owned())
+        .collect();
+    if let Some(first) = missing.first() {
+        let count = missing.len();
+        report.find(
+            &codes::FIRMWARE,
+            format_args!("{count} of the files that modules name, for example {first}"),
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! Programs and what they need to start: interpreters, loaders, libraries, and links that lead somewhere.
+
+use std::collections::BTreeSet;
+
+use super::codes;
+use crate::cpio::Kind;
+use crate::elf::Elf;
+use crate::finding::Report;
+use crate::inspect::{File, Files};
+
+/// Folders of device nodes and of what the kernel shows: links into them lead somewhere once they are mounted.
+const MOUNTED: [&str; 4] = ["dev/", "proc/", "sys/", "run/"];
+
+pub(super) fn check(files: &Files<'_>, report: &mut Report) {
+    let names: BTreeSet<&str> = files
+        .iter()
+        .map(|(path, _)| path.rsplit('/').next().unwrap_or(path))
+        .collect();
+    for (path, file) in files.iter() {
+        match file.attributes.kind {
+            Kind::Symlink => check_link(path, file, files, report),
+            Kind::File if file.data.starts_with(b"\x7fELF") && !path.contains(".ko") => {
+                check_elf(path, file.data, files, &names, report);
+            }
+            Kind::File if file.attributes.permissions & 0o111 != 0 => {
+                check_script(path, file.data, files, report)
+            }
+            _ => {}
+        }
+    }
+}
+
+fn check_link(path: &str, file: &File<'_>, files: &Files<'_>, report: &mut Report) {
+    let target = String::from_utf8_lossy(file.data);
+    let absolute = target.trim_start_matches('/');
+    let is_mounted = MOUNTED
+        .iter()
+        .any(|folder| absolute.starts_with(folder) || path.starts_with(folder));
+    if !is_mounted && files.follow(path).is_none() {
+        report.find(&codes::DANGLING, format_args!("/{path} -> {target}"));
+    }
+}
+
+fn check_script(path: &str, data: &[u8], files: &Files<'_>, report: &mut Report) {
+    let Some(line) = data
+        .strip_prefix(b"#!")
+        .and_then(|rest| rest.split(|&byte| byte == b'\n').next())
+    else {
+        return;
+    };
+    let line = String::from_utf8_lossy(line);
+    let Some(program) = line.split_whitespace().next() else {
+        return;
+    };
+    if files.follow(program).is_none() {
+        report.find(&codes::INTERPRETER, format_args!("/{path} needs {program}"));
+    }
+}
+
+fn check_elf(
+    path: &str,
+    data: &[u8],
+    files: &Files<'_>,
+    names: &BTreeSet<&str>,
+    report: &mut Report,
+) {
+    // A library that is no program, or damage that the kernel would tell, is not this check's business.
+    let Ok(elf) = Elf::parse(data) else { return };
+    if let Some(loader) = elf
+        .interpreter
+        .filter(|loader| files.follow(loader).is_none())
+    {
+        report.find(&codes::INTERPRETER, format_args!("/{path} needs {loader}"));
+    }
+    for library in elf
+        .needed
+        .iter()
+        .filter(|name| !names.contains(name.as_str()))
+    {
+        report.find(&codes::LIBRARY, format_args!("/{path} needs {library}"));
+    }
+}

@@ -1,0 +1,155 @@
+//! What a recipe adds of its own: files, programs with their libraries, and the modules' firmware.
+
+use std::path::Path;
+
+use modtree::Closure;
+
+use super::{Plan, PlanError};
+use crate::cpio::{Attributes, Kind};
+use crate::kernel::Kernel;
+use crate::libraries::{Collector, Needed};
+use crate::recipe::{Contents, Entry, Recipe};
+
+/// Larger than any file that a machine has the memory for.
+const FILE_LIMIT: u64 = 4 << 30;
+
+/// Firmware files have some MB, those of network processors up to 100.
+const FIRMWARE_LIMIT: u64 = 512 << 20;
+
+impl Plan {
+    pub(super) fn add_extras(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
+        let mut collector = Collector::new(recipe.root());
+        for program in &recipe.programs {
+            collector.add(program, "a program of the recipe")?;
+        }
+        let libraries = collector.finish();
+        for (path, needed) in libraries.entries {
+            let path = path.trim_start_matches('/');
+            if matches!(needed, Needed::File { .. }) {
+                self.inputs.push(recipe.root().join(path));
+            }
+            match needed {
+                Needed::File {
+                    bytes,
+                    permissions,
+                    reason,
+                } => self.file(path, permissions, bytes, &reason),
+                Needed::Symlink { target, reason } => self.symlink(path, &target, &reason),
+            }
+        }
+        self.notes.extend(libraries.notes);
+        recipe
+            .entries
+            .iter()
+            .try_for_each(|entry| self.add_entry(entry))
+    }
+
+    fn add_entry(&mut self, entry: &Entry) -> Result<(), PlanError> {
+        let path = clean(&entry.path)?;
+        let (kind, data, usual) = match &entry.contents {
+            Contents::File(source) => {
+                let bytes = codec::file::read(source, FILE_LIMIT)?;
+                self.inputs.push(source.clone());
+                (Kind::File, bytes, crate::libraries::permissions(source))
+            }
+            Contents::Text(text) => (Kind::File, text.clone().into_bytes(), 0o644),
+            Contents::Directory => (Kind::Directory, Vec::new(), 0o755),
+            Contents::Symlink(target) => (Kind::Symlink, target.clone().into_bytes(), 0o777),
+        };
+        let attributes = Attributes {
+            kind,
+            permissions: entry.permissions.unwrap_or(usual),
+            uid: entry.uid,
+            gid: entry.gid,
+        };
+        self.insert(&path, attributes, data, "the recipe names it");
+        Ok(())
+    }
+
+    /// Firmware that the modules name, decompressed: not every kernel can decompress it.
+    pub(super) fn add_firmware(
+        &mut self,
+        root: &Path,
+        kernel: &Kernel,
+        closure: &Closure,
+    ) -> Result<(), PlanError> {
+        let mut absent = Vec::new();
+        for planned in &closure.modules {
+            for name in planned.info.all("firmware") {
+                match find_firmware(root, kernel.version(), &name) {
+                    Some(file) => {
+                        let bytes = codec::file::read_decoded(&file, FIRMWARE_LIMIT)?;
+                        self.inputs.push(file);
+                        let reason = format!("{} asks for this firmware", planned.name);
+                        self.file(&format!("usr/lib/firmware/{name}"), 0o644, bytes, &reason);
+                    }
+                    None => absent.push(name.into_owned()),
+                }
+            }
+        }
+        if !absent.is_empty() {
+            let count = absent.len();
+            self.notes.push(format!(
+                "{count} firmware file{} that modules name not on this system, for example {}",
+                if count == 1 { " is" } else { "s are" },
+                absent[0]
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The folders that the kernel's loader searches (`drivers/base/firmware_loader/main.c`), below both roots of libraries;
+/// a compressed file stands for the plain one.
+fn find_firmware(root: &Path, version: &str, name: &str) -> Option<std::path::PathBuf> {
+    if name.split('/').any(|part| part == "..") {
+        return None;
+    }
+    let folders = [
+        format!("updates/{version}"),
+        "updates".to_owned(),
+        version.to_owned(),
+        String::new(),
+    ];
+    let places = ["lib/firmware", "usr/lib/firmware"];
+    places.iter().find_map(|place| {
+        folders.iter().find_map(|folder| {
+            let plain = root.join(place).join(folder).join(name);
+            ["", ".zst", ".xz"].iter().find_map(|suffix| {
+                let mut file = plain.clone().into_os_string();
+                file.push(suffix);
+                Some(std::path::PathBuf::from(file)).filter(|file| file.is_file())
+            })
+        })
+    })
+}
+
+/// An absolute path without `.`, `..` or doubled slashes, as the archive names it: without the leading `/`.
+fn clean(path: &str) -> Result<String, PlanError> {
+    let refuse = |reason: &str| PlanError::Entry {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let rest = path
+        .strip_prefix('/')
+        .ok_or_else(|| refuse("a path begins with `/`"))?;
+    let parts: Vec<_> = rest.trim_end_matches('/').split('/').collect();
+    if parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
+        return Err(refuse("a path has no empty parts, `.` or `..`"));
+    }
+    Ok(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn only_clean_absolute_paths_are_taken() {
+        assert_eq!(clean("/etc/motd").unwrap(), "etc/motd");
+        assert_eq!(clean("/data/").unwrap(), "data");
+        for bad in ["etc/motd", "/", "/etc/../motd", "//etc", "/./etc"] {
+            assert!(clean(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Disk images that boot: by BIOS and UEFI, as a stick and as a disk; and a user's walk through one.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use packager::qemu::{BootDisk, Bus, Firmware, Machine, Session};
+use tests::environment::{command, corpus, has, kernel, required};
+use tests::stick::Stick;
+
+/// Translated, on a loaded machine of two processors, a boot takes up to a minute; this is only there to end a hang.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+const CONSOLES: &str = "quiet console=tty0 console=ttyS0";
+
+/// `packager image` with the Spanish keymap, for a kernel of the corpus.
+fn image(root: &Path, folder: &Path, arguments: &[&str]) -> PathBuf {
+    let image = folder.join("simple.img");
+    let status = command("packager")
+        .args(["image", "--keymap", "es", "--append", CONSOLES, "--root"])
+        .arg(root)
+        .args(arguments)
+        .args(["-q", "-o"])
+        .arg(&image)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    image
+}
+
+/// The root of a kernel, where everything else is there, too.
+fn root(name: &str) -> Option<PathBuf> {
+    let files = [
+        "/usr/lib/systemd/boot/efi/systemd-bootx64.efi",
+        "/usr/share/OVMF/OVMF_CODE_4M.fd",
+    ];
+    let present = files.iter().all(|file| Path::new(file).is_file());
+    required(present.then_some(()), "systemd-boot-efi or ovmf")?;
+    if !has(&["qemu-system-x86_64", "syslinux", "mformat", "busybox"]) {
+        return None;
+    }
+    match name {
+        "linux-6.1" => kernel(name),
+        // Not every corpus has it.
+        _ => Some(corpus().join(name)).filter(|root| root.is_dir()),
+    }
+}
+
+fn start(image: &Path, firmware: Firmware, bus: Bus) -> Session {
+    let machine = Machine::from_disk(BootDisk {
+        image: image.into(),
+        bus,
+        firmware,
+        uefi: None,
+    });
+    let mut session = machine.start().unwrap();
+    session.expect("init: ready", PATIENCE).unwrap();
+    session.expect("# ", PATIENCE).unwrap();
+    session
+}
+
+/// Runs a command that must succeed; gives what it prints.
+fn run(session: &mut Session, command: &str) -> String {
+    let output = session.run(command, PATIENCE).unwrap();
+    assert_eq!(output.code, 0, "`{command}` in the guest:\n{}", output.text);
+    output.text.trim().to_owned()
+}
+
+fn power_off(mut session: Session) {
+    session.send(b"poweroff\n").unwrap();
+    session.wait(PATIENCE).unwrap();
+    let transcript = session.transcript();
+    assert!(!transcript.contains("Kernel panic"), "{transcript}");
+}
+
+/// What is typed at the screen's keyboard, on a terminal of its own, in the foreground, raw, and held open.
+fn typed(session: &mut Session, keys: &[&str], bytes: usize) -> String {
+    run(session, "chvt 9");
+    run(
+        session,
+        &format!(
+            "( stty raw -echo; : >/tmp/open; dd bs=1 count={bytes} 2>/dev/null | hexdump -ve '1/1 \"%02x\"' >/tmp/typed ) </dev/tty9 & true"
+        ),
+    );
+    run(
+        session,
+        "until [ -e /tmp/open ]; do usleep 50000; done; sleep 1",
+    );
+    for key in keys {
+        session.press(key).unwrap();
+    }
+    let until = format!(
+        "until [ $(wc -c </tmp/typed) -ge {} ]; do usleep 50000; done",
+        2 * bytes
+    );
+    run(session, &until);
+    run(session, "cat /tmp/typed")
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The same image starts in every way, and both boot loaders give the kernel its command line.
+#[test]
+fn one_image_starts_by_bios_and_uefi_from_stick_and_disk() {
+    let Some(root) = root("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let image = image(&root, folder.path(), &[]);
+    for (firmware, bus) in [
+        (Firmware::Bios, Bus::Usb),
+        (Firmware::Bios, Bus::Ide),
+        (Firmware::Uefi, Bus::Usb),
+        (Firmware::Uefi, Bus::Ide),
+    ] {
+        let mut session = start(&image, firmware, bus);
+        let line = run(&mut session, "cat /proc/cmdline");
+        assert!(line.contains(CONSOLES), "{line}");
+        let efi = session.run("[ -d /sys/firmware/efi ]", PATIENCE).unwrap();
+        assert_eq!(efi.code == 0, firmware == Firmware::Uefi);
+        power_off(session);
+    }
+}
+
+#[test]
+fn a_unified_image_and_an_efi_system_partition_start() {
+    let Some(root) = root("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let image = image(&root, folder.path(), &["--uki", "--partition-type", "esp"]);
+    for firmware in [Firmware::Uefi, Firmware::Bios] {
+        let mut session = start(&image, firmware, Bus::Usb);
+        let line = run(&mut session, "cat /proc/cmdline");
+        assert!(line.contains(CONSOLES), "{line}");
+        power_off(session);
+    }
+}
+
+#[test]
+fn a_guid_partition_table_starts() {
+    let Some(root) = root("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let image = image(&root, folder.path(), &["--table", "gpt"]);
+    for firmware in [Firmware::Bios, Firmware::Uefi] {
+        power_off(start(&image, firmware, Bus::Usb));
+    }
+}
+
+#[test]
+fn fat16_starts() {
+    let Some(root) = root("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let image = image(&root, folder.path(), &["--fat", "16", "--compress", "zstd"]);
+    for firmware in [Firmware::Bios, Firmware::Uefi] {
+        power_off(start(&image, firmware, Bus::Usb));
+    }
+}
+
+/// Boots from a stick, types, pulls it out, plugs another one in, and works on that.
+fn walk_through(kernel: &str, firmware: Firmware) {
+    let Some(root) = root(kernel) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let image = image(&root, folder.path(), &[]);
+    let mut session = start(&image, firmware, Bus::Usb);
+    let keys = ["semicolon", "q", "shift-2", "alt_r-2", "minus"];
+    assert_eq!(typed(&mut session, &keys, 6), hex("ñq\"@'"));
+    // Everything runs from memory: the stick is not needed any more.
+    run(&mut session, "until [ -b /dev/sda ]; do usleep 50000; done");
+    session.unplug(BootDisk::STICK).unwrap();
+    run(
+        &mut session,
+        "while [ -e /dev/sda ] || [ -e /dev/sda1 ]; do usleep 50000; done; ls /bin/busybox",
+    );
+    run(&mut session, "dmesg -c >/dev/null");
+    let stick = Stick::create(&folder.path().join("stick.img")).unwrap();
+    stick.write("HELLO.TXT", b"Hola\n").unwrap();
+    let id = session.plug(stick.path()).unwrap();
+    run(
+        &mut session,
+        "until dmesg | grep -q 'Attached SCSI'; do usleep 50000; done",
+    );
+    let log = run(&mut session, "dmesg");
+    assert!(log.contains("USB Mass Storage device detected"), "{log}");
+    assert!(log.contains(" sda: sda1"), "{log}");
+    run(&mut session, "rm -f /dev/sda /dev/sda1");
+    run(
+        &mut session,
+        "mknod /dev/sda b 8 0 && mknod /dev/sda1 b 8 1",
+    );
+    run(
+        &mut session,
+        "mkdir -p /mnt/test && mount -t vfat /dev/sda1 /mnt/test",
+    );
+    assert_eq!(run(&mut session, "cat /mnt/test/HELLO.TXT"), "Hola");
+    run(
+        &mut session,
+        "uname -r >/mnt/test/WRITTEN.TXT && umount /mnt/test",
+    );
+    session.unplug(&id).unwrap();
+    power_off(session);
+    let written = String::from_utf8(stick.read("WRITTEN.TXT").unwrap()).unwrap();
+    let version = kernel.trim_start_matches("linux-");
+    assert!(written.starts_with(version), "{written}");
+}
+
+#[test]
+fn a_walk_through_linux_6_1_by_bios() {
+    walk_through("linux-6.1", Firmware::Bios);
+}
+
+#[test]
+fn a_walk_through_linux_6_1_by_uefi() {
+    walk_through("linux-6.1", Firmware::Uefi);
+}
+
+#[test]
+fn a_walk_through_linux_6_12_by_bios() {
+    walk_through("linux-6.12", Firmware::Bios);
+}
+
+#[test]
+fn a_walk_through_linux_6_12_by_uefi() {
+    walk_through("linux-6.12", Firmware::Uefi);
+}

@@ -1,0 +1,383 @@
+//! `packager check` on images that were broken, one link of the chain at a time; and `packager image` on bad input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tests::environment::{command, find_program, has};
+use tests::mtools::FatImage;
+use tests::root::{Root, small_root};
+
+/// Where the partition begins, in bytes.
+const START: u64 = 1 << 20;
+
+struct Built {
+    folder: tempfile::TempDir,
+    root: Root,
+    image: Vec<u8>,
+}
+
+fn built() -> Option<Built> {
+    if !has(&["syslinux", "mcopy"]) {
+        return None;
+    }
+    let root = small_root()?;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("simple.img");
+    let output = make(&root, &["-q", "-o", path.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
+    let image = fs::read(path).unwrap();
+    Some(Built {
+        folder,
+        root,
+        image,
+    })
+}
+
+fn make(root: &Root, arguments: &[&str]) -> Output {
+    command("packager")
+        .args(["image", "--root"])
+        .arg(root.path())
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn check(path: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = command("packager")
+        .arg("check")
+        .args(arguments)
+        .arg(path)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), text)
+}
+
+impl Built {
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("simple.img")
+    }
+
+    /// Breaks a fresh copy, and gives what is found.
+    fn broken(&self, how: impl FnOnce(&mut Vec<u8>)) -> (Option<i32>, String) {
+        let mut bytes = self.image.clone();
+        how(&mut bytes);
+        fs::write(self.path(), bytes).unwrap();
+        check(&self.path(), &[])
+    }
+
+    /// Lets mtools change a fresh copy.
+    fn changed(&self, commands: &[(&str, &[&str])]) -> (Option<i32>, String) {
+        fs::write(self.path(), &self.image).unwrap();
+        let path = self.path();
+        let fat = FatImage {
+            path: &path,
+            offset: START,
+        };
+        for (program, arguments) in commands {
+            fat.run(program, arguments);
+        }
+        check(&self.path(), &[])
+    }
+}
+
+fn names(result: (Option<i32>, String), code: &str) {
+    let (status, text) = result;
+    assert_eq!(status, Some(1), "{text}");
+    assert!(
+        text.contains(&format!("error[{code}]")),
+        "{code} is not in {text}"
+    );
+    assert_eq!(text.matches("error[").count(), 1, "{text}");
+    assert!(text.contains("way out: "), "{text}");
+}
+
+#[test]
+fn a_whole_image_passes() {
+    let Some(built) = built() else { return };
+    let (status, text) = check(&built.path(), &["--firmware", "both"]);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.ends_with("nothing is wrong\n"), "{text}");
+    for fact in [
+        "FAT32 at sector 2048",
+        "BIOS: syslinux, 1 entries",
+        "UEFI: systemd-boot, 1 entries",
+        &format!("kernel {}", built.root.version),
+    ] {
+        assert!(text.contains(fact), "`{fact}` is not in {text}");
+    }
+}
+
+#[test]
+fn each_link_of_the_bios_chain_is_named_when_it_is_broken() {
+    let Some(built) = built() else { return };
+    let start = START as usize;
+    names(built.broken(|it| it[446] = 0), "no-active-partition");
+    names(built.broken(|it| it[..440].fill(0)), "no-mbr-code");
+    names(
+        built.broken(|it| it[100..105].copy_from_slice(b"GRUB ")),
+        "foreign-mbr-code",
+    );
+    names(built.broken(|it| it[510] = 0), "no-boot-signature");
+    names(built.broken(|it| it[450] = 0x83), "no-fat-partition");
+    names(
+        built.broken(|it| it[start + 3..start + 11].copy_from_slice(b"mkfs.fat")),
+        "no-boot-record",
+    );
+    // The number of the first sector of ldlinux.sys, in the boot record.
+    names(built.broken(|it| it[start + 0x11a] ^= 1), "bad-sector-map");
+    names(
+        built
+            .broken(|it| it.truncate(30 << 20))
+            .also("partition-outside"),
+        "fat-outside",
+    );
+    let unprotect = (
+        "mattrib",
+        &["-r", "-s", "-h", "::/ldlinux.sys", "::/ldlinux.c32"][..],
+    );
+    names(
+        built.changed(&[unprotect, ("mdel", &["::/ldlinux.c32"])]),
+        "no-ldlinux-c32",
+    );
+    names(
+        built.changed(&[unprotect, ("mdel", &["::/ldlinux.sys"])]),
+        "no-ldlinux-sys",
+    );
+    names(
+        built.changed(&[("mdel", &["::/syslinux.cfg"])]),
+        "no-syslinux-cfg",
+    );
+    let config = built.folder.path().join("other.cfg");
+    fs::write(
+        &config,
+        "DEFAULT a\nLABEL a\n LINUX vmlinux\n INITRD /initrd.img\n",
+    )
+    .unwrap();
+    names(
+        built.changed(&[(
+            "mcopy",
+            &["-o", config.to_str().unwrap(), "::/syslinux.cfg"],
+        )]),
+        "missing-file",
+    );
+}
+
+/// A cut-off image has two findings; the one that is looked at apart is taken out.
+trait Also {
+    fn also(self, code: &str) -> Self;
+}
+
+impl Also for (Option<i32>, String) {
+    fn also(self, code: &str) -> Self {
+        let code = format!("error[{code}]");
+        assert!(self.1.contains(&code), "{code} is not in {}", self.1);
+        (self.0, self.1.replace(&code, ""))
+    }
+}
+
+#[test]
+fn copying_ldlinux_sys_is_seen() {
+    let Some(built) = built() else { return };
+    let copy = built.folder.path().join("ldlinux.sys");
+    let copy = copy.to_str().unwrap();
+    let result = built.changed(&[
+        ("mattrib", &["-r", "-s", "-h", "::/ldlinux.sys"]),
+        ("mcopy", &["::/ldlinux.sys", copy]),
+        ("mdel", &["::/ldlinux.sys"]),
+        // The copy takes the place of something else.
+        ("mcopy", &[copy, "::/ldlinux.old"]),
+        ("mcopy", &[copy, "::/ldlinux.sys"]),
+    ]);
+    let (status, text) = result;
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("error[bad-sector-map]"), "{text}");
+}
+
+#[test]
+fn what_uefi_needs_is_named_when_it_is_missing() {
+    let Some(built) = built() else { return };
+    fs::write(built.path(), &built.image).unwrap();
+    let program = "::/EFI/BOOT/BOOTX64.EFI";
+    built.changed(&[("mdel", &[program])]);
+    assert_eq!(check(&built.path(), &[]).0, Some(0));
+    names(
+        check(&built.path(), &["--firmware", "uefi"]),
+        "no-efi-program",
+    );
+    names(
+        built.changed(&[("mdel", &["::/loader/entries/linux.conf"])]),
+        "no-loader-entries",
+    );
+    let config = built.folder.path().join("x");
+    fs::write(&config, "no program").unwrap();
+    names(
+        built.changed(&[("mcopy", &["-o", config.to_str().unwrap(), program])]),
+        "bad-efi-program",
+    );
+    names(
+        built.changed(&[("mcopy", &["-o", config.to_str().unwrap(), "::/initrd.img"])]),
+        "bad-initramfs",
+    );
+}
+
+#[test]
+fn a_guid_partition_table_is_right_and_damage_to_it_is_seen() {
+    let Some(built) = built() else { return };
+    if !has(&["sgdisk", "sfdisk"]) {
+        return;
+    }
+    let path = built.path();
+    let arguments = ["--table", "gpt", "-q", "-o", path.to_str().unwrap()];
+    assert!(make(&built.root, &arguments).status.success());
+    for (program, option, words) in [
+        ("sgdisk", "-v", "No problems found"),
+        ("sfdisk", "-V", "No errors detected"),
+    ] {
+        let output = Command::new(find_program(program).unwrap())
+            .arg(option)
+            .arg(&path)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(words), "{text}");
+    }
+    let (status, text) = check(&path, &["--firmware", "both"]);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.ends_with("nothing is wrong\n"), "{text}");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[1024 + 32] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    names(check(&path, &[]), "bad-gpt");
+}
+
+#[test]
+fn other_formats_hold_the_same_disk() {
+    let Some(built) = built() else { return };
+    if !has(&["qemu-img"]) {
+        return;
+    }
+    for suffix in ["qcow2", "vmdk", "vdi"] {
+        let path = built.folder.path().join(format!("simple.{suffix}"));
+        let output = make(&built.root, &["-q", "-o", path.to_str().unwrap()]);
+        assert!(output.status.success(), "{output:?}");
+        let compared = Command::new("qemu-img")
+            .args(["compare", "-f", suffix, "-F", "raw"])
+            .args([&path, &built.path()])
+            .output()
+            .unwrap();
+        assert!(compared.status.success(), "{suffix}: {compared:?}");
+    }
+}
+
+#[test]
+fn every_finding_is_explained() {
+    for code in packager::disk::check::codes::ALL {
+        let output = command("packager")
+            .args(["check", "--explain", code.name])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && text.contains("Way out: "),
+            "{text}"
+        );
+    }
+}
+
+/// Runs a build that must fail with `code`, leave nothing, and say `words`.
+fn refuses(root: &Root, arguments: &[&str], code: i32, words: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.img");
+    let output = make(root, &[arguments, &["-o", path.to_str().unwrap()]].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "`{word}` is not in: {stderr}");
+    }
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "a file is left"
+    );
+}
+
+#[test]
+fn bad_input_is_refused() {
+    let Some(built) = built() else { return };
+    let root = &built.root;
+    refuses(
+        root,
+        &["--fat", "16", "--uki", "--size", "6M"],
+        1,
+        &["need", "room for"],
+    );
+    refuses(
+        root,
+        &["--size", "20M"],
+        1,
+        &["FAT32 cannot have", "from 34 MB"],
+    );
+    refuses(root, &["--size", "1K"], 1, &["no room for a partition"]);
+    refuses(root, &["--label", "a:b"], 2, &["the label `a:b` has `:`"]);
+    refuses(root, &["--append", "a\nb"], 1, &["line break"]);
+    refuses(
+        root,
+        &["--syslinux", "/nonexistent"],
+        3,
+        &["/nonexistent/syslinux", "package"],
+    );
+    refuses(
+        root,
+        &["--systemd-boot", "/etc/passwd"],
+        1,
+        &["signature is missing"],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("syslinux"), b"no program").unwrap();
+    refuses(
+        root,
+        &["--syslinux", folder.path().to_str().unwrap()],
+        1,
+        &["no boot record"],
+    );
+    refuses(
+        root,
+        &["--initramfs", "/etc/passwd"],
+        1,
+        &["/etc/passwd", "not an initramfs"],
+    );
+    // A kernel for a BIOS only: what makes it an EFI program is gone.
+    let path = root.path().join(format!("boot/vmlinuz-{}", root.version));
+    let mut kernel = fs::read(&path).unwrap();
+    kernel[0] = 0;
+    fs::write(&path, kernel).unwrap();
+    refuses(root, &[], 1, &["CONFIG_EFI_STUB", "--firmware bios"]);
+    let output = make(
+        root,
+        &[
+            "--firmware",
+            "bios",
+            "-q",
+            "-o",
+            built.path().to_str().unwrap(),
+        ],
+    );
+    assert!(output.status.success());
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes() {
+    let Some(built) = built() else { return };
+    for options in [&[][..], &["--uki", "--fat", "16"]] {
+        let images = ["one.img", "two.img"].map(|name| {
+            let path = built.folder.path().join(name);
+            let arguments = [options, &["-q", "-o", path.to_str().unwrap()]].concat();
+            assert!(make(&built.root, &arguments).status.success());
+            fs::read(path).unwrap()
+        });
+        assert!(images[0] == images[1], "{options:?}");
+    }
+}

@@ -1,0 +1,99 @@
+//! `packager pxe`: PCs that boot over the network, from the TFTP server that QEMU has built in.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tests::environment::{command, has, kernel, required};
+
+const PATIENCE: Duration = Duration::from_secs(200);
+
+/// Starts a PC without disks, and waits until init is ready.
+fn boots(folder: &Path, file: &str, firmware: &[&str], card: &str) {
+    let console = folder.with_extension(file);
+    fs::write(&console, "").unwrap();
+    let mut child = Command::new("qemu-system-x86_64")
+        .args([
+            "-no-user-config",
+            "-nodefaults",
+            "-accel",
+            "tcg",
+            "-m",
+            "512",
+        ])
+        .args(["-vga", "std", "-display", "none"])
+        .args(firmware)
+        .arg("-serial")
+        .arg(format!("file:{}", console.display()))
+        .arg("-netdev")
+        .arg(format!(
+            "user,id=net,tftp={},bootfile={file}",
+            folder.display()
+        ))
+        .args([
+            "-device",
+            &format!("virtio-net-pci,netdev=net,bootindex=0{card}"),
+        ])
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let text = || String::from_utf8_lossy(&fs::read(&console).unwrap()).into_owned();
+    while !text().contains("init: ready") && start.elapsed() < PATIENCE {
+        sleep(Duration::from_millis(100));
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+    }
+    // It may have ended already.
+    let _ = child.kill();
+    child.wait().unwrap();
+    assert!(text().contains("init: ready"), "{file}: {}", text());
+}
+
+#[test]
+fn bios_and_uefi_boot_over_the_network() {
+    let code = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+    let variables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+    let files = [code, variables, "/usr/lib/PXELINUX/lpxelinux.0"];
+    let present = files.iter().all(|file| Path::new(file).is_file());
+    let Some(()) = required(present.then_some(()), "ovmf or pxelinux") else {
+        return;
+    };
+    if !has(&["qemu-system-x86_64", "busybox"]) {
+        return;
+    }
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("pxe");
+    let make = || {
+        command("packager")
+            .args(["pxe", "-q", "--append", "quiet console=ttyS0", "--root"])
+            .arg(&root)
+            .arg("-o")
+            .arg(&output)
+            .output()
+            .unwrap()
+    };
+    assert!(make().status.success());
+    let again = make();
+    let stderr = String::from_utf8_lossy(&again.stderr);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr.contains("is there and not empty"), "{stderr}");
+    boots(&output, "lpxelinux.0", &["-machine", "pc"], "");
+    let drives = [
+        format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"),
+        format!("if=pflash,unit=1,format=raw,snapshot=on,file={variables}"),
+    ];
+    let firmware = [
+        "-machine", "q35", "-drive", &drives[0], "-drive", &drives[1],
+    ];
+    // UEFI asks for a random number source before it opens the network.
+    let firmware = [&firmware[..], &["-device", "virtio-rng-pci"]].concat();
+    // Without iPXE in the card: the firmware itself loads the file, and hands over no command line of its own.
+    boots(&output, "linux.efi", &firmware, ",romfile=");
+}

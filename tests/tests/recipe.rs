@@ -1,0 +1,320 @@
+//! Recipes: what `packager init` writes, files and programs of one's own, archives beside the image's own, dependency files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use packager::cpio::{self, Kind};
+use packager::inspect;
+use tests::environment::{command, has};
+use tests::root::{Root, small_root};
+
+/// A folder with a recipe for the small root.
+struct Kitchen {
+    root: Root,
+    folder: tempfile::TempDir,
+}
+
+impl Kitchen {
+    fn new(recipe: &str) -> Option<Self> {
+        let root = small_root()?;
+        let folder = tempfile::tempdir().unwrap();
+        let kernel = format!("[kernel]\nroot = {:?}\n", root.path());
+        fs::write(
+            folder.path().join("packager.toml"),
+            format!("{recipe}\n{kernel}"),
+        )
+        .unwrap();
+        Some(Self { root, folder })
+    }
+
+    /// `packager initramfs --recipe packager.toml -o simple.cpio`, from another folder.
+    fn pack(&self, arguments: &[&str]) -> Output {
+        command("packager")
+            .args(["initramfs", "--recipe"])
+            .arg(self.folder.path().join("packager.toml"))
+            .arg("-o")
+            .arg(self.image())
+            .args(arguments)
+            .current_dir("/")
+            .output()
+            .unwrap()
+    }
+
+    fn image(&self) -> std::path::PathBuf {
+        self.folder.path().join("simple.cpio")
+    }
+
+    fn packed(&self, arguments: &[&str]) -> Vec<u8> {
+        let output = self.pack(arguments);
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        fs::read(self.image()).unwrap()
+    }
+}
+
+fn by_name(image: &[u8]) -> BTreeMap<String, cpio::Entry<'_>> {
+    cpio::entries(image)
+        .map(|entry| entry.unwrap())
+        .map(|entry| (String::from_utf8_lossy(entry.name).into_owned(), entry))
+        .collect()
+}
+
+#[test]
+fn the_written_recipe_makes_the_same_image_as_no_recipe() {
+    let Some(root) = small_root() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let init = || {
+        command("packager")
+            .arg("init")
+            .current_dir(folder.path())
+            .output()
+            .unwrap()
+    };
+    assert!(init().status.success());
+    let again = init();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("`packager.toml` exists already"));
+    let build = |arguments: &[&str], name: &str| {
+        let status = command("packager")
+            .args(["initramfs", "--root"])
+            .arg(root.path())
+            .args(arguments)
+            .args(["-o", name])
+            .current_dir(folder.path())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        fs::read(folder.path().join(name)).unwrap()
+    };
+    assert!(build(&["--recipe", "packager.toml"], "a.igz") == build(&[], "b.igz"));
+}
+
+#[test]
+fn files_have_the_owner_and_mode_of_the_recipe() {
+    let recipe = r#"
+        modules = ["vfat"]
+        [[directory]]
+        path = "/data"
+        mode = "0750"
+        uid = 1000
+        gid = 100
+        [[file]]
+        path = "/data/motd"
+        source = "motd"
+        [[file]]
+        path = "/sbin/hello"
+        text = "hello\n"
+        mode = "4755"
+        [[symlink]]
+        path = "/etc/mtab"
+        target = "/proc/mounts"
+    "#;
+    let Some(kitchen) = Kitchen::new(recipe) else {
+        return;
+    };
+    fs::write(kitchen.folder.path().join("motd"), "welcome\n").unwrap();
+    let image = kitchen.packed(&[]);
+    let entries = by_name(&image);
+    let data = entries["data"];
+    assert_eq!(
+        (data.kind, data.permissions, data.uid, data.gid),
+        (Kind::Directory, 0o750, 1000, 100)
+    );
+    assert_eq!(entries["data/motd"].data, b"welcome\n");
+    // Through the link, to where all programs are.
+    assert_eq!(entries["usr/bin/hello"].permissions, 0o4755);
+    assert_eq!(entries["etc/mtab"].data, b"/proc/mounts");
+    assert!(entries.contains_key(&format!(
+        "usr/lib/modules/{}/kernel/fs/fat/vfat.ko",
+        kitchen.root.version
+    )));
+}
+
+#[test]
+fn a_program_comes_with_what_it_needs_and_runs() {
+    let Some(kitchen) =
+        Kitchen::new("sysroot = \"/\"\nprograms = [\"/bin/ls\"]\n").filter(|_| has(&["cpio"]))
+    else {
+        return;
+    };
+    kitchen.packed(&[]);
+    let tree = kitchen.folder.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    let extracted = Command::new("cpio")
+        .args(["-i", "-d", "--quiet", "-f", "dev/*"])
+        .current_dir(&tree)
+        .stdin(fs::File::open(kitchen.image()).unwrap())
+        .status()
+        .unwrap();
+    assert!(extracted.success());
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--root"])
+        .arg(&tree)
+        .args(["/bin/ls", "--version"])
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        stdout.contains("GNU coreutils"),
+        "{stdout}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn a_library_that_is_missing_is_told_with_the_folders() {
+    let Some(kitchen) = Kitchen::new("programs = [\"/bin/ls\"]\nsysroot = \"sysroot\"\n") else {
+        return;
+    };
+    let bin = kitchen.folder.path().join("sysroot/bin");
+    fs::create_dir_all(&bin).unwrap();
+    let output = kitchen.pack(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no `/bin/ls` below"));
+    fs::copy("/bin/ls", bin.join("ls")).unwrap();
+    let output = kitchen.pack(&["--program", "/bin/ls"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("ld-linux") && stderr.contains("the dynamic loader that starts /bin/ls"),
+        "{stderr}"
+    );
+    assert!(!kitchen.image().exists());
+}
+
+#[test]
+fn archives_stand_before_and_behind() {
+    let Some(kitchen) = Kitchen::new("modules = [\"vfat\"]\nprepend = [\"early.cpio\"]\n") else {
+        return;
+    };
+    let early = archive("kernel/x86/microcode/GenuineIntel.bin");
+    fs::write(kitchen.folder.path().join("early.cpio"), &early).unwrap();
+    let late = kitchen.folder.path().join("late.cpio.zst");
+    fs::write(
+        &late,
+        codec::encode(&archive("late"), codec::Format::Zstd, None).unwrap(),
+    )
+    .unwrap();
+    let image = kitchen.packed(&[
+        "--archive-behind",
+        late.to_str().unwrap(),
+        "--compress",
+        "xz",
+    ]);
+    assert!(image.starts_with(&early));
+    let segments = inspect::segments(&image).unwrap();
+    let formats: Vec<_> = segments.iter().map(|segment| segment.format).collect();
+    assert_eq!(
+        formats,
+        [None, Some(codec::Format::Xz), Some(codec::Format::Zstd)]
+    );
+    assert_eq!(segments[2].entries().next().unwrap().unwrap().name, b"late");
+    fs::write(&late, "no archive").unwrap();
+    let output = kitchen.pack(&["--archive-behind", late.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("late.cpio.zst"));
+}
+
+fn archive(name: &str) -> Vec<u8> {
+    let mut writer = cpio::Writer::new(cpio::Options::default());
+    writer
+        .entry(
+            name.as_bytes(),
+            cpio::Attributes::of_root(Kind::File, 0o644),
+            b"x",
+        )
+        .unwrap();
+    writer.finish()
+}
+
+#[test]
+fn gnu_cpio_reads_aligned_archives_with_checksums() {
+    let recipe = "modules = [\"vfat\"]\n[[file]]\npath = \"/a\"\ntext = \"equal\"\n[[file]]\npath = \"/b\"\ntext = \"equal\"\n";
+    let Some(kitchen) = Kitchen::new(recipe).filter(|_| has(&["cpio"])) else {
+        return;
+    };
+    let image = kitchen.packed(&["--align", "--checksum"]);
+    assert!(image.starts_with(b"070702"));
+    let tree = kitchen.folder.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    let output = Command::new("cpio")
+        .args(["-i", "-d", "--quiet", "-f", "dev/*"])
+        .current_dir(&tree)
+        .stdin(fs::File::open(kitchen.image()).unwrap())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+    use std::os::unix::fs::MetadataExt;
+    let inode = |name: &str| fs::metadata(tree.join(name)).unwrap().ino();
+    assert_eq!(inode("a"), inode("b"));
+    assert_eq!(fs::read(tree.join("a")).unwrap(), b"equal");
+    for (name, entry) in by_name(&image) {
+        if entry.kind == Kind::File && !entry.data.is_empty() {
+            let offset = entry.data.as_ptr() as usize - image.as_ptr() as usize;
+            assert_eq!(offset % 4096, 0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_dependency_file_names_every_input() {
+    let Some(kitchen) = Kitchen::new("modules = [\"vfat\"]\nkeymaps = [\"es\"]\n") else {
+        return;
+    };
+    let depfile = kitchen.folder.path().join("simple.d");
+    kitchen.packed(&["--depfile", depfile.to_str().unwrap()]);
+    let text = fs::read_to_string(depfile).unwrap();
+    let (target, inputs) = text.split_once(": \\\n").unwrap();
+    assert_eq!(Path::new(target), kitchen.image());
+    let inputs: Vec<_> = inputs
+        .lines()
+        .map(|line| line.trim().trim_end_matches(" \\"))
+        .collect();
+    for name in [
+        "vfat.ko",
+        "es.kmap.gz",
+        "busybox",
+        "packager.toml",
+        "modules.builtin",
+    ] {
+        assert!(
+            inputs.iter().any(|input| input.ends_with(name)),
+            "{name}: {inputs:#?}"
+        );
+    }
+    for input in inputs {
+        assert!(Path::new(input).is_file(), "{input}");
+    }
+}
+
+#[test]
+fn an_image_that_grows_too_large_is_refused() {
+    let Some(kitchen) = Kitchen::new("size-limit = 1000000\nmodules = [\"vfat\"]\n") else {
+        return;
+    };
+    let output = kitchen.pack(&[]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr.contains("the recipe allows 1000000"), "{stderr}");
+    assert!(!kitchen.image().exists());
+}
+
+#[test]
+fn a_recipe_that_is_wrong_says_where() {
+    let Some(kitchen) = Kitchen::new("modlues = []\n") else {
+        return;
+    };
+    let output = kitchen.pack(&[]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr.contains("packager.toml:1:1: unknown key `modlues`; did you mean `modules`?"),
+        "{stderr}"
+    );
+}
