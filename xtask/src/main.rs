@@ -3,6 +3,7 @@
 
 mod apt;
 mod bench_kmap;
+mod bench_modtree;
 mod corpus;
 mod demo;
 mod keymaps;
@@ -31,7 +32,7 @@ enum Task {
     Corpus,
     /// Measure against the peers, and write benches/results/TOPIC.md
     Bench {
-        /// What is measured: kmap
+        /// What is measured
         topic: Topic,
     },
 }
@@ -41,6 +42,8 @@ enum Task {
 enum Topic {
     /// kmapc against loadkeys
     Kmap,
+    /// modtree against kmod 34
+    Modtree,
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,9 @@ fn main() -> ExitCode {
         Task::Setup => setup::install(setup::TEST),
         Task::Corpus => corpus::all(),
         Task::Bench { topic: Topic::Kmap } => bench_kmap::run(),
+        Task::Bench {
+            topic: Topic::Modtree,
+        } => bench_modtree::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
