@@ -168,7 +168,8 @@ impl Compiler {
                 _ => match self.code(value, texts) {
                     // No error here: loadkeys keeps a rule that nothing can trigger.
                     Err(error) if matches!(error.kind, Kind::NotInCharset { .. }) => Ok(u32::MAX),
-                    result => result.map(|code| self.stored(code)),
+                    // A rule's result changes sides once more, behind `+`: it is a character, not a key's code.
+                    result => result.map(|code| self.character(code)),
                 },
             };
             *slot = match result {

@@ -129,6 +129,25 @@ fn snippets() {
     println!("{count} runs, {accepted} accepted");
 }
 
+/// `compose 'a' 'b' to +U+00e8` gave 0x0be8 where the charset has another character at that byte.
+#[test]
+fn the_result_of_a_compose_rule_changes_sides_behind_plus() {
+    let Some(loadkeys) = Loadkeys::find() else {
+        return;
+    };
+    for charset in ["koi8-u", "iso-8859-2", "iso-8859-1"] {
+        let results = ["+U+00e8", "+0xb3", "0x0be8", "+a", "U+00e8", "+eacute"];
+        let rules = results.map(|result| format!("compose 'a' 'b' to {result}\n"));
+        let text = format!("charset \"{charset}\"\n{}", rules.concat());
+        let expected = loadkeys
+            .c_source_of_text(text.as_bytes(), Characters::Unicode, Path::new("/"))
+            .unwrap();
+        let found = kmap::compile(text.as_bytes(), Mode::Unicode).unwrap();
+        let found = kmap::emit::c_source(&found.keymap).into_bytes();
+        assert!(Some(found) == expected, "{charset}");
+    }
+}
+
 /// Strings have a limit, and a different one where the last byte is an escape.
 #[test]
 fn lengths_of_strings() {
