@@ -14,6 +14,9 @@ use crate::ElfError;
 
 const CALLS: &str = include_str!("../../data/requests/calls.toml");
 
+/// An argument is loaded shortly before the call; this bounds the work on a file made to be slow.
+const FARTHEST: usize = 500;
+
 /// Longer strings are no names.
 const LONGEST: usize = 256;
 
@@ -91,6 +94,7 @@ struct Spot {
 
 fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>) -> Vec<CallSite> {
     let calls = toml::from_str::<Calls>(CALLS).map_or(Vec::new(), |calls| calls.call);
+    let functions = functions(file);
     let mut all = Vec::new();
     for section in file.sections() {
         if section.kind() != SectionKind::Text {
@@ -126,9 +130,10 @@ fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>
                 .iter()
                 .find(|call| call.symbol == spot.name && spot.place.is_none());
             let Some(call) = called else { continue };
-            let (function, start) = enclosing(file, section.index(), spot.offset);
+            let (function, start) = enclosing(&functions, section.index(), spot.offset);
             let before = spots[..at].iter().rev();
             let string = before
+                .take(FARTHEST)
                 .take_while(|earlier| earlier.offset >= start)
                 .find(|earlier| loads(file.architecture(), code, earlier, call.argument))
                 .and_then(|earlier| string_at(file, earlier));
@@ -148,27 +153,38 @@ fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>
     all
 }
 
+/// A function: its section, its beginning, its end, its name.
+type Function = (usize, u64, u64, Option<String>);
+
+/// The functions of a module, sorted by section and beginning.
+fn functions<'data, Elf: FileHeader>(file: &ElfFile<'data, Elf>) -> Vec<Function> {
+    let code = file.symbols().filter(|symbol| symbol.size() > 0);
+    let mut functions: Vec<Function> = code
+        .filter_map(|symbol| {
+            let section = symbol.section_index()?.0;
+            let (start, name) = (symbol.address(), symbol.name().ok());
+            let end = start.saturating_add(symbol.size());
+            Some((section, start, end, name.map(str::to_owned)))
+        })
+        .collect();
+    functions.sort();
+    functions
+}
+
 /// The function around an offset, with its beginning.
-fn enclosing<'data, Elf: FileHeader>(
-    file: &ElfFile<'data, Elf>,
-    section: SectionIndex,
-    offset: u64,
-) -> (Option<String>, u64) {
-    let functions = file.symbols().filter(|symbol| {
-        symbol.section_index() == Some(section)
-            && symbol.is_definition()
-            && symbol.address() <= offset
-            && offset < symbol.address().saturating_add(symbol.size())
-    });
-    match functions.max_by_key(|symbol| symbol.address()) {
-        Some(symbol) => (symbol.name().ok().map(str::to_owned), symbol.address()),
-        None => (None, 0),
+fn enclosing(functions: &[Function], section: SectionIndex, offset: u64) -> (Option<String>, u64) {
+    let behind = functions.partition_point(|&(of, start, ..)| (of, start) <= (section.0, offset));
+    match behind.checked_sub(1).and_then(|at| functions.get(at)) {
+        Some((of, start, end, name)) if *of == section.0 && offset < *end => (name.clone(), *start),
+        _ => (None, 0),
     }
 }
 
 /// Whether the instruction with this relocation puts an address into the register of an argument.
 fn loads(architecture: Architecture, code: &[u8], spot: &Spot, argument: usize) -> bool {
-    let offset = spot.offset as usize;
+    let Ok(offset) = usize::try_from(spot.offset) else {
+        return false;
+    };
     match architecture {
         Architecture::X86_64 => {
             // %rdi, %rsi, %rdx: their numbers in the ModRM byte.
@@ -181,7 +197,7 @@ fn loads(architecture: Architecture, code: &[u8], spot: &Spot, argument: usize) 
                 || bytes == Some(&[0x48, 0x8d, 0x05 | register << 3])
         }
         Architecture::Aarch64 => {
-            let bytes = code.get(offset..offset + 4);
+            let bytes = code.get(offset..).and_then(|rest| rest.get(..4));
             let word = bytes.and_then(|bytes| bytes.try_into().ok());
             let word = word.map_or(0, u32::from_le_bytes);
             spot.kind == elf::R_AARCH64_ADD_ABS_LO12_NC.0 && word & 0x1f == argument as u32
@@ -195,7 +211,7 @@ fn string_at<'data, Elf: FileHeader>(file: &ElfFile<'data, Elf>, spot: &Spot) ->
     let (section, mut offset) = spot.place?;
     if file.architecture() == Architecture::X86_64 && spot.kind == elf::R_X86_64_PC32.0 {
         // Relative to the end of the four bytes.
-        offset += 4;
+        offset = offset.checked_add(4)?;
     }
     let section = file.section_by_index(section).ok()?;
     let bytes = section.data().ok()?.get(usize::try_from(offset).ok()?..)?;

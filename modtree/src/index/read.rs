@@ -1,7 +1,7 @@
 //! Reading a binary index: the values of a key, and of all patterns that match a literal.
 //!
-//! The file may come from anywhere. Offsets are checked, and no link is followed more often than the file has bytes, so
-//! that links in a circle end.
+//! The file may come from anywhere. Offsets are checked, and a walk has a budget in proportion to the file's length, so that
+//! links in a circle end.
 
 use super::trie::{CHILDS, MAGIC, OFFSET, PREFIX, VALUES, VERSION};
 use crate::alias::matches;
@@ -146,21 +146,20 @@ impl<'a> Index<'a> {
         enter: &mut dyn FnMut(&[u8]) -> bool,
         visit: &mut dyn FnMut(&[u8], Vec<Value<'a>>),
     ) -> Result<(), FormatError> {
-        let mut left = self.bytes.len();
+        // In a file of depmod's, the keys of all nodes together are about as long as the file.
+        let mut left = self.bytes.len().saturating_mul(64);
         let mut key = Vec::new();
         // Each link with the length of the key above it and the byte that leads there.
         let mut stack = vec![(self.number(8).unwrap_or_default(), 0, None)];
         while let Some((link, depth, byte)) = stack.pop() {
-            left = left.checked_sub(1).ok_or(FormatError::Circle)?;
+            left = left.checked_sub(1 + depth).ok_or(FormatError::Circle)?;
             key.truncate(depth);
             key.extend(byte);
             let Some(node) = self.node(link)? else {
                 continue;
             };
             key.extend_from_slice(node.prefix);
-            if key.len() > self.bytes.len() {
-                return Err(FormatError::Circle);
-            }
+            left = left.checked_sub(key.len()).ok_or(FormatError::Circle)?;
             if !enter(&key) {
                 continue;
             }
