@@ -525,3 +525,70 @@ fn nothing_is_half_written() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(names.into_iter().all(|name| !name.starts_with('.')));
 }
+
+/// `-e` with a list of the kernel's symbols, some of them with other checksums and some missing: the same warnings.
+#[test]
+fn unknown_symbols_and_other_checksums() {
+    let (Some(original), Some(kmod)) = (kernel("linux-6.1"), Kmod::v34()) else {
+        return;
+    };
+    let tree = Tree::select(&original, None).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("lib/modules/1.2.3");
+    std::fs::create_dir_all(dir.join("kernel")).unwrap();
+    let mut symvers = String::new();
+    let mut map = String::new();
+    for name in ["fat", "msdos", "vfat"] {
+        let file = tree.dir().join(format!("kernel/fs/fat/{name}.ko"));
+        std::fs::copy(&file, dir.join(format!("kernel/{name}.ko"))).unwrap();
+        let versions = kmod
+            .tool("modprobe")
+            .arg("--dump-modversions")
+            .arg(file)
+            .output()
+            .unwrap()
+            .stdout;
+        for (at, line) in String::from_utf8(versions).unwrap().lines().enumerate() {
+            let (crc, symbol) = line.split_once('\t').unwrap();
+            let crc = if at % 3 == 0 { "0x00000001" } else { crc };
+            if at % 3 < 2 {
+                symvers += &format!("{crc}\t{symbol}\tvmlinux\tEXPORT_SYMBOL\n");
+                map += &format!("ffffffff81000000 T __ksymtab_{symbol}\n");
+            }
+        }
+    }
+    for (option, text) in [("-E", symvers), ("-F", map)] {
+        let list = root.path().join("list");
+        std::fs::write(&list, text).unwrap();
+        let lines = |stderr: Vec<u8>| -> Vec<String> {
+            let text = String::from_utf8(stderr).unwrap();
+            let relevant = text.lines().filter(|line| line.contains(" symbol "));
+            let mut lines: Vec<String> = relevant
+                .filter_map(|line| Some(line.split_once("kernel/")?.1.to_owned()))
+                .collect();
+            lines.sort();
+            lines
+        };
+        let theirs = kmod
+            .tool("depmod")
+            .args(["-n", "-e", option])
+            .arg(&list)
+            .arg("-b")
+            .arg(root.path())
+            .arg("1.2.3")
+            .output()
+            .unwrap();
+        let mut ours = tests::environment::command("modtree");
+        let ours = ours
+            .args(["depmod", "-n", "-e", option])
+            .arg(&list)
+            .arg("-b")
+            .arg(root.path())
+            .arg("1.2.3")
+            .output()
+            .unwrap();
+        let (theirs, ours) = (lines(theirs.stderr), lines(ours.stderr));
+        assert_eq!(ours, theirs, "{option}");
+        println!("{option}: {} warnings, the same", ours.len());
+    }
+}

@@ -166,7 +166,7 @@ where
             if let Some(export) = name.strip_prefix(b"__crc_") {
                 record.exports.push(export);
                 if let Some(checks) = &mut record.checks {
-                    checks.exports.push(self.crc_of(symbol));
+                    checks.exports.push(self.crc_of(symbol)?);
                 }
             }
             if !undefined || name.is_empty() {
@@ -215,18 +215,22 @@ where
     }
 
     /// The checksum behind a `__crc_` symbol: its value, or where it lies in a section, the four bytes there.
-    fn crc_of(&self, symbol: &Elf::Sym) -> u64 {
+    fn crc_of(&self, symbol: &Elf::Sym) -> Result<u64, ElfError> {
         let value: u64 = symbol.st_value(self.endian).into();
         let index = symbol.st_shndx(self.endian);
-        if index == elf::SHN_ABS || index == elf::SHN_UNDEF {
-            return value;
+        let section = self.sections.get(usize::from(index.0));
+        let (false, Some(section)) = (index == elf::SHN_UNDEF, section) else {
+            return Ok(value);
+        };
+        let offset: u64 = section.sh_offset(self.endian).into();
+        let offset = offset.saturating_add(value);
+        if offset.checked_add(4).is_none_or(|end| end > self.length) {
+            return Ok(value);
         }
-        let bytes = self.sections.get(usize::from(index.0)).and_then(|section| {
-            let offset: u64 = section.sh_offset(self.endian).into();
-            let at = offset.checked_add(value)?;
-            self.data.read_bytes_at(at, 4).ok()
-        });
-        bytes.map_or(value, |bytes| self.number(bytes))
+        let bytes = self.data.read_bytes_at(offset, 4);
+        bytes
+            .map(|bytes| self.number(bytes))
+            .map_err(|()| ElfError::Read { offset })
     }
 
     /// The first section of this name that lies within the file.
