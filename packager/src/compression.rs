@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use codec::{EncodeError, Format};
+use modtree::KernelConfig;
 
 /// A compressor and its level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,13 @@ impl Compression {
             .iter()
             .find(|known| known.2 == self.format)
             .map_or("CONFIG_BLK_DEV_INITRD", |known| known.3)
+    }
+
+    /// The option that a kernel's configuration lacks to unpack this; `None` where it can, or where its configuration is not
+    /// known: then it is taken at its word.
+    pub fn lacking(&self, config: Option<&KernelConfig>) -> Option<&'static str> {
+        let option = self.kernel_option();
+        (config?.get(option) != Some("y")).then_some(option)
     }
 
     /// Compresses an archive.

@@ -72,14 +72,11 @@ fn check_segment(image: &[u8], segment: &Segment<'_>, kernel: Booted<'_>, report
         );
     }
     frames::check(&image[offset..], segment, report);
-    let option = Compression {
+    let compression = Compression {
         format: segment.format,
         level: None,
-    }
-    .kernel_option();
-    if let Some(config) = kernel.config
-        && config.get(option) != Some("y")
-    {
+    };
+    if let Some(option) = compression.lacking(kernel.config) {
         report.find(
             &codes::COMPRESSOR,
             format_args!("the archive at offset {offset} is {format}, and {option} is not set"),

@@ -276,12 +276,12 @@ fn check_vermagic(kernel: &Kernel, closure: &Closure) -> Result<(), PlanError> {
 
 /// A kernel whose configuration is unknown is taken at its word that it reads what was asked for.
 fn check_compression(kernel: &Kernel, recipe: &Recipe) -> Result<(), PlanError> {
-    let option = recipe.compression.kernel_option();
-    match kernel.tree.config().map_err(KernelError::from)? {
-        Some(config) if config.get(option) != Some("y") => Err(PlanError::Compression {
+    let config = kernel.tree.config().map_err(KernelError::from)?;
+    match recipe.compression.lacking(config) {
+        None => Ok(()),
+        Some(option) => Err(PlanError::Compression {
             version: kernel.version().to_owned(),
             option,
         }),
-        _ => Ok(()),
     }
 }

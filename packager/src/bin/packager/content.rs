@@ -97,14 +97,11 @@ impl ContentArgs {
         let version = version_of(&kernel)
             .ok_or_else(|| Failure::input("the kernel is not a kernel image for x86 (bzImage)"))?;
         for format in formats {
-            let option = Compression {
+            let compression = Compression {
                 format,
                 level: None,
-            }
-            .kernel_option();
-            if let Some(config) = &config
-                && config.get(option) != Some("y")
-            {
+            };
+            if let Some(option) = compression.lacking(config.as_ref()) {
                 return Err(Failure::input(format_args!(
                     "kernel {version} cannot unpack `{}`: its configuration does not set {option}",
                     path.display()
