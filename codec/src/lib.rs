@@ -23,5 +23,5 @@ mod format;
 mod lz4;
 
 pub use decode::{DecodeError, Member, decode};
-pub use encode::{EncodeError, encode};
+pub use encode::{EncodeError, REVISION, encode};
 pub use format::{Format, detect};

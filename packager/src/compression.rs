@@ -86,6 +86,27 @@ impl Compression {
         (config?.get(option) != Some("y")).then_some(option)
     }
 
+    /// zstd for a kernel that unpacks it: smaller than gzip and twice as fast to unpack. Else gzip, which every kernel of the last
+    /// twenty years reads.
+    pub fn best_for(config: Option<&KernelConfig>) -> Self {
+        let zstd = Self {
+            format: Some(Format::Zstd),
+            level: None,
+        };
+        match config {
+            Some(_) if zstd.lacking(config).is_none() => zstd,
+            _ => Self::default(),
+        }
+    }
+
+    /// The suffix of a file that is compressed so, without the dot: `igz`, for example.
+    pub fn suffix(&self) -> &'static str {
+        KNOWN
+            .iter()
+            .find(|known| known.2 == self.format)
+            .map_or("igz", |known| known.0[0])
+    }
+
     /// Compresses an archive.
     ///
     /// # Errors

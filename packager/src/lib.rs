@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod busybox;
+pub mod cache;
 pub mod compression;
 pub mod cpio;
 pub mod disk;

@@ -2,21 +2,24 @@
 //!
 //! Making a plan reads every input; making an archive of it reads nothing more.
 
+mod archive;
 mod build;
 mod error;
 mod extras;
 mod record;
 mod skeleton;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use modtree::KernelConfig;
 
-use crate::cpio::{self, Attributes, Kind, WriteError, Writer};
+use crate::compression::Compression;
+use crate::cpio::{Attributes, Kind};
 use crate::paths::resolve;
 use crate::timing::Timings;
 
+pub use archive::SEGMENT_LENGTH;
 pub use error::PlanError;
 pub use record::{RECORD, Record, Recorded};
 
@@ -29,6 +32,8 @@ pub struct Plan {
     pub kernel_image: Option<PathBuf>,
     /// The kernel's configuration, where it is known.
     pub config: Option<KernelConfig>,
+    /// How the archive is compressed.
+    pub compression: Compression,
     /// What the user should know: builtins that need no module, what is missing and optional, warnings of the keymap.
     pub notes: Vec<String>,
     /// The modules, in load order.
@@ -142,62 +147,6 @@ impl Plan {
         // A circle of links is left as it is.
         resolve(path, false, target).unwrap_or_else(|| path.to_owned())
     }
-
-    /// The uncompressed archive. Files that are equal in contents, mode and owner are hard links.
-    ///
-    /// # Errors
-    /// [`WriteError`]: a file is larger, or a name longer, than the format can hold.
-    pub fn archive(&self, options: cpio::Options) -> Result<Vec<u8>, WriteError> {
-        let mut writer = Writer::new(options);
-        let mut twins = self.twins();
-        for (path, item) in self.items() {
-            match twins.get_mut(path) {
-                None => writer.entry(path.as_bytes(), item.attributes, &item.data)?,
-                // All names stand where the last one does: their parents have come before.
-                Some(Twins::Last(names)) => {
-                    writer.hard_links(names, item.attributes, &item.data)?
-                }
-                Some(Twins::Earlier) => {}
-            }
-        }
-        Ok(writer.finish())
-    }
-
-    /// The paths of files that have an equal, with what to do at each.
-    fn twins(&self) -> HashMap<&str, Twins<'_>> {
-        let mut equal: HashMap<(u32, u32, u32, &[u8]), Vec<&str>> = HashMap::new();
-        for (path, item) in self.items() {
-            if item.kind() == Kind::File && !item.data.is_empty() {
-                let Attributes {
-                    permissions,
-                    uid,
-                    gid,
-                    ..
-                } = item.attributes;
-                equal
-                    .entry((permissions, uid, gid, &item.data))
-                    .or_default()
-                    .push(path);
-            }
-        }
-        let mut twins = HashMap::new();
-        for names in equal.into_values().filter(|names| names.len() > 1) {
-            twins.extend(names.iter().map(|name| (*name, Twins::Earlier)));
-            if let Some(last) = names.last() {
-                let all = names.iter().map(|name| name.as_bytes()).collect();
-                twins.insert(last, Twins::Last(all));
-            }
-        }
-        twins
-    }
-}
-
-/// One of several names of a file.
-enum Twins<'plan> {
-    /// The names that were written before it are no entries of their own; this one stands for all.
-    Last(Vec<&'plan [u8]>),
-    /// Another name comes later.
-    Earlier,
 }
 
 #[cfg(test)]
@@ -234,21 +183,6 @@ mod tests {
         assert!(plan.get("usr/bin/a").is_some() && plan.get("usr/bin/b").is_some());
         plan.symlink("usr/bin", "elsewhere", "a directory stays a directory");
         assert_eq!(plan.get("usr/bin").unwrap().kind(), Kind::Directory);
-    }
-
-    #[test]
-    fn equal_files_are_stored_once() {
-        let mut plan = Plan::default();
-        plan.file("a", 0o644, b"equal".to_vec(), "a test");
-        plan.file("b", 0o755, b"equal".to_vec(), "another mode");
-        plan.file("c", 0o644, b"equal".to_vec(), "a test");
-        let bytes = plan.archive(cpio::Options::default()).unwrap();
-        let read: Vec<_> = cpio::entries(&bytes).map(Result::unwrap).collect();
-        let names: Vec<_> = read
-            .iter()
-            .map(|entry| (entry.name, entry.links, entry.data.len()))
-            .collect();
-        assert_eq!(names, [(b"b".as_slice(), 1, 5), (b"a", 2, 0), (b"c", 2, 5)]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What is wanted: one type, whoever says it.
 
+mod entries;
+mod error;
 mod file;
 
 use std::ffi::OsString;
@@ -9,7 +11,8 @@ use crate::compression::Compression;
 use crate::cpio;
 use crate::kernel::{KernelChoice, KernelSource};
 
-pub use file::{RecipeError, TEMPLATE};
+pub use error::RecipeError;
+pub use file::TEMPLATE;
 
 /// What an initramfs shall be made of.
 ///
@@ -34,8 +37,11 @@ pub struct Recipe {
     pub modules: Vec<String>,
     /// Whether modules that are asked for while running come along, too.
     pub runtime: bool,
-    /// How the archive is compressed.
-    pub compression: Compression,
+    /// How the archive is compressed; `None` lets the kernel's configuration decide
+    /// ([`Compression::best_for`]).
+    pub compression: Option<Compression>,
+    /// Whether the image's own part is one archive or several.
+    pub segments: Segments,
     /// How the archive is written.
     pub archive: cpio::Options,
     /// Whether firmware that the modules name comes along.
@@ -65,6 +71,17 @@ impl Recipe {
             (None, KernelSource::Deb(_)) => Path::new("/"),
         }
     }
+}
+
+/// How many archives a compressed image's own part is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Segments {
+    /// Several, compressed at the same time and cached one by one ([`Plan::segments`](crate::Plan::segments)). The kernel, and
+    /// this crate, read all of them; programs that were not made for it stop at the end of the first one, as GNU cpio does.
+    #[default]
+    Several,
+    /// One, which every program reads.
+    One,
 }
 
 /// A file, directory or link that a recipe names.
@@ -105,7 +122,8 @@ impl Default for Recipe {
             keymaps: Vec::new(),
             modules: ["usb_storage", "vfat", "usbhid"].map(str::to_owned).into(),
             runtime: true,
-            compression: Compression::default(),
+            compression: None,
+            segments: Segments::default(),
             archive: cpio::Options::default(),
             firmware: true,
             sysroot: None,

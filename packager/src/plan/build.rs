@@ -8,6 +8,7 @@ use modtree::{Closure, ClosureOptions, Module, Planned, Reason, ReasonKind};
 
 use super::{Plan, PlanError};
 use crate::busybox::{Busybox, BusyboxError};
+use crate::compression::Compression;
 use crate::kernel::{Kernel, KernelError, KernelSource};
 use crate::recipe::Recipe;
 use crate::timing::Timings;
@@ -56,8 +57,8 @@ impl Plan {
     pub fn new(recipe: &Recipe) -> Result<Self, PlanError> {
         let mut timings = Timings::default();
         let kernel = timings.measure("kernel", || Kernel::open(&recipe.kernel, &recipe.choice))?;
-        check_compression(&kernel, recipe)?;
         let mut plan = Plan {
+            compression: compression(&kernel, recipe)?,
             version: kernel.version().to_owned(),
             kernel_image: kernel.image.clone(),
             config: kernel.tree.config().map_err(KernelError::from)?.cloned(),
@@ -275,10 +276,13 @@ fn check_vermagic(kernel: &Kernel, closure: &Closure) -> Result<(), PlanError> {
 }
 
 /// A kernel whose configuration is unknown is taken at its word that it reads what was asked for.
-fn check_compression(kernel: &Kernel, recipe: &Recipe) -> Result<(), PlanError> {
+fn compression(kernel: &Kernel, recipe: &Recipe) -> Result<Compression, PlanError> {
     let config = kernel.tree.config().map_err(KernelError::from)?;
-    match recipe.compression.lacking(config) {
-        None => Ok(()),
+    let Some(wanted) = recipe.compression else {
+        return Ok(Compression::best_for(config));
+    };
+    match wanted.lacking(config) {
+        None => Ok(wanted),
         Some(option) => Err(PlanError::Compression {
             version: kernel.version().to_owned(),
             option,

@@ -4,35 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Contents, Entry, Recipe};
+use super::entries::{DirectoryTable, FileTable, SymlinkTable};
+use super::error::RecipeError;
+use super::{Entry, Recipe, Segments};
 use crate::compression::Compression;
 use crate::kernel::{KernelChoice, KernelSource};
 
 /// A recipe to start from, with every key explained.
 pub const TEMPLATE: &str = include_str!("../../../data/recipe/packager.toml");
-
-/// Why a recipe cannot be used. The text names line and column where there is a place.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum RecipeError {
-    /// The TOML is wrong, or a key or its value is.
-    #[error("{line}:{column}: {message}")]
-    Toml {
-        /// Counted from 1.
-        line: usize,
-        /// In characters, counted from 1.
-        column: usize,
-        /// What is wrong, with a suggestion where there is one.
-        message: String,
-    },
-    /// A value that TOML takes and a recipe does not.
-    #[error("`{key}`: {reason}")]
-    Value {
-        /// The key.
-        key: String,
-        /// What is wrong with it, and what would do.
-        reason: String,
-    },
-}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -47,6 +26,7 @@ struct File {
     programs: Vec<String>,
     compress: Option<String>,
     level: Option<i32>,
+    segments: Option<String>,
     explain: Option<bool>,
     size_limit: Option<u64>,
     prepend: Vec<PathBuf>,
@@ -63,33 +43,6 @@ struct KernelTable {
     deb: Option<PathBuf>,
     version: Option<String>,
     image: Option<PathBuf>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct FileTable {
-    path: String,
-    source: Option<PathBuf>,
-    text: Option<String>,
-    mode: Option<String>,
-    uid: u32,
-    gid: u32,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct DirectoryTable {
-    path: String,
-    mode: Option<String>,
-    uid: u32,
-    gid: u32,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct SymlinkTable {
-    path: String,
-    target: String,
 }
 
 impl Recipe {
@@ -121,6 +74,7 @@ impl File {
         let entries = self.entries(folder)?;
         Ok(Recipe {
             compression: self.compression()?,
+            segments: self.segments()?,
             kernel: self.kernel.source(folder)?,
             choice: self.kernel.choice(folder)?,
             busybox: self.busybox.map(absolute),
@@ -143,72 +97,43 @@ impl File {
         })
     }
 
-    fn compression(&self) -> Result<Compression, RecipeError> {
-        let default = Compression::default();
-        let format = match &self.compress {
-            None => default.format,
-            Some(name) => Compression::by_name(name).ok_or_else(|| RecipeError::Value {
-                key: "compress".to_owned(),
-                reason: format!("`{name}` is none of {}", Compression::NAMES.join(", ")),
-            })?,
+    fn compression(&self) -> Result<Option<Compression>, RecipeError> {
+        let Some(name) = &self.compress else {
+            return match self.level {
+                None => Ok(None),
+                Some(_) => Err(RecipeError::Value {
+                    key: "level".to_owned(),
+                    reason: "`compress` must say of which compressor".to_owned(),
+                }),
+            };
         };
-        Ok(Compression {
-            format,
-            level: self.level,
-        })
+        let format = Compression::by_name(name).ok_or_else(|| RecipeError::Value {
+            key: "compress".to_owned(),
+            reason: format!("`{name}` is none of {}", Compression::NAMES.join(", ")),
+        })?;
+        let level = self.level;
+        Ok(Some(Compression { format, level }))
+    }
+}
+
+impl File {
+    fn entries(&self, folder: &Path) -> Result<Vec<Entry>, RecipeError> {
+        let directories = self.directory.iter().map(DirectoryTable::entry);
+        let files = self.file.iter().map(|table| table.entry(folder));
+        let symlinks = self.symlink.iter().map(|table| Ok(table.entry()));
+        directories.chain(files).chain(symlinks).collect()
     }
 
-    fn entries(&self, folder: &Path) -> Result<Vec<Entry>, RecipeError> {
-        let mut entries = Vec::new();
-        for table in &self.directory {
-            let (permissions, uid, gid) = (
-                mode(&table.path, table.mode.as_deref())?,
-                table.uid,
-                table.gid,
-            );
-            entries.push(Entry {
-                path: table.path.clone(),
-                contents: Contents::Directory,
-                permissions,
-                uid,
-                gid,
-            });
+    fn segments(&self) -> Result<Segments, RecipeError> {
+        match self.segments.as_deref() {
+            None => Ok(Segments::default()),
+            Some("several") => Ok(Segments::Several),
+            Some("one") => Ok(Segments::One),
+            Some(other) => Err(RecipeError::Value {
+                key: "segments".to_owned(),
+                reason: format!("`{other}` is neither `one` nor `several`"),
+            }),
         }
-        for table in &self.file {
-            let contents = match (&table.source, &table.text) {
-                (Some(source), None) => Contents::File(folder.join(source)),
-                (None, Some(text)) => Contents::Text(text.clone()),
-                _ => {
-                    return Err(RecipeError::Value {
-                        key: format!("file {}", table.path),
-                        reason: "either `source` or `text` says what is in it".to_owned(),
-                    });
-                }
-            };
-            let (permissions, uid, gid) = (
-                mode(&table.path, table.mode.as_deref())?,
-                table.uid,
-                table.gid,
-            );
-            entries.push(Entry {
-                path: table.path.clone(),
-                contents,
-                permissions,
-                uid,
-                gid,
-            });
-        }
-        for table in &self.symlink {
-            let contents = Contents::Symlink(table.target.clone());
-            entries.push(Entry {
-                path: table.path.clone(),
-                contents,
-                permissions: None,
-                uid: 0,
-                gid: 0,
-            });
-        }
-        Ok(entries)
     }
 }
 
@@ -248,66 +173,10 @@ fn keymap(name: &str, folder: &Path) -> std::ffi::OsString {
     }
 }
 
-/// Modes are octal numbers in quotes, as chmod(1) takes them: TOML's own octal numbers begin with `0o`, which is forgotten.
-fn mode(path: &str, text: Option<&str>) -> Result<Option<u32>, RecipeError> {
-    let Some(text) = text else { return Ok(None) };
-    match u32::from_str_radix(text, 8) {
-        Ok(mode) if mode <= 0o7777 => Ok(Some(mode)),
-        _ => Err(RecipeError::Value {
-            key: format!("mode of {path}"),
-            reason: format!("`{text}` is no octal number from 0000 to 7777"),
-        }),
-    }
-}
-
-impl RecipeError {
-    fn from_toml(text: &str, error: &toml::de::Error) -> Self {
-        let start = error.span().map_or(0, |span| span.start);
-        let before = text.get(..start).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        RecipeError::Toml {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            message: with_suggestion(error.message()),
-        }
-    }
-}
-
-/// serde lists all known keys behind an unknown one; the nearest says more, where one is near.
-fn with_suggestion(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let (true, Some(unknown)) = (message.starts_with("unknown field"), quoted.next()) else {
-        return message.trim_end().replace('\n', "; ");
-    };
-    let known: Vec<_> = quoted.collect();
-    let near = known.iter().map(|key| (distance(unknown, key), key)).min();
-    match near {
-        Some((distance, key)) if distance <= 2 + unknown.len() / 4 => {
-            format!("unknown key `{unknown}`; did you mean `{key}`?")
-        }
-        _ => format!("unknown key `{unknown}`; known here: {}", known.join(", ")),
-    }
-}
-
-/// How many letters have to be changed, added or dropped (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::Contents;
 
     fn parse(text: &str) -> Result<Recipe, RecipeError> {
         Recipe::from_toml(text, Path::new("/recipes"))
@@ -334,7 +203,7 @@ mod tests {
             Contents::File("/recipes/motd".into())
         );
         assert_eq!(recipe.entries[0].permissions, Some(0o700));
-        assert_eq!(recipe.compression.level, Some(19));
+        assert_eq!(recipe.compression.unwrap().level, Some(19));
     }
 
     #[test]
@@ -362,6 +231,8 @@ mod tests {
     fn values_that_contradict_are_refused() {
         for text in [
             "compress = \"rar\"\n",
+            "level = 3\n",
+            "segments = \"two\"\n",
             "[kernel]\nroot = \"/\"\ndeb = \"x.deb\"\n",
             "[kernel]\nversion = \"1\"\nimage = \"x\"\n",
             "[[file]]\npath = \"/x\"\n",

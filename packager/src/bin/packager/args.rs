@@ -59,7 +59,7 @@ Examples:
   packager initramfs --deb linux-image-6.1.0-56-amd64_6.1.192-2_amd64.deb -o simple.igz
   packager initramfs --keymap es --dry-run               what would be inside, and why")]
 pub(crate) struct InitramfsArgs {
-    /// The image to write [default: initramfs-VERSION.igz]
+    /// The image to write [default: initramfs-VERSION.izst, or .igz]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 

@@ -63,7 +63,9 @@ impl ContentArgs {
         }
         let mut plan = Plan::new(&recipe).map_err(report::plan)?;
         *timings = std::mem::take(&mut plan.timings);
-        let image = Initramfs::new(&plan, &recipe, timings).map_err(report::initramfs)?;
+        let cache = self.recipe.cache()?;
+        let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), timings)
+            .map_err(report::initramfs)?;
         Ok(Content {
             kernel: read_kernel(&opened)?,
             version: plan.version,

@@ -248,7 +248,7 @@ impl ImageArgs {
 }
 
 /// A number of bytes; K, M and G are 1024 of the one before.
-fn parse_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let shift = match text.trim_end_matches(['i', 'B']).bytes().last() {
         Some(b'K' | b'k') => 10,
         Some(b'M' | b'm') => 20,

@@ -6,7 +6,7 @@ use cli::Failure;
 use packager::finding::Report;
 use packager::inspect::check::{Booted, check};
 use packager::timing::Timings;
-use packager::{Initramfs, Plan, Recipe};
+use packager::{Initramfs, Plan};
 use serde_json::json;
 
 use crate::args::InitramfsArgs;
@@ -32,7 +32,9 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
         tell(&args, &plan, &timings, None);
         return print(&plan, args.json);
     }
-    let image = Initramfs::new(&plan, &recipe, &mut timings).map_err(report::initramfs)?;
+    let cache = args.content.cache()?;
+    let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), &mut timings)
+        .map_err(report::initramfs)?;
     let report = timings.measure("check", || check_image(&image, &plan));
     for finding in &report.findings {
         eprintln!(
@@ -54,7 +56,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
             depfile(&output, &plan, args.content.recipe.as_deref()).as_bytes(),
         )?;
     }
-    let summary = summary(&output, &plan, &image, &recipe);
+    let summary = summary(&output, &plan, &image);
     tell(&args, &plan, &timings, Some(summary));
     Ok(())
 }
@@ -102,11 +104,11 @@ fn depfile(output: &Path, plan: &Plan, recipe_file: Option<&Path>) -> String {
 }
 
 fn default_output(plan: &Plan) -> PathBuf {
-    format!("initramfs-{}.igz", plan.version).into()
+    format!("initramfs-{}.{}", plan.version, plan.compression.suffix()).into()
 }
 
-fn summary(output: &Path, plan: &Plan, image: &Initramfs, recipe: &Recipe) -> String {
-    let format = match recipe.compression.format {
+fn summary(output: &Path, plan: &Plan, image: &Initramfs) -> String {
+    let format = match plan.compression.format {
         Some(format) => format!("{} {format}", report::size(image.bytes.len())),
         None => report::size(image.bytes.len()),
     };

@@ -3,13 +3,16 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use cli::Failure;
+use packager::cache::Cache;
 use packager::compression::Compression;
 use packager::kernel::KernelChoice;
+use packager::recipe::Segments;
 use packager::{Recipe, cpio};
 
 use crate::args::KernelArgs;
+use crate::image::parse_size;
 use crate::report;
 
 /// A recipe that is larger is none.
@@ -43,7 +46,8 @@ pub(crate) struct RecipeArgs {
     #[arg(long, value_name = "FILE")]
     busybox: Option<PathBuf>,
 
-    /// The compressor [default: by the output's suffix: .igz gzip, .ixz xz, .izst zstd, .ilz4 lz4, .cpio none; else gzip]
+    /// The compressor [default: by the output's suffix: .igz gzip, .ixz xz, .izst zstd, .ilz4 lz4, .cpio none; else zstd, or
+    /// gzip where the kernel's configuration has no zstd]
     #[arg(long, value_name = "NAME", value_parser = Compression::NAMES)]
     compress: Option<String>,
 
@@ -74,6 +78,35 @@ pub(crate) struct RecipeArgs {
     /// Give each file a checksum, which the kernel checks
     #[arg(long)]
     checksum: bool,
+
+    /// One compressed archive, which other programs read to its end, or several, which are compressed at the same time
+    /// [default: several]
+    #[arg(long, value_name = "HOW", value_enum)]
+    segments: Option<HowMany>,
+
+    /// Keep compressed segments in this folder for the next run; it may be deleted at any time
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
+    /// The cache's largest size, in bytes or with K, M or G
+    #[arg(long, value_name = "SIZE", requires = "cache", default_value = "256M", value_parser = parse_size)]
+    cache_limit: u64,
+}
+
+/// The values of `--segments`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum HowMany {
+    One,
+    Several,
+}
+
+impl From<HowMany> for Segments {
+    fn from(how_many: HowMany) -> Self {
+        match how_many {
+            HowMany::One => Segments::One,
+            HowMany::Several => Segments::Several,
+        }
+    }
 }
 
 impl RecipeArgs {
@@ -109,26 +142,47 @@ impl RecipeArgs {
             checksums: self.checksum,
         };
         recipe.compression = self.compression(output, recipe.compression)?;
+        recipe.segments = self.segments.map_or(recipe.segments, Segments::from);
         Ok(recipe)
     }
 
-    /// `--compress`, else what the output's suffix says, else what the recipe says.
+    /// The folder of `--cache`.
+    pub(crate) fn cache(&self) -> Result<Option<Cache>, Failure> {
+        let Some(folder) = &self.cache else {
+            return Ok(None);
+        };
+        Cache::open(folder, self.cache_limit)
+            .map(Some)
+            .map_err(|error| {
+                Failure::machine(format_args!(
+                    "cannot keep a cache in `{}`: {error}",
+                    folder.display()
+                ))
+            })
+    }
+
+    /// `--compress`, else what the output's suffix says, else what the recipe says, else what suits the kernel.
     fn compression(
         &self,
         output: Option<&Path>,
-        of_recipe: Compression,
-    ) -> Result<Compression, Failure> {
+        of_recipe: Option<Compression>,
+    ) -> Result<Option<Compression>, Failure> {
         let named = self.compress.as_deref().and_then(Compression::by_name);
         let suffix = output.and_then(Compression::by_suffix);
-        let format = named.or(suffix).unwrap_or(of_recipe.format);
-        let level_of_recipe = of_recipe.level.filter(|_| format == of_recipe.format);
-        let compression = Compression {
-            format,
-            level: self.level.or(level_of_recipe),
+        let Some(format) = named.or(suffix).or(of_recipe.map(|it| it.format)) else {
+            return match self.level {
+                None => Ok(None),
+                Some(_) => Err(Failure::usage(
+                    "--level needs a compressor: name one with --compress, or by the output's suffix",
+                )),
+            };
         };
+        let of_recipe = of_recipe.filter(|it| it.format == format);
+        let level = self.level.or(of_recipe.and_then(|it| it.level));
+        let compression = Compression { format, level };
         // Try the level on nothing, so that a wrong one is told before any work is done.
         compression.apply(Vec::new()).map_err(Failure::usage)?;
-        Ok(compression)
+        Ok(Some(compression))
     }
 }
 

@@ -1,0 +1,207 @@
+//! Compressed segments of earlier images, so that an image of which little has changed is made in milliseconds.
+//!
+//! One file a segment, named by a BLAKE3 hash of what was compressed and how: `HASH.segment`. It holds the hash of the
+//! compressed bytes (32 bytes) and these bytes. A file that does not fit its hash counts as absent, so the folder may be
+//! deleted, copied, shared between machines and used by many runs at once: a file appears whole, by being renamed. What was
+//! not used for longest goes when the folder grows beyond its limit. A cache that cannot be written costs time, and nothing
+//! else.
+
+use std::fs::{self, File, FileTimes};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::compression::Compression;
+
+/// The limit of a cache, in bytes, where none is given: a hundred small images.
+pub const DEFAULT_LIMIT: u64 = 256 << 20;
+
+/// What files of the cache end with.
+const SUFFIX: &str = "segment";
+
+/// Bytes of a BLAKE3 hash.
+const HASH: usize = blake3::OUT_LEN;
+
+/// What was compressed, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key(blake3::Hash);
+
+/// The key of `archive`, compressed so. The compressors' own revision is part of it, since another one may give other bytes.
+pub fn key(archive: &[u8], compression: Compression) -> Key {
+    let mut hasher = blake3::Hasher::new();
+    let how = format!(
+        "{:?} {:?} {}\n",
+        compression.format,
+        compression.level,
+        codec::REVISION
+    );
+    hasher.update(how.as_bytes());
+    hasher.update(archive);
+    Key(hasher.finalize())
+}
+
+/// A folder of compressed segments.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    folder: PathBuf,
+    limit: u64,
+}
+
+impl Cache {
+    /// The cache in this folder, which is made where it does not exist; at most `limit` bytes.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn open(folder: &Path, limit: u64) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let folder = folder.to_path_buf();
+        Ok(Self { folder, limit })
+    }
+
+    /// What is kept under this key, if it is whole.
+    pub fn get(&self, key: &Key) -> Option<Vec<u8>> {
+        let path = self.path(key);
+        let mut bytes = codec::file::read(&path, self.limit).ok()?;
+        let (hash, rest) = bytes.split_first_chunk::<HASH>()?;
+        if blake3::hash(rest) != blake3::Hash::from_bytes(*hash) {
+            return None;
+        }
+        touch(&path);
+        bytes.drain(..HASH);
+        Some(bytes)
+    }
+
+    /// Keeps these bytes, and lets go of the oldest where the folder is full. It is no fault if it cannot.
+    pub fn put(&self, key: &Key, bytes: &[u8]) {
+        if bytes.len() as u64 <= self.limit && self.write(key, bytes).is_ok() {
+            self.shrink();
+        }
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        self.folder.join(format!("{}.{SUFFIX}", key.0.to_hex()))
+    }
+
+    /// Not synced: what a power cut damages does not fit its hash.
+    fn write(&self, key: &Key, bytes: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .prefix(".tmp-")
+            .suffix(&format!(".{SUFFIX}"))
+            .tempfile_in(&self.folder)?;
+        file.write_all(blake3::hash(bytes).as_bytes())?;
+        file.write_all(bytes)?;
+        file.persist(self.path(key)).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Removes what was not used for longest until the rest is within the limit. Others may do the same at this moment; a
+    /// file that has gone already is what was wanted. Temporary files of runs that were killed grow old like all others.
+    fn shrink(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return;
+        };
+        let mut files: Vec<_> = entries
+            .flatten()
+            .filter(|entry| entry.path().extension().is_some_and(|end| end == SUFFIX))
+            .filter_map(|entry| {
+                let found = entry.metadata().ok()?;
+                Some((found.modified().ok()?, found.len(), entry.path()))
+            })
+            .collect();
+        let mut total: u64 = files.iter().map(|(_, length, _)| length).sum();
+        files.sort();
+        for (_, length, path) in files {
+            if total <= self.limit {
+                return;
+            }
+            let _gone_already = fs::remove_file(path);
+            total -= length;
+        }
+    }
+}
+
+/// Notes the use. Where the file system or its owner does not let us, the file only ages sooner.
+fn touch(path: &Path) {
+    if let Ok(file) = File::open(path) {
+        let _unimportant = file.set_times(FileTimes::new().set_modified(SystemTime::now()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small(limit: u64) -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&folder.path().join("made"), limit).unwrap();
+        (folder, cache)
+    }
+
+    #[test]
+    fn what_was_put_comes_back() {
+        let (_folder, cache) = small(1 << 20);
+        let key = key(b"archive", Compression::default());
+        assert_eq!(cache.get(&key), None);
+        cache.put(&key, b"compressed");
+        assert_eq!(cache.get(&key).unwrap(), b"compressed");
+    }
+
+    #[test]
+    fn the_key_knows_how_it_was_compressed() {
+        let plain = Compression::default();
+        let strong = Compression {
+            level: Some(9),
+            ..plain
+        };
+        assert_ne!(key(b"archive", plain), key(b"archive", strong));
+        assert_ne!(key(b"archive", plain), key(b"other", plain));
+    }
+
+    #[test]
+    fn damage_counts_as_absence() {
+        let (_folder, cache) = small(1 << 20);
+        let key = key(b"archive", Compression::default());
+        cache.put(&key, b"compressed");
+        let path = cache.path(&key);
+        let sound = fs::read(&path).unwrap();
+        for length in [0, 1, HASH - 1, HASH, sound.len() - 1] {
+            fs::write(&path, &sound[..length]).unwrap();
+            assert_eq!(cache.get(&key), None, "{length} bytes");
+        }
+        for index in 0..sound.len() {
+            let mut bytes = sound.clone();
+            bytes[index] ^= 1;
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(cache.get(&key), None, "byte {index}");
+        }
+        cache.put(&key, b"compressed");
+        assert_eq!(cache.get(&key).unwrap(), b"compressed");
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first() {
+        let (_folder, cache) = small(3 * 1100);
+        let keys: Vec<_> = (0..4u8)
+            .map(|number| key(&[number], Compression::default()))
+            .collect();
+        for (age, key) in keys[..3].iter().enumerate() {
+            cache.put(key, &[0; 1000]);
+            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(age as u64);
+            let file = File::open(cache.path(key)).unwrap();
+            file.set_times(FileTimes::new().set_modified(time)).unwrap();
+        }
+        assert!(cache.get(&keys[0]).is_some());
+        cache.put(&keys[3], &[0; 1000]);
+        let kept: Vec<_> = keys.iter().map(|key| cache.get(key).is_some()).collect();
+        assert_eq!(kept, [true, false, true, true]);
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_is_no_fault() {
+        let (folder, cache) = small(1 << 20);
+        fs::remove_dir_all(folder.path().join("made")).unwrap();
+        let key = key(b"archive", Compression::default());
+        cache.put(&key, b"compressed");
+        assert_eq!(cache.get(&key), None);
+    }
+}
