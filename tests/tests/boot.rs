@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use packager::compression::Compression;
 use packager::kernel::KernelSource;
 use packager::qemu::{Machine, Session, UsbController};
-use packager::{Plan, Recipe};
+use packager::timing::Timings;
+use packager::{Initramfs, Plan, Recipe};
 use tests::environment::{command, has, kernel};
 use tests::guest::{PATIENCE, boot, power_off, run};
 use tests::stick::Stick;
@@ -211,14 +213,10 @@ fn the_kernel_unpacks_every_compressor() {
     let Some(built) = &*BUILT else { return };
     for suffix in ["cpio", "ixz", "izst", "ilz4", "ibz2"] {
         let image = built.folder.path().join(format!("simple.{suffix}"));
-        let compression = packager::compression::Compression {
-            format: packager::compression::Compression::by_suffix(&image).unwrap(),
-            level: None,
-        };
-        let bytes = compression
-            .apply(built.plan.archive(Default::default()).unwrap())
-            .unwrap();
-        std::fs::write(&image, bytes).unwrap();
+        let mut plan = built.plan.clone();
+        plan.compression.format = Compression::by_suffix(&image).unwrap();
+        let made = Initramfs::new(&plan, &Recipe::default(), &mut Timings::default()).unwrap();
+        std::fs::write(&image, made.bytes).unwrap();
         let session = boot(&Machine::new(&built.kernel, &image));
         power_off(session);
     }

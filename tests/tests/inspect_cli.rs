@@ -9,7 +9,7 @@ use packager::cpio::{Attributes, Kind, Options, Writer};
 use tests::environment::{command, has};
 use tests::root::{Root, small_root};
 
-/// Two images of one kernel, with and without a keymap; all tests look into them.
+/// Two images of one kernel, with and without a keymap; all tests look into them. GNU cpio reads one archive.
 struct Images {
     folder: tempfile::TempDir,
     root: Root,
@@ -18,7 +18,10 @@ struct Images {
 static IMAGES: LazyLock<Option<Images>> = LazyLock::new(|| {
     let root = small_root()?;
     let folder = tempfile::tempdir().unwrap();
-    for (name, arguments) in [("es.igz", &["--keymap", "es"][..]), ("us.izst", &[])] {
+    for (name, arguments) in [
+        ("es.igz", &["--keymap", "es", "--segments", "one"][..]),
+        ("us.izst", &[]),
+    ] {
         let image = folder.path().join(name);
         let mut all = arguments.to_vec();
         all.extend(["-o", image.to_str().unwrap()]);
