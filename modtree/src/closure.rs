@@ -5,6 +5,8 @@ mod build;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::goal::GoalRoots;
+use crate::name::suggestion;
 use crate::request::{Rules, RulesError};
 use crate::tree::{Entry, Tree, TreeError};
 use crate::{Graph, ModInfo, ModuleName, Reason};
@@ -31,6 +33,9 @@ pub struct ClosureOptions {
     pub softdeps: SoftdepLines,
     /// Rules to use in place of the ones that come with this crate.
     pub rules: Option<Rules>,
+    /// What the modules are for: the roots of these goals count beside those that are named. A goal is met only with what
+    /// its modules ask for while running, so that any goal turns `runtime` on.
+    pub goals: Vec<GoalRoots>,
 }
 
 /// Why there is no closure.
@@ -44,6 +49,18 @@ pub enum ClosureError {
         /// The modules directory.
         dir: PathBuf,
         /// Names which are spelled like it.
+        near: Vec<ModuleName>,
+    },
+    /// A goal cannot be met: there is nothing of what it wants.
+    #[error("this kernel has nothing for the goal {goal}: neither in `{}` nor as part of the kernel is there {wanted}{}", dir.display(), suggestion(near))]
+    Goal {
+        /// The goal as it was asked for.
+        goal: String,
+        /// What was looked for.
+        wanted: String,
+        /// The modules directory.
+        dir: PathBuf,
+        /// Modules whose names are spelled like the goal's parameter.
         near: Vec<ModuleName>,
     },
     /// A module needs another one which is not there.
@@ -74,14 +91,6 @@ impl ClosureError {
             ClosureError::Tree(error) => error.is_input(),
             _ => true,
         }
-    }
-}
-
-fn suggestion(near: &[ModuleName]) -> String {
-    let names: Vec<_> = near.iter().map(|name| format!("`{name}`")).collect();
-    match names.as_slice() {
-        [] => String::new(),
-        names => format!("; did you mean {}?", names.join(" or ")),
     }
 }
 
@@ -151,7 +160,8 @@ impl Closure {
     }
 }
 
-/// Finds everything that has to be loaded for `roots`: names of modules, aliases, or modaliases of devices.
+/// Finds everything that has to be loaded for `roots` (names of modules, aliases, or modaliases of devices) and for
+/// [`ClosureOptions::goals`].
 ///
 /// Hard dependencies are what `depends=` says. Softdeps are looked up as modprobe does, through aliases; one that is not
 /// there is a note. Only the files of the closure are opened, unless an alias or a rule makes it necessary to look at all.
@@ -166,6 +176,9 @@ pub fn closure(
     let mut builder = Builder::new(tree, options)?;
     for root in roots {
         builder.root(root)?;
+    }
+    for goal in &options.goals {
+        builder.goal(goal)?;
     }
     builder.settle()?;
     builder.finish()

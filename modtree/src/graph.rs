@@ -16,6 +16,8 @@ use crate::ModuleName;
 pub enum ReasonKind {
     /// It was asked for.
     Root,
+    /// A goal wants it.
+    Goal,
     /// The module uses its symbols (`depends=`), and cannot be loaded before it.
     Hard,
     /// `softdep=pre:`: to be loaded before the module, if it is there.
@@ -37,14 +39,14 @@ pub struct Reason {
     pub by: Option<ModuleName>,
     /// The name or alias that was asked for, as it is written there.
     pub asked: String,
-    /// For [`ReasonKind::Runtime`]: the rule's name and its reason.
+    /// For [`ReasonKind::Runtime`] and [`ReasonKind::Goal`]: the rule or the goal, and its reason.
     pub rule: Option<RuleReason>,
 }
 
 /// What a rule has to say for itself.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct RuleReason {
-    /// The rule's name in `data/rules`.
+    /// The rule's name in `data/rules`, or the goal as it was asked for.
     pub name: String,
     /// Why, in words.
     pub text: String,
@@ -57,13 +59,16 @@ impl fmt::Display for Reason {
         let by = self.by.as_ref().map_or("", ModuleName::as_str);
         match (self.kind, &self.rule) {
             (_, Some(rule)) => {
-                write!(f, "{by}: {}", rule.text)?;
+                match self.kind {
+                    ReasonKind::Goal => write!(f, "goal {}: {}", rule.name, rule.text)?,
+                    _ => write!(f, "{by}: {}", rule.text)?,
+                }
                 if !rule.evidence.is_empty() {
                     write!(f, " ({})", rule.evidence.join("; "))?;
                 }
                 Ok(())
             }
-            (ReasonKind::Root, _) => write!(f, "asked for as {}", self.asked),
+            (ReasonKind::Root | ReasonKind::Goal, _) => write!(f, "asked for as {}", self.asked),
             (ReasonKind::Hard, _) => write!(f, "{by} uses its symbols"),
             (ReasonKind::SoftPre, _) => write!(f, "{by} wants {} before it (softdep)", self.asked),
             (ReasonKind::SoftPost, _) => write!(f, "{by} wants {} after it (softdep)", self.asked),
@@ -300,7 +305,9 @@ fn constraints(graph: &Graph) -> Vec<Vec<NodeIndex>> {
             ReasonKind::Hard => all.add_edge(edge.source(), edge.target(), false),
             ReasonKind::SoftPre => all.add_edge(edge.source(), edge.target(), true),
             ReasonKind::SoftPost => all.add_edge(edge.target(), edge.source(), true),
-            ReasonKind::Root | ReasonKind::Weak | ReasonKind::Runtime => continue,
+            ReasonKind::Root | ReasonKind::Goal | ReasonKind::Weak | ReasonKind::Runtime => {
+                continue;
+            }
         };
     }
     let mut component = vec![0; all.node_count()];

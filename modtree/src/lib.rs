@@ -34,7 +34,8 @@
 //! 2. [`Tree`]: a modules directory, read lazily; names and aliases are looked up as modprobe does.
 //! 3. [`Rules`]: what modules ask for while running, by traces in ELF files and in the kernel's configuration.
 //! 4. [`closure()`]: from names to a [`Graph`] with a reason on each edge, and to a load order.
-//! 5. [`index`]: the files that depmod writes, for what goes into an image.
+//! 5. [`goal`]: names for what modules are for, as roots of a closure.
+//! 6. [`index`]: the files that depmod writes, for what goes into an image.
 //!
 //! # Errors and notes
 //! An error is what keeps the result from being right: a root that does not exist, a damaged module that is needed. What
@@ -50,6 +51,7 @@ mod config;
 mod depmod;
 mod elf;
 mod fast_hash;
+pub mod goal;
 mod graph;
 pub mod index;
 mod modinfo;

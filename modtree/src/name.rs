@@ -66,21 +66,32 @@ pub(crate) fn near<'a>(
     known: impl Iterator<Item = &'a ModuleName>,
 ) -> Vec<ModuleName> {
     let wanted = ModuleName::new(wanted);
-    // One slip in a short name, two from six letters on, three from nine on: more would suggest strangers.
-    let allowed = (wanted.0.len() / 3).clamp(1, 3);
-    let mut found: Vec<(usize, &ModuleName)> = known
+    let found = near_texts(wanted.as_str(), known.map(ModuleName::as_str));
+    found.into_iter().map(ModuleName::new).collect()
+}
+
+/// The same for any names.
+pub(crate) fn near_texts<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    // One slip in three letters, two from six on, three from nine on: more would suggest strangers.
+    let allowed = (wanted.len() / 3).min(3);
+    let mut found: Vec<(usize, &str)> = known
         .filter_map(|name| {
-            let slips = distance(wanted.0.as_bytes(), name.0.as_bytes(), allowed)?;
+            let slips = distance(wanted.as_bytes(), name.as_bytes(), allowed)?;
             Some((slips, name))
         })
         .collect();
     found.sort();
     found.dedup();
-    found
-        .into_iter()
-        .take(3)
-        .map(|(_, name)| name.clone())
-        .collect()
+    found.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// `; did you mean …?` for what stands behind an error.
+pub(crate) fn suggestion(near: &[impl fmt::Display]) -> String {
+    let names: Vec<_> = near.iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!("; did you mean {}?", names.join(" or ")),
+    }
 }
 
 /// The number of letters to insert, delete, replace or swap with their neighbour (optimal string alignment), or `None`

@@ -58,7 +58,7 @@ pub struct Rule {
 }
 
 /// Traces in a module. Every list that is not empty has to be met.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Traces {
     /// It imports one of these symbols.
@@ -118,22 +118,26 @@ impl Rules {
             reason,
         };
         let rules: Rules = toml::from_str(text).map_err(|error| failed(error.to_string()))?;
-        for rule in &rules.rules {
-            let providers = rule.add.iter().filter_map(|add| match add {
-                Selector::Provider(traces) => Some(traces),
-                _ => None,
-            });
-            if providers
-                .chain([&rule.when])
-                .any(|traces| *traces == Traces::default())
-            {
-                return Err(failed(format!(
-                    "rule {} names no trace, so it would match every module",
-                    rule.name
-                )));
-            }
+        match rules.rules.iter().find(|rule| rule.is_boundless()) {
+            Some(rule) => Err(failed(format!(
+                "rule {} names no trace, so it would match every module",
+                rule.name
+            ))),
+            None => Ok(rules),
         }
-        Ok(rules)
+    }
+}
+
+impl Rule {
+    /// Whether it would apply to every module, or add every one.
+    pub(crate) fn is_boundless(&self) -> bool {
+        self.when == Traces::default() || self.add.iter().any(Selector::is_boundless)
+    }
+}
+
+impl Selector {
+    pub(crate) fn is_boundless(&self) -> bool {
+        matches!(self, Selector::Provider(traces) if *traces == Traces::default())
     }
 }
 

@@ -8,15 +8,17 @@ use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 
 use super::{Closure, ClosureError, ClosureOptions, Planned, PlannedBuiltin, SoftdepLines};
-use crate::request::{Addition, Requests, Rules, passed_over};
+use crate::goal::{GoalRoot, GoalRoots};
+use crate::request::{Addition, Requests, Rules, Selector, passed_over};
 use crate::tree::{Entry, Resolution, Tree};
-use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind, When};
+use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind, RuleReason, When};
 
 /// A closure in the making.
 pub(super) struct Builder<'a> {
     tree: &'a Tree,
     options: &'a ClosureOptions,
-    requests: Option<Requests<'a>>,
+    requests: Requests<'a>,
+    runtime: bool,
     graph: Graph,
     /// By node number: the entry, its fields once they are read, and the reason of a root.
     modules: Vec<Member>,
@@ -34,19 +36,20 @@ struct Member {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(tree: &'a Tree, options: &'a ClosureOptions) -> Result<Self, ClosureError> {
-        let requests = if options.runtime {
-            let rules = match &options.rules {
-                Some(rules) => rules.clone(),
-                None => Rules::embedded()?,
-            };
-            Some(Requests::new(tree, rules))
-        } else {
-            None
+        let runtime = options.runtime || !options.goals.is_empty();
+        let mut rules = match &options.rules {
+            Some(rules) => rules.clone(),
+            None if runtime => Rules::embedded()?,
+            None => Rules::default(),
         };
+        let more = options.goals.iter().flat_map(|goal| &goal.rules);
+        rules.rules.extend(more.cloned());
+        let requests = Requests::new(tree, rules);
         Ok(Self {
             tree,
             options,
             requests,
+            runtime,
             graph: Graph::default(),
             modules: Vec::new(),
             builtins: Vec::new(),
@@ -72,6 +75,61 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    pub(super) fn goal(&mut self, goal: &GoalRoots) -> Result<(), ClosureError> {
+        for root in &goal.roots {
+            let mut found = false;
+            for selector in &root.find {
+                found |= self.goal_root(goal, root, selector)?;
+            }
+            if !found && !root.optional {
+                let near = match &goal.parameter {
+                    Some(value) => self.tree.near_names(value)?,
+                    None => Vec::new(),
+                };
+                return Err(ClosureError::Goal {
+                    goal: goal.asked.clone(),
+                    wanted: root.wanted(),
+                    dir: self.tree.dir().to_path_buf(),
+                    near,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what one selector of a goal finds; says whether it finds anything.
+    fn goal_root(
+        &mut self,
+        goal: &GoalRoots,
+        root: &GoalRoot,
+        selector: &Selector,
+    ) -> Result<bool, ClosureError> {
+        let asker = format!("goal {}", goal.asked);
+        let selected = self.requests.select(&asker, selector)?;
+        self.take_notes();
+        let mut found = false;
+        for (asked, resolution, evidence) in selected {
+            let reason = Reason {
+                kind: ReasonKind::Goal,
+                by: None,
+                asked,
+                rule: Some(RuleReason {
+                    name: goal.asked.clone(),
+                    text: root.why.clone(),
+                    evidence,
+                }),
+            };
+            found |= self.take(resolution, None, &reason)?;
+        }
+        Ok(found)
+    }
+
+    fn take_notes(&mut self) {
+        for note in self.requests.take_notes() {
+            self.note(note);
+        }
+    }
+
     /// Takes the modules' own needs in, and what the rules say about them, until nothing is new.
     pub(super) fn settle(&mut self) -> Result<(), ClosureError> {
         let mut ruled = 0;
@@ -80,7 +138,7 @@ impl<'a> Builder<'a> {
                 self.hard_needs(node)?;
                 self.soft_needs(node)?;
             }
-            if self.requests.is_none() || ruled == self.modules.len() {
+            if !self.runtime || ruled == self.modules.len() {
                 return Ok(());
             }
             self.runtime_needs(NodeIndex::new(ruled))?;
@@ -144,14 +202,10 @@ impl<'a> Builder<'a> {
     }
 
     fn runtime_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
-        let Some(requests) = &mut self.requests else {
-            return Ok(());
-        };
         let member = &self.modules[node.index()];
-        let found = requests.of(&member.entry, &member.info)?;
-        let notes = requests.take_notes();
         let by = member.entry.name.clone();
-        notes.into_iter().for_each(|note| self.note(note));
+        let found = self.requests.of(&member.entry, &member.info)?;
+        self.take_notes();
         for Addition {
             asked,
             resolution,

@@ -28,7 +28,7 @@ pub struct Addition {
 pub struct Requests<'a> {
     tree: &'a Tree,
     rules: Rules,
-    providers: HashMap<(usize, usize), Arc<[Provider]>>,
+    providers: HashMap<Traces, Arc<[Provider]>>,
     notes: Vec<String>,
 }
 
@@ -40,6 +40,9 @@ struct Provider {
 
 /// The result of looking for something: the evidence, if it was found.
 type Found = Option<Vec<String>>;
+
+/// What a selector finds: what was asked for, what that stands for, and the evidence.
+pub(crate) type Selected = (String, Resolution, Vec<String>);
 
 impl<'a> Requests<'a> {
     /// Prepares to apply `rules` to modules of `tree`.
@@ -61,13 +64,15 @@ impl<'a> Requests<'a> {
         let mut additions = Vec::new();
         for at in 0..self.rules.rules.len() {
             let rule = self.rules.rules[at].clone();
-            let Some(evidence) = self.shows(&rule.name, module, info, &rule.when)? else {
+            let asker = format!("rule {} for {}", rule.name, module.name);
+            let Some(evidence) = self.shows(&asker, module, info, &rule.when)? else {
                 continue;
             };
-            for (number, selector) in rule.add.iter().enumerate() {
-                for (asked, resolution, more) in
-                    self.select((at, number), &rule.name, module, selector)?
-                {
+            for selector in &rule.add {
+                for (asked, resolution, more) in self.select(&asker, selector)? {
+                    if resolution == Resolution::Module(module.clone()) {
+                        continue;
+                    }
                     additions.push(Addition {
                         asked,
                         resolution,
@@ -91,7 +96,7 @@ impl<'a> Requests<'a> {
     /// Whether a module shows all traces that a rule wants.
     fn shows(
         &mut self,
-        rule: &str,
+        asker: &str,
         module: &Entry,
         info: &ModInfo,
         traces: &Traces,
@@ -107,7 +112,7 @@ impl<'a> Requests<'a> {
             }
         }
         for template in &traces.strings {
-            let Some((text, config)) = self.expand(rule, module, template)? else {
+            let Some((text, config)) = self.expand(asker, template)? else {
                 return Ok(None);
             };
             let Some((section, offset)) = self.tree.find_string(module, &text)? else {
@@ -119,47 +124,40 @@ impl<'a> Requests<'a> {
         Ok(Some(evidence))
     }
 
-    fn select(
+    /// Finds what a selector stands for: what is asked for, what that is in this tree, and the evidence. `asker` begins
+    /// a note where an option of the kernel's configuration is not known.
+    ///
+    /// # Errors
+    /// [`TreeError`], where a listing cannot be read or the machine is at fault.
+    pub(crate) fn select(
         &mut self,
-        key: (usize, usize),
-        rule: &str,
-        module: &Entry,
+        asker: &str,
         selector: &Selector,
-    ) -> Result<Vec<(String, Resolution, Vec<String>)>, TreeError> {
+    ) -> Result<Vec<Selected>, TreeError> {
         match selector {
             Selector::Module(template) | Selector::Alias(template) => {
-                let Some((asked, evidence)) = self.expand(rule, module, template)? else {
+                let Some((asked, evidence)) = self.expand(asker, template)? else {
                     return Ok(Vec::new());
                 };
                 let resolution = self.tree.resolve(&asked)?;
                 Ok(vec![(asked, resolution, evidence)])
             }
             Selector::Provider(traces) => {
-                let providers = self.providers(key, traces)?;
-                let others = providers
-                    .iter()
-                    .filter(|provider| provider.entry != *module);
-                Ok(others
-                    .map(|Provider { entry, evidence }| {
-                        let name = entry.name.to_string();
-                        let evidence = evidence
-                            .iter()
-                            .map(|found| format!("{name}: {found}"))
-                            .collect();
-                        (name, Resolution::Module(entry.clone()), evidence)
-                    })
-                    .collect())
+                let providers = self.providers(traces)?;
+                let selected = providers.iter().map(|Provider { entry, evidence }| {
+                    let name = entry.name.to_string();
+                    let evidence = evidence.iter().map(|found| format!("{name}: {found}"));
+                    let evidence = evidence.collect();
+                    (name, Resolution::Module(entry.clone()), evidence)
+                });
+                Ok(selected.collect())
             }
         }
     }
 
     /// All modules of the tree with these traces. Aliases are compared first, so that symbols are read of few modules.
-    fn providers(
-        &mut self,
-        key: (usize, usize),
-        traces: &Traces,
-    ) -> Result<Arc<[Provider]>, TreeError> {
-        if let Some(known) = self.providers.get(&key) {
+    fn providers(&mut self, traces: &Traces) -> Result<Arc<[Provider]>, TreeError> {
+        if let Some(known) = self.providers.get(traces) {
             return Ok(Arc::clone(known));
         }
         let tree = self.tree;
@@ -190,7 +188,8 @@ impl<'a> Requests<'a> {
             }
         }
         let providers: Arc<[Provider]> = providers.into();
-        self.providers.insert(key, Arc::clone(&providers));
+        self.providers
+            .insert(traces.clone(), Arc::clone(&providers));
         Ok(providers)
     }
 
@@ -198,8 +197,7 @@ impl<'a> Requests<'a> {
     /// note, where the value is not known.
     fn expand(
         &mut self,
-        rule: &str,
-        module: &Entry,
+        asker: &str,
         template: &str,
     ) -> Result<Option<(String, Vec<String>)>, TreeError> {
         let mut text = String::new();
@@ -215,10 +213,7 @@ impl<'a> Requests<'a> {
                     Some(_) => "the kernel's configuration does not set it",
                     None => "the kernel's configuration was not found",
                 };
-                self.note(format!(
-                    "rule {rule} for {}: {option} is not known: {why}",
-                    module.name
-                ));
+                self.note(format!("{asker}: {option} is not known: {why}"));
                 return Ok(None);
             };
             text.push_str(before);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::depmod::DepmodArgs;
+use crate::goals::{GoalFileArgs, GoalsArgs};
 use crate::questions::{
     CheckArgs, DiffArgs, ProvidersArgs, RequestsArgs, ResolveArgs, UsersArgs, WhyArgs,
 };
@@ -20,6 +21,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Closure(ClosureArgs),
+    Goals(GoalsArgs),
     Info(InfoArgs),
     Depmod(DepmodArgs),
     Why(WhyArgs),
@@ -41,14 +43,23 @@ Examples:
   modtree closure usb_storage vfat              for the running kernel, or the only one installed
   modtree closure --runtime usb_storage vfat    also what they ask for while running
   modtree closure --runtime --why vfat          with the reasons
+  modtree closure --for usb-storage --for rootfs:ext4
   cp $(modtree closure -b /mnt fs-ext4) modules/
   modtree closure -b unpacked -k 6.1.0-56-amd64 --format insmod usb_storage
 
 Exit codes: 0 done, 1 the input is at fault, 2 the command line is, 3 the machine is")]
 pub(crate) struct ClosureArgs {
     /// Modules, aliases (fs-vfat) or modaliases of devices (usb:v0781p5567...); - and _ are the same in a module's name
-    #[arg(required = true, value_name = "MODULE")]
+    #[arg(required_unless_present = "goals", value_name = "MODULE")]
     pub(crate) modules: Vec<String>,
+
+    /// What the modules are for: usb-storage, keyboard, rootfs:ext4 ... (`modtree goals` lists them); can be given often,
+    /// and turns --runtime on
+    #[arg(long = "for", value_name = "GOAL")]
+    pub(crate) goals: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) goal_files: GoalFileArgs,
 
     #[command(flatten)]
     pub(crate) tree: TreeArgs,
@@ -62,7 +73,7 @@ pub(crate) struct ClosureArgs {
     pub(crate) weak: bool,
 
     /// Print what `modprobe --show-depends` prints: the first softdep line only, repetitions included
-    #[arg(long, conflicts_with_all = ["runtime", "weak", "format", "json", "why"])]
+    #[arg(long, conflicts_with_all = ["runtime", "weak", "format", "json", "why", "goals"])]
     pub(crate) modprobe_compat: bool,
 
     /// What to print for each module

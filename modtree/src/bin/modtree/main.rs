@@ -1,6 +1,7 @@
 //! The `modtree` command.
 mod args;
 mod depmod;
+mod goals;
 mod questions;
 mod report;
 mod run;

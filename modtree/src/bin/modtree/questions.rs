@@ -373,7 +373,7 @@ fn unknown(tree: &Tree, name: &str) -> Failure {
     }
 }
 
-fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
+pub(crate) fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(document).map_err(Failure::machine)?;
     print((text + "\n").as_bytes())
 }

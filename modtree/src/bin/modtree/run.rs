@@ -9,7 +9,7 @@ use modtree::{
 };
 
 use crate::args::{Args, ClosureArgs, Command, Format, InfoArgs, TreeArgs};
-use crate::{depmod, questions, report};
+use crate::{depmod, goals, questions, report};
 
 /// Modules have a few MB, with debugging information some 100 MB.
 pub(crate) const MODULE_LIMIT: u64 = 512 << 20;
@@ -17,6 +17,7 @@ pub(crate) const MODULE_LIMIT: u64 = 512 << 20;
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::Closure(args) => run_closure(args),
+        Command::Goals(args) => goals::run(args),
         Command::Info(args) => run_info(args),
         Command::Depmod(args) => depmod::run(args),
         Command::Why(args) => questions::why(args),
@@ -30,6 +31,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn run_closure(args: &ClosureArgs) -> Result<(), Failure> {
+    let goals = goals::select(&args.goals, &args.goal_files)?;
     let tree = open(&args.tree)?;
     if args.modprobe_compat {
         return show_depends(&tree, &args.modules);
@@ -38,6 +40,7 @@ fn run_closure(args: &ClosureArgs) -> Result<(), Failure> {
     let options = ClosureOptions {
         runtime: args.runtime,
         weak: args.weak,
+        goals,
         ..ClosureOptions::default()
     };
     let found = closure(&tree, &roots, &options).map_err(closure_failure)?;
