@@ -2,7 +2,8 @@
 # /init: from the kernel's first process to a shell on every console, or to the init of a real root.
 #
 # A step that fails says so on the console, and the boot goes on: a shell with a message is worth more than a panic.
-# Everything here is busybox. /etc/modules holds the modules in load order, /etc/keymap.bmap the keymap.
+# Everything here is busybox. /etc/modules holds modules in load order; with /etc/mdev.conf, those whose devices are there are
+# loaded, too. /etc/keymap.bmap is the keymap, and /etc/init.d/STEP/* are scripts that run before a step.
 #
 # On the kernel's command line:
 #   keymap=NAME          another keymap of the image (/etc/keymaps/NAME.bmap)
@@ -25,8 +26,11 @@ step() {
     return 1
 }
 
-# at STEP: the place for a shell that was asked for with break=STEP.
+# at STEP: the place for scripts of one's own (/etc/init.d/STEP/*), and for a shell that was asked for with break=STEP.
 at() {
+    for script in /etc/init.d/"$1"/*; do
+        [ ! -x "$script" ] || step "$script" "$script"
+    done
     [ "$break" = "$1" ] || return 0
     echo "init: a shell before the step $1, as break=$1 says; exit goes on"
     shell
@@ -71,6 +75,13 @@ start_hotplug() {
     else
         mdev -d
     fi
+}
+
+# The drivers of the devices that are there; mdev loads those of devices that come later (/etc/mdev.conf). Not every device
+# has a driver in the image, so that modprobe's result says nothing.
+load_for_devices() {
+    find /sys/devices -name modalias -exec cat {} + | sort -u | xargs modprobe -a -b -q
+    return 0
 }
 
 load_keymap() {
@@ -150,6 +161,7 @@ at modules
 [ ! -s /etc/modules ] || step 'loading modules' load_modules
 at hotplug
 step 'starting hotplug' start_hotplug
+[ ! -e /etc/mdev.conf ] || step 'loading the drivers of the devices' load_for_devices
 at keymap
 [ ! -e /etc/keymap.bmap ] || step 'loading the keymap' load_keymap
 at wait

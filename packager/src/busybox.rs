@@ -30,7 +30,7 @@ const PLACES: [&str; 9] = [
 /// Names that every busybox with a shell has; the longest sorted run around one of them is the table.
 const LANDMARKS: [&str; 6] = ["busybox", "mount", "sh", "ls", "cat", "init"];
 
-/// A static busybox and what it offers.
+/// A busybox and what it offers.
 #[derive(Clone, Debug)]
 pub struct Busybox {
     /// The file.
@@ -41,6 +41,8 @@ pub struct Busybox {
     pub applets: BTreeSet<String>,
     /// The ELF machine number (`e_machine`), for example 62 for x86-64.
     pub machine: u16,
+    /// Whether it needs a dynamic loader and libraries.
+    pub is_dynamic: bool,
 }
 
 /// Why there is no busybox to use.
@@ -63,14 +65,6 @@ pub enum BusyboxError {
         /// What is wrong.
         reason: String,
     },
-    /// The file needs shared libraries, which an image does not have.
-    #[error("`{}` is dynamically linked (it asks for the interpreter {interpreter}); a static busybox is needed: install the package busybox-static, or name one with --busybox", path.display())]
-    Dynamic {
-        /// The file.
-        path: PathBuf,
-        /// The dynamic loader that it names.
-        interpreter: String,
-    },
     /// No table of applets in the file.
     #[error("`{}` has no table of applets: it is not a busybox", path.display())]
     NoApplets {
@@ -91,25 +85,24 @@ pub enum BusyboxError {
 }
 
 impl Busybox {
-    /// Finds a static busybox below `root`.
+    /// Finds a busybox below `root`: the first static one in the usual places, else the first one with libraries.
     ///
     /// # Errors
     /// [`BusyboxError::NotFound`]; where only unusable ones are found, the reason against the first of them.
     pub fn find(root: &Path) -> Result<Self, BusyboxError> {
-        let mut first_error = None;
-        for place in PLACES {
-            let path = root.join(place);
-            if !path.is_file() {
-                continue;
-            }
+        let mut first = Err(BusyboxError::NotFound {
+            root: root.to_path_buf(),
+        });
+        let paths = PLACES.iter().map(|place| root.join(place));
+        for path in paths.filter(|path| path.is_file()) {
             match Self::open(&path) {
-                Ok(busybox) => return Ok(busybox),
-                Err(error) => first_error = first_error.or(Some(error)),
+                Ok(busybox) if !busybox.is_dynamic => return Ok(busybox),
+                found if first.is_err() && found.is_ok() => first = found,
+                found if matches!(first, Err(BusyboxError::NotFound { .. })) => first = found,
+                _ => {}
             }
         }
-        Err(first_error.unwrap_or_else(|| BusyboxError::NotFound {
-            root: root.to_path_buf(),
-        }))
+        first
     }
 
     /// Reads the busybox at `path`.
@@ -123,12 +116,6 @@ impl Busybox {
             reason,
         };
         let program = Elf::parse(&bytes).map_err(not_elf)?;
-        if let Some(interpreter) = program.interpreter {
-            return Err(BusyboxError::Dynamic {
-                path: path.to_path_buf(),
-                interpreter,
-            });
-        }
         let applets = applets(&bytes);
         if applets.is_empty() {
             return Err(BusyboxError::NoApplets {
@@ -140,6 +127,7 @@ impl Busybox {
             bytes,
             applets,
             machine: program.machine,
+            is_dynamic: program.interpreter.is_some(),
         })
     }
 

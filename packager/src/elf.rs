@@ -54,6 +54,36 @@ impl Elf {
     }
 }
 
+/// `e_machine` of any ELF file, a module's too: 62 for x86-64, for example.
+pub fn machine(bytes: &[u8]) -> Option<u16> {
+    fn of<Header: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<u16> {
+        let header = Header::parse(bytes).ok()?;
+        Some(header.e_machine(header.endian().ok()?).0)
+    }
+    match object::FileKind::parse(bytes).ok()? {
+        object::FileKind::Elf32 => of::<elf::FileHeader32<Endianness>>(bytes),
+        object::FileKind::Elf64 => of::<elf::FileHeader64<Endianness>>(bytes),
+        _ => None,
+    }
+}
+
+/// The architecture, as people know it; the number where it is not among the usual ones.
+pub fn machine_name(machine: u16) -> String {
+    let name = match elf::Machine(machine) {
+        elf::EM_386 => "i386",
+        elf::EM_X86_64 => "x86-64",
+        elf::EM_ARM => "arm",
+        elf::EM_AARCH64 => "arm64",
+        elf::EM_RISCV => "riscv",
+        elf::EM_PPC64 => "ppc64",
+        elf::EM_S390 => "s390x",
+        elf::EM_MIPS => "mips",
+        elf::EM_LOONGARCH => "loongarch",
+        _ => return format!("machine {machine}"),
+    };
+    name.to_owned()
+}
+
 fn parse_as<Header: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Elf, String> {
     let text = |error: object::Error| error.to_string();
     let header = Header::parse(bytes).map_err(text)?;

@@ -93,6 +93,9 @@ impl Initramfs {
                 .collect::<Result<Vec<_>, _>>()
         })?;
         let mut image = Image::default();
+        if let Some(early) = &plan.early {
+            image.join(early.clone());
+        }
         for path in &recipe.prepend {
             image.join(segment(path)?);
         }

@@ -30,10 +30,12 @@ pub mod initramfs;
 pub mod inspect;
 pub mod kernel;
 pub mod libraries;
+pub mod microcode;
 mod paths;
 pub mod plan;
 pub mod qemu;
 pub mod recipe;
+pub mod strip;
 pub mod timing;
 
 pub use initramfs::{Initramfs, InitramfsError};

@@ -116,6 +116,24 @@ impl<'root> Collector<'root> {
     /// See [`LibraryError`].
     pub fn add(&mut self, program: &str, reason: &str) -> Result<(), LibraryError> {
         self.take(program, reason, &[])?;
+        self.add_waiting()
+    }
+
+    /// Adds what a program needs that is not below the root itself; `path` is where it will be in the image.
+    ///
+    /// # Errors
+    /// See [`LibraryError`].
+    pub fn add_needs_of(&mut self, path: &str, program: &[u8]) -> Result<(), LibraryError> {
+        let elf = Elf::parse(program).map_err(|reason| LibraryError::Damaged {
+            path: path.into(),
+            reason,
+        })?;
+        self.waiting
+            .push_back(Asker::new(path.to_owned(), elf, &[]));
+        self.add_waiting()
+    }
+
+    fn add_waiting(&mut self) -> Result<(), LibraryError> {
         while let Some(asker) = self.waiting.pop_front() {
             self.add_needs(&asker)?;
         }

@@ -4,8 +4,10 @@
 
 mod archive;
 mod build;
+mod busybox;
 mod error;
 mod extras;
+mod modules;
 mod record;
 mod skeleton;
 
@@ -32,6 +34,8 @@ pub struct Plan {
     pub kernel_image: Option<PathBuf>,
     /// The kernel's configuration, where it is known.
     pub config: Option<KernelConfig>,
+    /// An uncompressed archive that begins the image: the processors' microcode.
+    pub early: Option<Vec<u8>>,
     /// How the archive is compressed.
     pub compression: Compression,
     /// What the user should know: builtins that need no module, what is missing and optional, warnings of the keymap.
@@ -42,6 +46,8 @@ pub struct Plan {
     pub inputs: Vec<PathBuf>,
     /// How long the phases took.
     pub timings: Timings,
+    /// A module and the machine (`e_machine`) that it is for.
+    machine: Option<(PathBuf, u16)>,
     items: BTreeMap<String, Item>,
 }
 

@@ -1,5 +1,6 @@
 //! What is wanted: one type, whoever says it.
 
+mod choice;
 mod entries;
 mod error;
 mod file;
@@ -11,8 +12,9 @@ use crate::compression::Compression;
 use crate::cpio;
 use crate::kernel::{KernelChoice, KernelSource};
 
+pub use choice::Choice;
 pub use error::RecipeError;
-pub use file::TEMPLATE;
+pub use file::{TEMPLATE, schema};
 
 /// What an initramfs shall be made of.
 ///
@@ -35,6 +37,14 @@ pub struct Recipe {
     pub keymaps: Vec<OsString>,
     /// The modules to load: names, aliases or modaliases. What they depend on comes with them.
     pub modules: Vec<String>,
+    /// What the modules are for: goals of [`modtree::goal`], such as `usb-storage` or `rootfs:ext4`.
+    pub goals: Vec<String>,
+    /// When the modules are loaded.
+    pub load: Load,
+    /// In which form the modules' files are taken.
+    pub module_files: ModuleFiles,
+    /// Whether signed modules may be stripped, which destroys their signatures.
+    pub strip_signed: bool,
     /// Whether modules that are asked for while running come along, too.
     pub runtime: bool,
     /// How the archive is compressed; `None` lets the kernel's configuration decide
@@ -50,6 +60,10 @@ pub struct Recipe {
     pub sysroot: Option<PathBuf>,
     /// Programs, by absolute path below [`root`](Self::root); their loader and libraries come with them.
     pub programs: Vec<String>,
+    /// Scripts that `/init` runs before one of its steps.
+    pub steps: Vec<Step>,
+    /// Whether the processors' microcode stands before the image, for the kernel to load at its start.
+    pub microcode: bool,
     /// Files, directories and links of the recipe's own; they replace what would be there otherwise.
     pub entries: Vec<Entry>,
     /// Archives that stand before the image's own, as they are: microcode, for example.
@@ -72,6 +86,45 @@ impl Recipe {
         }
     }
 }
+
+/// When `/init` loads the modules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Load {
+    /// All of them, in their order.
+    #[default]
+    All,
+    /// Those whose devices are there, by the devices' modaliases, and the others when something asks for them: for an image
+    /// with the drivers of many machines.
+    Devices,
+}
+
+/// In which form modules are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModuleFiles {
+    /// Decompressed: the image is compressed anyway, and busybox loads no `.ko.zst`.
+    #[default]
+    Plain,
+    /// Decompressed, and without their debugging sections.
+    Stripped,
+    /// As the kernel's package has them: plain, or `.ko.gz` and `.ko.xz`, which busybox decompresses.
+    Kept,
+}
+
+/// A script that `/init` runs before one of its own steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// One of [`STEPS`].
+    pub before: String,
+    /// The script's name; scripts before the same step run in the order of their names.
+    pub name: String,
+    /// The script: a [`Contents::File`] or a [`Contents::Text`].
+    pub contents: Contents,
+}
+
+/// The steps of `/init` that a script or a shell (`break=STEP` on the kernel's command line) can stand before.
+pub const STEPS: [&str; 7] = [
+    "modules", "hotplug", "keymap", "wait", "mount", "root", "init",
+];
 
 /// How many archives a compressed image's own part is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,6 +174,10 @@ impl Default for Recipe {
             busybox: None,
             keymaps: Vec::new(),
             modules: ["usb_storage", "vfat", "usbhid"].map(str::to_owned).into(),
+            goals: Vec::new(),
+            load: Load::default(),
+            module_files: ModuleFiles::default(),
+            strip_signed: false,
             runtime: true,
             compression: None,
             segments: Segments::default(),
@@ -128,6 +185,8 @@ impl Default for Recipe {
             firmware: true,
             sysroot: None,
             programs: Vec::new(),
+            steps: Vec::new(),
+            microcode: false,
             entries: Vec::new(),
             prepend: Vec::new(),
             append: Vec::new(),

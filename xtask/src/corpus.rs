@@ -15,6 +15,7 @@ pub(crate) fn all() -> Result<()> {
     linux_6_1()?;
     linux_6_12()?;
     kmod_34()?;
+    busybox()?;
     keymaps::kbd()?;
     keymaps::xkb()?;
     Ok(())
@@ -66,6 +67,16 @@ pub(crate) fn kmod_34() -> Result<PathBuf> {
         "libssl3t64",
     ];
     unpack(&debian_13()?, &packages.map(str::to_owned), &root)?;
+    Ok(root)
+}
+
+/// Debian's busybox with shared libraries, beside the static one that is installed.
+pub(crate) fn busybox() -> Result<PathBuf> {
+    let root = corpus().join("busybox");
+    if !root.is_dir() {
+        let apt = Apt::knowing("busybox", &corpus().join("apt"))?;
+        unpack(&apt, &["busybox".to_owned()], &root)?;
+    }
     Ok(root)
 }
 

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use codec::file::ReadError;
+use modtree::goal::GoalError;
 use modtree::index::IndexError;
 use modtree::{ClosureError, ElfError};
 
 use crate::busybox::BusyboxError;
+use crate::elf::machine_name;
 use crate::kernel::KernelError;
 use crate::libraries::LibraryError;
+use crate::microcode::MicrocodeError;
 
 /// Why no plan could be made of a recipe.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,32 @@ pub enum PlanError {
         path: PathBuf,
         /// What is wrong.
         source: ElfError,
+    },
+    /// A module's file cannot be stored in the form that the recipe wants.
+    #[error("`{}`: {reason}", path.display())]
+    ModuleForm {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what would do.
+        reason: String,
+    },
+    /// A goal is not known, or its parameter is wrong.
+    #[error(transparent)]
+    Goal(#[from] GoalError),
+    /// There is no microcode to take along.
+    #[error(transparent)]
+    Microcode(#[from] MicrocodeError),
+    /// Busybox is for another machine than the modules.
+    #[error("busybox `{}` is for {}, and the module `{}` is for {}: name a busybox for that machine with --busybox", path.display(), machine_name(*machine), module.display(), machine_name(*modules))]
+    Machine {
+        /// The busybox.
+        path: PathBuf,
+        /// Its `e_machine`.
+        machine: u16,
+        /// A module.
+        module: PathBuf,
+        /// Its `e_machine`.
+        modules: u16,
     },
     /// There is no busybox to use.
     #[error(transparent)]

@@ -1,4 +1,5 @@
-//! What a recipe adds of its own: files, programs with their libraries, and the modules' firmware.
+//! What a recipe adds of its own: files, programs with their libraries, scripts for `/init`, microcode; and the modules'
+//! firmware.
 
 use std::path::Path;
 
@@ -7,8 +8,9 @@ use modtree::Closure;
 use super::{Plan, PlanError};
 use crate::cpio::{Attributes, Kind};
 use crate::kernel::Kernel;
-use crate::libraries::{Collector, Needed};
-use crate::recipe::{Contents, Entry, Recipe};
+use crate::libraries::{Collector, Libraries, Needed};
+use crate::microcode;
+use crate::recipe::{Contents, Entry, Recipe, Step};
 
 /// Larger than any file that a machine has the memory for.
 const FILE_LIMIT: u64 = 4 << 30;
@@ -22,11 +24,22 @@ impl Plan {
         for program in &recipe.programs {
             collector.add(program, "a program of the recipe")?;
         }
-        let libraries = collector.finish();
+        self.add_libraries(collector.finish(), recipe.root());
+        for step in &recipe.steps {
+            self.add_step(step)?;
+        }
+        recipe
+            .entries
+            .iter()
+            .try_for_each(|entry| self.add_entry(entry))
+    }
+
+    /// What programs need, found below `root`.
+    pub(super) fn add_libraries(&mut self, libraries: Libraries, root: &Path) {
         for (path, needed) in libraries.entries {
             let path = path.trim_start_matches('/');
             if matches!(needed, Needed::File { .. }) {
-                self.inputs.push(recipe.root().join(path));
+                self.inputs.push(root.join(path));
             }
             match needed {
                 Needed::File {
@@ -38,23 +51,52 @@ impl Plan {
             }
         }
         self.notes.extend(libraries.notes);
-        recipe
-            .entries
-            .iter()
-            .try_for_each(|entry| self.add_entry(entry))
+    }
+
+    /// A script that `/init` runs before one of its steps.
+    fn add_step(&mut self, step: &Step) -> Result<(), PlanError> {
+        let (data, _) = self.contents(&step.contents)?;
+        let path = format!("etc/init.d/{}/{}", step.before, step.name);
+        if !data.starts_with(b"#!") {
+            return Err(PlanError::Entry {
+                path: format!("/{path}"),
+                reason: "a script begins with the name of its interpreter: #!/bin/sh".to_owned(),
+            });
+        }
+        let reason = format!("the recipe's script before the step {}", step.before);
+        self.file(&path, 0o755, data, &reason);
+        Ok(())
+    }
+
+    /// The processors' microcode, for an archive before all others.
+    pub(super) fn add_microcode(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
+        let found = microcode::collect(recipe.root(), recipe.archive)?;
+        self.inputs.extend(found.inputs);
+        self.early = Some(found.archive);
+        Ok(())
+    }
+
+    /// A file's bytes, and the permissions that it has where the recipe gives none.
+    fn contents(&mut self, contents: &Contents) -> Result<(Vec<u8>, u32), PlanError> {
+        Ok(match contents {
+            Contents::File(source) => {
+                let bytes = codec::file::read(source, FILE_LIMIT)?;
+                self.inputs.push(source.clone());
+                (bytes, crate::libraries::permissions(source))
+            }
+            Contents::Text(text) => (text.clone().into_bytes(), 0o644),
+            Contents::Directory => (Vec::new(), 0o755),
+            Contents::Symlink(target) => (target.clone().into_bytes(), 0o777),
+        })
     }
 
     fn add_entry(&mut self, entry: &Entry) -> Result<(), PlanError> {
         let path = clean(&entry.path)?;
-        let (kind, data, usual) = match &entry.contents {
-            Contents::File(source) => {
-                let bytes = codec::file::read(source, FILE_LIMIT)?;
-                self.inputs.push(source.clone());
-                (Kind::File, bytes, crate::libraries::permissions(source))
-            }
-            Contents::Text(text) => (Kind::File, text.clone().into_bytes(), 0o644),
-            Contents::Directory => (Kind::Directory, Vec::new(), 0o755),
-            Contents::Symlink(target) => (Kind::Symlink, target.clone().into_bytes(), 0o777),
+        let (data, usual) = self.contents(&entry.contents)?;
+        let kind = match &entry.contents {
+            Contents::File(_) | Contents::Text(_) => Kind::File,
+            Contents::Directory => Kind::Directory,
+            Contents::Symlink(_) => Kind::Symlink,
         };
         let attributes = Attributes {
             kind,

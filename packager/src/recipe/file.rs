@@ -2,47 +2,104 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::entries::{DirectoryTable, FileTable, SymlinkTable};
+use super::choice::{Choice, choose};
+use super::entries::{DirectoryTable, FileTable, StepTable, SymlinkTable};
 use super::error::RecipeError;
-use super::{Entry, Recipe, Segments};
+use super::{Entry, Load, ModuleFiles, Recipe, Segments, Step};
 use crate::compression::Compression;
 use crate::kernel::{KernelChoice, KernelSource};
 
 /// A recipe to start from, with every key explained.
 pub const TEMPLATE: &str = include_str!("../../../data/recipe/packager.toml");
 
-#[derive(Debug, Default, Deserialize)]
+/// What an initramfs is made of. Relative paths are relative to the recipe's folder.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "packager recipe")]
 struct File {
+    /// Where the kernel comes from. Without this: this machine's running kernel, or its only one.
     kernel: KernelTable,
+    /// Kernel modules to load, with all that they need: names, aliases or modaliases.
     modules: Option<Vec<String>>,
+    /// What the modules are for, such as `usb-storage` or `rootfs:ext4` (`modtree goals`).
+    goals: Vec<String>,
+    /// When modules are loaded: all in their order, or those whose devices are there.
+    #[schemars(schema_with = "one_of::<Load>")]
+    load: Option<String>,
+    /// How modules are stored: plain, stripped of their debugging sections, or kept as the kernel's package has them.
+    #[schemars(schema_with = "one_of::<ModuleFiles>")]
+    module_files: Option<String>,
+    /// Strip signed modules, too, which destroys their signatures.
+    strip_signed: bool,
+    /// Also modules that are only asked for while running: code pages, host controllers, disk drivers.
     runtime: Option<bool>,
+    /// Also the firmware that the modules name.
     firmware: Option<bool>,
+    /// The processors' microcode, before the image.
+    microcode: bool,
+    /// The console's keymaps: names, or files (with a slash). The first one is loaded.
     keymaps: Vec<String>,
+    /// The busybox; without one it is looked for below `kernel.root`, then on this machine.
     busybox: Option<PathBuf>,
+    /// Where programs and firmware come from; without it, `kernel.root`.
     sysroot: Option<PathBuf>,
+    /// Programs by their absolute paths below `sysroot`; their loader and libraries come with them.
     programs: Vec<String>,
+    /// The compressor; without one zstd, or gzip where the kernel's configuration does not have zstd.
+    #[schemars(schema_with = "compressors")]
     compress: Option<String>,
+    /// The compressor's level: gzip and xz 0-9, zstd 1-19, bzip2 1-9.
     level: Option<i32>,
+    /// Several compressed archives in a row, or one.
+    #[schemars(schema_with = "one_of::<Segments>")]
     segments: Option<String>,
+    /// Keep the reasons of all files inside the image, for `packager why`.
     explain: Option<bool>,
+    /// The most that the image may have, in bytes.
     size_limit: Option<u64>,
+    /// Archives to put before the image's own, as they are.
     prepend: Vec<PathBuf>,
+    /// Archives to put behind the image's own, as they are.
     append: Vec<PathBuf>,
+    /// Scripts that `/init` runs before one of its steps.
+    step: Vec<StepTable>,
+    /// Files: a copy or a text.
     file: Vec<FileTable>,
+    /// Directories.
     directory: Vec<DirectoryTable>,
+    /// Symbolic links.
     symlink: Vec<SymlinkTable>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Where the kernel comes from.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct KernelTable {
+    /// The root that holds `boot/` and `lib/modules/`.
     root: Option<PathBuf>,
+    /// A Debian package instead of `root`.
     deb: Option<PathBuf>,
+    /// The version, as in `lib/modules/VERSION`.
     version: Option<String>,
+    /// The file of a kernel image, instead of `version`.
     image: Option<PathBuf>,
+}
+
+fn one_of<T: Choice>(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<_> = T::NAMES.iter().map(|(name, _)| *name).collect();
+    json_schema!({ "type": "string", "enum": names })
+}
+
+fn compressors(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": Compression::NAMES })
+}
+
+/// The JSON Schema of recipes, for editors and for programs that write them.
+pub fn schema() -> String {
+    format!("{:#}\n", schemars::schema_for!(File).as_value())
 }
 
 impl Recipe {
@@ -72,9 +129,15 @@ impl File {
         let absolute = |path: PathBuf| folder.join(path);
         let default = Recipe::default();
         let entries = self.entries(folder)?;
+        let steps = self.steps(folder)?;
+        // Goals say what is wanted in place of the usual modules.
+        let usual = match self.goals.is_empty() {
+            true => default.modules,
+            false => Vec::new(),
+        };
         Ok(Recipe {
             compression: self.compression()?,
-            segments: self.segments()?,
+            segments: choose("segments", self.segments.as_deref())?,
             kernel: self.kernel.source(folder)?,
             choice: self.kernel.choice(folder)?,
             busybox: self.busybox.map(absolute),
@@ -83,7 +146,13 @@ impl File {
                 .iter()
                 .map(|name| keymap(name, folder))
                 .collect(),
-            modules: self.modules.unwrap_or(default.modules),
+            load: choose("load", self.load.as_deref())?,
+            module_files: choose("module-files", self.module_files.as_deref())?,
+            strip_signed: self.strip_signed,
+            steps,
+            microcode: self.microcode,
+            modules: self.modules.unwrap_or(usual),
+            goals: self.goals,
             runtime: self.runtime.unwrap_or(default.runtime),
             firmware: self.firmware.unwrap_or(default.firmware),
             sysroot: self.sysroot.map(absolute),
@@ -124,16 +193,8 @@ impl File {
         directories.chain(files).chain(symlinks).collect()
     }
 
-    fn segments(&self) -> Result<Segments, RecipeError> {
-        match self.segments.as_deref() {
-            None => Ok(Segments::default()),
-            Some("several") => Ok(Segments::Several),
-            Some("one") => Ok(Segments::One),
-            Some(other) => Err(RecipeError::Value {
-                key: "segments".to_owned(),
-                reason: format!("`{other}` is neither `one` nor `several`"),
-            }),
-        }
+    fn steps(&self, folder: &Path) -> Result<Vec<Step>, RecipeError> {
+        self.step.iter().map(|table| table.step(folder)).collect()
     }
 }
 
@@ -143,7 +204,7 @@ impl KernelTable {
             (None, None) => Ok(KernelSource::Root("/".into())),
             (Some(root), None) => Ok(KernelSource::Root(folder.join(root))),
             (None, Some(package)) => Ok(KernelSource::Deb(folder.join(package))),
-            (Some(_), Some(_)) => Err(one_of("kernel.root", "kernel.deb")),
+            (Some(_), Some(_)) => Err(exclude("kernel.root", "kernel.deb")),
         }
     }
 
@@ -152,12 +213,12 @@ impl KernelTable {
             (None, None) => Ok(KernelChoice::Default),
             (Some(version), None) => Ok(KernelChoice::Version(version.clone())),
             (None, Some(image)) => Ok(KernelChoice::Image(folder.join(image))),
-            (Some(_), Some(_)) => Err(one_of("kernel.version", "kernel.image")),
+            (Some(_), Some(_)) => Err(exclude("kernel.version", "kernel.image")),
         }
     }
 }
 
-fn one_of(first: &str, second: &str) -> RecipeError {
+fn exclude(first: &str, second: &str) -> RecipeError {
     RecipeError::Value {
         key: first.to_owned(),
         reason: format!("it excludes `{second}`; give one of them"),
@@ -203,7 +264,34 @@ mod tests {
             Contents::File("/recipes/motd".into())
         );
         assert_eq!(recipe.entries[0].permissions, Some(0o700));
+        assert_eq!(recipe.goals, ["usb-storage", "keyboard"]);
+        assert_eq!(recipe.steps[0].before, "wait");
         assert_eq!(recipe.compression.unwrap().level, Some(19));
+    }
+
+    /// REVISE=1 writes it.
+    #[test]
+    fn the_schema_is_the_one_of_data() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/recipe/schema.json");
+        if std::env::var_os("REVISE").is_some() {
+            std::fs::write(&path, schema()).unwrap();
+        }
+        assert_eq!(schema(), std::fs::read_to_string(path).unwrap());
+    }
+
+    /// What the template explains, the schema has, and the other way round.
+    #[test]
+    fn the_template_explains_every_key_of_the_schema() {
+        let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+        let keys = schema["properties"].as_object().unwrap().keys();
+        let is_explained = |key: &String| {
+            TEMPLATE.lines().any(|line| {
+                let line = line.trim_start_matches("#: ");
+                line.starts_with(&format!("{key} =")) || line.trim_matches(['[', ']']) == key
+            })
+        };
+        let missing: Vec<_> = keys.filter(|key| !is_explained(key)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]
@@ -233,6 +321,11 @@ mod tests {
             "compress = \"rar\"\n",
             "level = 3\n",
             "segments = \"two\"\n",
+            "load = \"some\"\n",
+            "module-files = \"xz\"\n",
+            "[[step]]\nbefore = \"lunch\"\nname = \"x\"\ntext = \"\"\n",
+            "[[step]]\nbefore = \"wait\"\nname = \"a/b\"\ntext = \"\"\n",
+            "[[step]]\nbefore = \"wait\"\nname = \"x\"\n",
             "[kernel]\nroot = \"/\"\ndeb = \"x.deb\"\n",
             "[kernel]\nversion = \"1\"\nimage = \"x\"\n",
             "[[file]]\npath = \"/x\"\n",

@@ -144,6 +144,10 @@ pub(crate) struct InitArgs {
     /// The file to write; one that exists is not touched
     #[arg(value_name = "FILE", default_value = "packager.toml")]
     pub(crate) file: PathBuf,
+
+    /// Write nothing; print the JSON Schema of recipes, for editors
+    #[arg(long)]
+    pub(crate) schema: bool,
 }
 
 /// List what is in an initramfs: every segment, whatever made and compressed it.

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cli::Failure;
 use packager::cache::Cache;
 use packager::compression::Compression;
 use packager::kernel::KernelChoice;
-use packager::recipe::Segments;
+use packager::recipe::{Choice, Load, ModuleFiles, Segments};
 use packager::{Recipe, cpio};
 
 use crate::args::KernelArgs;
@@ -32,6 +33,26 @@ pub(crate) struct RecipeArgs {
     /// [default: usb_storage,vfat,usbhid]
     #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
     modules: Option<Vec<String>>,
+
+    /// What the modules are for: usb-storage, keyboard, rootfs:ext4, … (`modtree goals` lists them)
+    #[arg(long = "for", value_name = "GOAL,…", value_delimiter = ',')]
+    goals: Option<Vec<String>>,
+
+    /// When /init loads the modules: all, in their order, or those whose devices are there [default: all]
+    #[arg(long, value_name = "WHEN", value_parser = one_of::<Load>())]
+    load: Option<Load>,
+
+    /// How modules are stored: plain, stripped of their debugging sections, or kept as they are [default: plain]
+    #[arg(long, value_name = "FORM", value_parser = one_of::<ModuleFiles>())]
+    module_files: Option<ModuleFiles>,
+
+    /// Strip signed modules, too, which destroys their signatures
+    #[arg(long)]
+    strip_signed: bool,
+
+    /// Put the processors' microcode before the image, for the kernel to load at its start
+    #[arg(long)]
+    microcode: bool,
 
     /// Leave out the modules that are only asked for while running (code pages, host controllers, disk drivers)
     #[arg(long)]
@@ -81,8 +102,8 @@ pub(crate) struct RecipeArgs {
 
     /// One compressed archive, which other programs read to its end, or several, which are compressed at the same time
     /// [default: several]
-    #[arg(long, value_name = "HOW", value_enum)]
-    segments: Option<HowMany>,
+    #[arg(long, value_name = "HOW", value_parser = one_of::<Segments>())]
+    segments: Option<Segments>,
 
     /// Keep compressed segments in this folder for the next run; it may be deleted at any time
     #[arg(long, value_name = "DIR")]
@@ -93,20 +114,10 @@ pub(crate) struct RecipeArgs {
     cache_limit: u64,
 }
 
-/// The values of `--segments`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum HowMany {
-    One,
-    Several,
-}
-
-impl From<HowMany> for Segments {
-    fn from(how_many: HowMany) -> Self {
-        match how_many {
-            HowMany::One => Segments::One,
-            HowMany::Several => Segments::Several,
-        }
-    }
+/// A parser for the values that a recipe knows by the same names.
+fn one_of<T: Choice>() -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(T::NAMES.iter().map(|(name, _)| *name))
+        .map(|name| T::named(&name).unwrap_or_default())
 }
 
 impl RecipeArgs {
@@ -122,6 +133,13 @@ impl RecipeArgs {
         match self.kernel.choice() {
             KernelChoice::Default => {}
             choice => recipe.choice = choice,
+        }
+        if let Some(goals) = &self.goals {
+            recipe.goals.clone_from(goals);
+            // What the modules are for takes the place of the usual ones; a recipe's own stay.
+            if self.recipe.is_none() {
+                recipe.modules.clear();
+            }
         }
         if let Some(modules) = &self.modules {
             let named = modules.iter().filter(|name| !name.is_empty());
@@ -142,7 +160,11 @@ impl RecipeArgs {
             checksums: self.checksum,
         };
         recipe.compression = self.compression(output, recipe.compression)?;
-        recipe.segments = self.segments.map_or(recipe.segments, Segments::from);
+        recipe.segments = self.segments.unwrap_or(recipe.segments);
+        recipe.load = self.load.unwrap_or(recipe.load);
+        recipe.module_files = self.module_files.unwrap_or(recipe.module_files);
+        recipe.strip_signed |= self.strip_signed;
+        recipe.microcode |= self.microcode;
         Ok(recipe)
     }
 

@@ -1,0 +1,97 @@
+//! Busybox and its applets; with its loader and libraries where it is not static.
+
+use std::path::{Path, PathBuf};
+
+use super::build::KEYMAP;
+use super::{Plan, PlanError};
+use crate::busybox::{Busybox, BusyboxError};
+use crate::kernel::KernelSource;
+use crate::libraries::Collector;
+use crate::recipe::Recipe;
+
+/// What `/init` and its `inittab` call by name.
+const NEEDED_APPLETS: &[&str] = &[
+    "basename",
+    "cat",
+    "chroot",
+    "cp",
+    "cut",
+    "echo",
+    "find",
+    "findfs",
+    "grep",
+    "init",
+    "killall",
+    "mdev",
+    "mkdir",
+    "mount",
+    "poweroff",
+    "printf",
+    "reboot",
+    "setsid",
+    "sh",
+    "sort",
+    "switch_root",
+    "sync",
+    "test",
+    "umount",
+    "usleep",
+    "xargs",
+];
+
+impl Plan {
+    pub(super) fn add_busybox(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
+        let (busybox, root) = find_busybox(recipe)?;
+        busybox.require(NEEDED_APPLETS, "for /init")?;
+        if !self.modules.is_empty() {
+            busybox.require(&["modprobe"], "to load modules")?;
+        }
+        if self.get(KEYMAP).is_some() {
+            busybox.require(&["loadkmap"], "to load the keymap")?;
+        }
+        if let Some((module, machine)) = &self.machine
+            && *machine != busybox.machine
+        {
+            return Err(PlanError::Machine {
+                path: busybox.path,
+                machine: busybox.machine,
+                module: module.clone(),
+                modules: *machine,
+            });
+        }
+        let from = "the programs: one file with all of them";
+        for applet in busybox.applets.iter().filter(|name| *name != "busybox") {
+            self.symlink(
+                &format!("usr/bin/{applet}"),
+                "busybox",
+                "an applet of busybox",
+            );
+        }
+        if busybox.is_dynamic {
+            let mut collector = Collector::new(&root);
+            collector.add_needs_of("/usr/bin/busybox", &busybox.bytes)?;
+            self.add_libraries(collector.finish(), &root);
+        }
+        self.inputs.push(busybox.path);
+        self.file("usr/bin/busybox", 0o755, busybox.bytes, from);
+        Ok(())
+    }
+}
+
+/// The one that is named; else one below the kernel's root; else this machine's. With it comes the root where its libraries
+/// are, if it needs any.
+fn find_busybox(recipe: &Recipe) -> Result<(Busybox, PathBuf), BusyboxError> {
+    let machine = Path::new("/");
+    let of_machine = || Ok((Busybox::find(machine)?, machine.to_path_buf()));
+    if let Some(path) = &recipe.busybox {
+        let root = Some(recipe.root()).filter(|root| path.starts_with(root));
+        return Ok((Busybox::open(path)?, root.unwrap_or(machine).to_path_buf()));
+    }
+    match &recipe.kernel {
+        KernelSource::Root(root) if root != machine => match Busybox::find(root) {
+            Ok(busybox) => Ok((busybox, root.clone())),
+            Err(_) => of_machine(),
+        },
+        _ => of_machine(),
+    }
+}
