@@ -107,7 +107,7 @@ fn modules_are_loaded_for_the_devices_that_are_there() {
     run(&mut session, "modprobe ext4");
     let loaded = run(&mut session, "cat /proc/modules");
     assert!(loaded.contains("crc32c_generic"), "{loaded}");
-    assert_eq!(run(&mut session, "cat /run/steps"), "first\r\nsecond\r\n");
+    assert_eq!(run(&mut session, "cat /run/steps"), "first\nsecond\n");
     power_off(session);
 }
 

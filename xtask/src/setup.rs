@@ -46,6 +46,8 @@ pub(crate) const TEST: &[Need] = &[
     need("bzip2", "bzip2"),
     need("lz4", "lz4"),
     need("shellcheck", "shellcheck"),
+    need("strace", "strace"),
+    need("ninja-build", "ninja"),
     need("e2fsprogs", "mke2fs"),
     need("dosfstools", "fsck.fat"),
     need("fdisk", "sfdisk"),

@@ -1,0 +1,133 @@
+//! Nothing is read that was not named, and build systems learn of everything that was.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tests::environment::{command, has, tool, workspace};
+use tests::root::{Root, small_root};
+
+/// What every program reads before its first line runs, and what the runtime asks the kernel for.
+const SYSTEM: [&str; 5] = ["/etc/ld.so", "/lib/", "/usr/lib/", "/proc/", "/sys/"];
+
+/// The paths of system calls that open, read or look at files and succeed, from `strace`'s log.
+fn seen(log: &str) -> BTreeSet<String> {
+    log.lines()
+        .filter(|line| !line.contains("= -1"))
+        .filter_map(|line| Some(line.split_once('"')?.1.split_once('"')?.0.to_owned()))
+        .collect()
+}
+
+#[test]
+fn no_file_is_read_that_was_not_named() {
+    let (Some(root), Some(strace)) = (small_root(), tool("strace")) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // A root of the test's own: nothing below the machine's folders is meant.
+    let busybox = packager::busybox::Busybox::find(Path::new("/")).unwrap();
+    fs::copy(&busybox.path, path("busybox")).unwrap();
+    fs::write(path("mine.kmap"), "keycode 30 = a\n").unwrap();
+    let packager = PathBuf::from(command("packager").get_program());
+    let output = Command::new(strace)
+        .args(["-f", "-qq", "-e", "trace=%file", "-o"])
+        .arg(path("log"))
+        .arg(&packager)
+        .args(["initramfs", "--root"])
+        .arg(root.path())
+        .arg("--sysroot")
+        .arg(root.path())
+        .arg("--busybox")
+        .arg(path("busybox"))
+        .arg("--keymap")
+        .arg(path("mine.kmap"))
+        .arg("-o")
+        .arg(path("a.igz"))
+        .env_clear()
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let log = fs::read_to_string(path("log")).unwrap();
+    let all = seen(&log);
+    assert!(
+        all.iter().any(|it| it.ends_with("vfat.ko")),
+        "strace saw nothing: {log}"
+    );
+    let named = [root.path(), folder.path(), packager.as_path()];
+    let strange: Vec<_> = all
+        .iter()
+        .filter(|it| it.starts_with('/') && *it != "/")
+        .filter(|it| !named.iter().any(|path| Path::new(it).starts_with(path)))
+        .filter(|it| !SYSTEM.iter().any(|start| it.starts_with(start)))
+        .collect();
+    assert!(strange.is_empty(), "{strange:?}");
+    // Modules and firmware are data, and stand in folders of the system, too.
+    let ours: Vec<_> = all
+        .iter()
+        .filter(|it| it.starts_with("/lib/modules") || it.contains("/firmware"))
+        .filter(|it| !Path::new(it).starts_with(root.path()))
+        .collect();
+    assert!(ours.is_empty(), "{ours:?}");
+}
+
+/// `examples/fleet`: four images of two roots and two keymaps; a changed module makes its root's two anew.
+#[test]
+fn ninja_makes_only_what_is_out_of_date() {
+    let (Some(first), Some(second)) = (small_root(), small_root()) else {
+        return;
+    };
+    if !has(&["ninja"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let busybox = packager::busybox::Busybox::find(Path::new("/")).unwrap();
+    let mut rules = fs::read_to_string(workspace().join("examples/fleet/build.ninja")).unwrap();
+    for (usual, here) in [
+        (
+            "packager = packager",
+            Path::new(command("packager").get_program()),
+        ),
+        ("first = roots/linux-6.1", first.path()),
+        ("second = roots/linux-6.12", second.path()),
+        ("busybox = /usr/bin/busybox", &busybox.path),
+    ] {
+        let name = usual.split_once(" = ").unwrap().0;
+        assert!(rules.contains(&format!("{usual}\n")), "{usual}");
+        rules = rules.replace(
+            &format!("{usual}\n"),
+            &format!("{name} = {}\n", here.display()),
+        );
+    }
+    fs::write(folder.path().join("build.ninja"), rules).unwrap();
+    let packed = || {
+        let output = Command::new("ninja")
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}");
+        text.matches("packing ").count()
+    };
+    assert_eq!(packed(), 4);
+    assert_eq!(packed(), 0);
+    touch(&first);
+    assert_eq!(packed(), 2);
+    let image = |name: &str| fs::read(folder.path().join("out").join(name)).unwrap();
+    assert!(image("first-es.igz") == image("second-es.igz"));
+    assert!(image("first-es.igz") != image("first-us.igz"));
+}
+
+/// The module's file is newer than every image.
+fn touch(root: &Root) {
+    let module = fs::File::options()
+        .append(true)
+        .open(root.module("fs/fat/vfat.ko"));
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(10);
+    module
+        .unwrap()
+        .set_times(fs::FileTimes::new().set_modified(later))
+        .unwrap();
+}
