@@ -30,6 +30,7 @@
 //!   |
 //! 1 | keycode 1 = Escpae
 //!   |             ^^^^^^
+//!   |
 //!   = help: did you mean `Escape`?");
 //! ```
 //!

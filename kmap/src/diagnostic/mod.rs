@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use crate::render;
+use crate::render::{self, Style};
 use crate::source::SourceError;
 
 pub use kind::DiagnosticKind;
@@ -35,8 +35,10 @@ pub struct Place {
     pub line: usize,
     /// The column, from 1, in characters; where the line is not UTF-8, in bytes.
     pub column: usize,
-    /// The line's bytes without its end, or the part of a long line around the problem.
+    /// The line's bytes without its end, or the part around the problem.
     pub line_text: Vec<u8>,
+    /// Whether the line is so long that `line_text` is only a part of it.
+    pub is_cut: bool,
     /// The part of `line_text` that is meant. May be empty, at the end of the line.
     pub underline: Range<usize>,
     /// The files and lines through which the file was included, innermost first.
@@ -51,13 +53,15 @@ impl Place {
             line: 0,
             column: 0,
             line_text: Vec::new(),
+            is_cut: false,
             underline: 0..0,
             included_from: Vec::new(),
         }
     }
 }
 
-/// One problem and its place. Displays as the text, the source line and the help, over several lines.
+/// One problem and its place. Displays as the text, the source line and the help, over several lines; the text reads
+/// after `error: `. [`screen`](Self::screen) has the severity too, and colour.
 #[derive(Debug)]
 pub struct Diagnostic {
     /// What is wrong.
@@ -71,11 +75,27 @@ impl Diagnostic {
     pub fn severity(&self) -> Severity {
         self.kind.severity()
     }
+
+    /// The diagnostic as a person sees it on a terminal, beginning with its severity, without a line feed at the end. With
+    /// `color`, it holds ANSI escape sequences; nothing that comes from the input does.
+    ///
+    /// ```
+    /// let report = kmap::compile(b"keycode 1 = Escpae\n", kmap::Mode::Automatic).unwrap_err();
+    /// let screen = report.errors()[0].screen(false);
+    /// assert!(screen.starts_with("error: unknown keysym `Escpae`\n --> text:1:13\n"));
+    /// ```
+    pub fn screen(&self, color: bool) -> String {
+        let style = match color {
+            true => Style::Colored,
+            false => Style::Plain,
+        };
+        render::diagnostic(self, style)
+    }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        render::diagnostic(f, self)
+        f.write_str(&render::diagnostic(self, Style::Nameless))
     }
 }
 

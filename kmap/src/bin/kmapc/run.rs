@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::args::Compile;
 use crate::input::{self, is_standard_input};
+use crate::screen::{self, Screen};
 use crate::{json as data, output};
 
 /// One result: what it is made of, and where it goes.
@@ -26,19 +27,19 @@ enum Target {
     File(PathBuf),
 }
 
-pub(crate) fn run(args: &Compile) -> Result<(), Failure> {
+pub(crate) fn run(args: &Compile, screen: Screen) -> Result<(), Failure> {
     let jobs = jobs(args)?;
     let results = compile_all(args, &jobs);
     if args.json {
         return finish_json(args, &jobs, results);
     }
-    let done = all_or_errors(results)?;
+    let done = all_or_errors(results, screen)?;
     if args.deps {
         return print_inputs(&done);
     }
     if !args.quiet {
         let warnings = done.iter().flat_map(|compiled| &compiled.warnings);
-        warnings.for_each(input::show);
+        warnings.for_each(|warning| screen.show(warning));
     }
     write(args, &jobs, &done)
 }
@@ -60,24 +61,16 @@ fn compile_all(args: &Compile, jobs: &[Job<'_>]) -> Vec<Result<Compiled, Report>
 }
 
 /// The keymaps, or the errors of all that have any.
-fn all_or_errors(mut results: Vec<Result<Compiled, Report>>) -> Result<Vec<Compiled>, Failure> {
-    // `main` prints one failure; of several keymaps, each may have its own.
-    if results.len() == 1 {
-        let only = results.pop().into_iter();
-        return only
-            .map(|result| result.map_err(|report| input::failure(&report)))
-            .collect();
-    }
+fn all_or_errors(
+    results: Vec<Result<Compiled, Report>>,
+    screen: Screen,
+) -> Result<Vec<Compiled>, Failure> {
     let mut done = Vec::new();
     let mut fault = None;
     for result in results {
         match result {
             Ok(compiled) => done.push(compiled),
-            Err(report) => {
-                let failure = input::failure(&report);
-                eprintln!("error: {}", failure.message().unwrap_or_default());
-                fault = worse(fault, failure.fault());
-            }
+            Err(report) => fault = worse(fault, screen.report(&report).fault()),
         }
     }
     match fault {
@@ -305,7 +298,7 @@ fn finish_json(
                 json!({"keymaps": named, "result": entry.0, "diagnostics": entry.1})
             }
             Err(report) => {
-                fault = worse(fault, input::failure(&report).fault());
+                fault = worse(fault, screen::fault(&report));
                 let errors: Vec<Value> = report.errors().iter().map(data::diagnostic).collect();
                 json!({"keymaps": named, "result": null, "diagnostics": errors})
             }
