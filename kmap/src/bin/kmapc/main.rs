@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod input;
+mod job;
 mod json;
 mod output;
 mod run;

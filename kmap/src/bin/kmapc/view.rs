@@ -9,7 +9,6 @@ use kmap::{KEYS, Keymap, Keysym, Mode, Press, Typing, Way, emit, layout};
 
 use crate::args::{Decompile, Diff, Show, Type};
 use crate::input::{self, Input};
-use crate::output;
 use crate::screen::Screen;
 
 /// What a keyboard of the United States has on its keys, by keycode.
@@ -127,7 +126,7 @@ pub(crate) fn show(args: &Show, screen: Screen) -> Result<(), Failure> {
 fn write(path: Option<&Path>, text: String) -> Result<(), Failure> {
     match path {
         Some(path) if !input::is_standard_input(path) => {
-            output::write(&[(path.to_owned(), text.into_bytes())])
+            cli::write_atomically(path, text.as_bytes())
         }
         _ => cli::print(text.as_bytes()),
     }
