@@ -158,6 +158,12 @@ pub enum DiagnosticKind {
         /// The missing letters, or the first of them.
         missing: String,
     },
+    /// Warning, as a lint. A key locks a modifier, and no key of the tables to which that leads takes it back, so that whoever
+    /// presses it cannot get back to the letters. Example: `plain keycode 1 = AltGr_Lock⏎`.
+    NoWayBack {
+        /// The lock key's keysym.
+        name: String,
+    },
     /// Warning, as a lint, in 8-bit mode. Characters that a console in Unicode mode, as all are today, shows as others.
     /// Example: `charset "iso-8859-2"⏎keycode 1 = lstroke⏎`.
     EightBitLoss {
@@ -197,6 +203,7 @@ impl DiagnosticKind {
                 | Kind::NotInBinary { .. }
                 | Kind::NoEnter
                 | Kind::NoLatin { .. }
+                | Kind::NoWayBack { .. }
                 | Kind::EightBitLoss { .. }
         )
     }
@@ -240,6 +247,7 @@ impl DiagnosticKind {
             Kind::NotInBinary { .. } => "not-in-binary",
             Kind::NoEnter => "no-enter",
             Kind::NoLatin { .. } => "no-latin",
+            Kind::NoWayBack { .. } => "no-way-back",
             Kind::EightBitLoss { .. } => "eight-bit-loss",
             Kind::NeedsUnicode(_) => "needs-unicode",
         }

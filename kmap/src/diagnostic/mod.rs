@@ -80,7 +80,7 @@ impl Diagnostic {
     /// `color`, it holds ANSI escape sequences; nothing that comes from the input does.
     ///
     /// ```
-    /// let report = kmap::compile(b"keycode 1 = Escpae\n", kmap::Mode::Automatic).unwrap_err();
+    /// let report = kmap::compile(b"keycode 1 = Escpae\n").unwrap_err();
     /// let screen = report.errors()[0].screen(false);
     /// assert!(screen.starts_with("error: unknown keysym `Escpae`\n --> text:1:13\n"));
     /// ```

@@ -31,6 +31,9 @@ impl DiagnosticKind {
             Kind::NotInBinary { .. } => {
                 "`--companion` keeps them in a file of their own".to_owned()
             }
+            Kind::NoWayBack { name } => {
+                format!("put `{name}` on the same key in the tables to which it leads")
+            }
             Kind::EightBitLoss { .. } => "compile it with `-u`".to_owned(),
             Kind::StrayByte(b'\'') => {
                 "a quoted character may stand in a compose line only; use its keysym or its number".to_owned()
@@ -131,6 +134,9 @@ impl fmt::Display for DiagnosticKind {
                     f,
                     "these letters cannot be typed with this keymap: {missing}"
                 )
+            }
+            Kind::NoWayBack { name } => {
+                write!(f, "no key takes `{name}` back: it locks the user out")
             }
             Kind::EightBitLoss {
                 count,

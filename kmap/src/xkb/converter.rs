@@ -247,7 +247,7 @@ fn with_control_or_alt(keycode: u8, map: u8, character: Option<char>) -> Option<
 
 fn base() -> Keymap {
     // The text is part of the program, and a test compiles it.
-    crate::compile(BASE, Mode::Unicode)
+    crate::compile_bytes(BASE, Mode::Unicode)
         .map(|compiled| compiled.keymap)
         .unwrap_or_default()
 }
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_base_compiles() {
-        let report = crate::compile(BASE, Mode::Unicode)
+        let report = crate::compile_bytes(BASE, Mode::Unicode)
             .err()
             .map(|report| report.to_string());
         assert_eq!(report, None);
