@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use crate::Failure;
 
@@ -37,7 +37,8 @@ pub fn write_atomically_with(
 /// A new file beside its target, whole and on the disk, but not yet in the target's place. Dropped, it is gone.
 #[derive(Debug)]
 pub struct Staged {
-    file: NamedTempFile,
+    /// Closed: many may be staged at a time.
+    file: TempPath,
     /// What the caller calls the target, for messages.
     path: PathBuf,
     target: PathBuf,
@@ -136,14 +137,14 @@ fn resolve(path: &Path) -> Result<std::path::PathBuf, Failure> {
 fn temporary(
     directory: &Path,
     write: impl FnOnce(&File) -> io::Result<()>,
-) -> io::Result<NamedTempFile> {
+) -> io::Result<TempPath> {
     let file = tempfile::Builder::new()
         .prefix(".tmp-")
         .permissions(Permissions::from_mode(0o644))
         .tempfile_in(directory)?;
     write(file.as_file())?;
     file.as_file().sync_all()?;
-    Ok(file)
+    Ok(file.into_temp_path())
 }
 
 #[cfg(test)]

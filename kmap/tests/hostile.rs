@@ -67,6 +67,37 @@ fn memory_is_bounded_whatever_the_file() {
         assert!(!folder.path().join("out").exists(), "{name}");
         fs::remove_file(folder.path().join(name)).unwrap();
     }
+    let fifo = Command::new("mkfifo")
+        .arg(folder.path().join("fifo"))
+        .status();
+    assert!(fifo.unwrap().success());
+    for name in ["/dev/zero", "fifo"] {
+        let output = limited(folder.path(), &[name, "-o", "out"]);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+    }
+}
+
+/// More keymaps than a process may have files open.
+#[test]
+fn many_keymaps_need_few_open_files() {
+    let names: Vec<String> = (0..100).map(|number| format!("{number}.map")).collect();
+    let bench = Bench::new(&[]);
+    for name in &names {
+        fs::write(bench.path().join(name), ESCAPE).unwrap();
+    }
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_kmapc"))
+        .args(&names)
+        .current_dir(bench.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(bench.names().len(), 200);
 }
 
 /// What is large and right is compiled within the same limit.
