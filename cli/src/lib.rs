@@ -15,4 +15,4 @@ mod failure;
 mod output;
 
 pub use failure::{Failure, Fault, finish};
-pub use output::{print, write_atomically, write_atomically_with};
+pub use output::{Staged, commit, print, write_atomically, write_atomically_with};

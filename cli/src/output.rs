@@ -1,9 +1,12 @@
 //! Output is all or nothing: a temporary file in the target's own directory, synced, then renamed over the target.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
 
 use crate::Failure;
 
@@ -16,7 +19,7 @@ use crate::Failure;
 /// [`Fault::Input`](crate::Fault::Input) where `path` cannot be an output file (it is a directory, or something other
 /// than a regular file); [`Fault::Machine`](crate::Fault::Machine) where writing fails. Nothing is left behind then.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    write_atomically_with(path, |mut file| file.write_all(bytes))
+    commit([Staged::new(path, bytes)?])
 }
 
 /// As [`write_atomically`], for what is written piece by piece: `write` gets the new file, empty. What it leaves out of a file
@@ -28,21 +31,75 @@ pub fn write_atomically_with(
     path: &Path,
     write: impl FnOnce(&File) -> io::Result<()>,
 ) -> Result<(), Failure> {
-    let target = resolve(path)?;
-    let directory = match target.parent() {
+    commit([Staged::with(path, write)?])
+}
+
+/// A new file beside its target, whole and on the disk, but not yet in the target's place. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Staged {
+    /// Closed: many may be staged at a time.
+    file: TempPath,
+    /// What the caller calls the target, for messages.
+    path: PathBuf,
+    target: PathBuf,
+}
+
+impl Staged {
+    /// Writes `bytes` to a new file beside `path`.
+    ///
+    /// # Errors
+    /// As [`write_atomically`].
+    pub fn new(path: &Path, bytes: &[u8]) -> Result<Self, Failure> {
+        Self::with(path, |mut file| file.write_all(bytes))
+    }
+
+    fn with(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<Self, Failure> {
+        let target = resolve(path)?;
+        let file = temporary(directory(&target), write)
+            .map_err(|error| cannot_write(path, directory(&target), &error))?;
+        Ok(Self {
+            file,
+            path: path.to_path_buf(),
+            target,
+        })
+    }
+}
+
+/// Puts new files in their targets' places, one after the other. Up to the first nothing has changed; each replaces its target
+/// as a whole.
+///
+/// # Errors
+/// [`Fault::Machine`](crate::Fault::Machine). The files that have not been put in their places are gone then.
+pub fn commit(files: impl IntoIterator<Item = Staged>) -> Result<(), Failure> {
+    let mut directories = BTreeMap::new();
+    for Staged { file, path, target } in files {
+        file.persist(&target)
+            .map_err(|failed| cannot_write(&path, directory(&target), &failed.error))?;
+        directories.insert(directory(&target).to_path_buf(), path);
+    }
+    for (directory, path) in directories {
+        let synced = File::open(&directory).and_then(|opened| opened.sync_all());
+        synced.map_err(|error| cannot_write(&path, &directory, &error))?;
+    }
+    Ok(())
+}
+
+fn directory(target: &Path) -> &Path {
+    match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+fn cannot_write(path: &Path, directory: &Path, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        ErrorKind::NotFound => format!(" (is `{}` a directory?)", directory.display()),
+        _ => String::new(),
     };
-    replace(directory, &target, write).map_err(|error| {
-        let hint = match error.kind() {
-            ErrorKind::NotFound => format!(" (is `{}` a directory?)", directory.display()),
-            _ => String::new(),
-        };
-        Failure::machine(format_args!(
-            "cannot write `{}`: {error}{hint}",
-            path.display()
-        ))
-    })
+    Failure::machine(format_args!(
+        "cannot write `{}`: {error}{hint}",
+        path.display()
+    ))
 }
 
 /// Writes `bytes` to standard output. A reader that has gone away (`modtree closure … | head -1`) is no error.
@@ -77,19 +134,17 @@ fn resolve(path: &Path) -> Result<std::path::PathBuf, Failure> {
     }
 }
 
-fn replace(
+fn temporary(
     directory: &Path,
-    target: &Path,
     write: impl FnOnce(&File) -> io::Result<()>,
-) -> io::Result<()> {
+) -> io::Result<TempPath> {
     let file = tempfile::Builder::new()
         .prefix(".tmp-")
         .permissions(Permissions::from_mode(0o644))
         .tempfile_in(directory)?;
     write(file.as_file())?;
     file.as_file().sync_all()?;
-    file.persist(target).map_err(|failed| failed.error)?;
-    File::open(directory)?.sync_all()
+    Ok(file.into_temp_path())
 }
 
 #[cfg(test)]
@@ -105,6 +160,23 @@ mod tests {
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_staged_and_not_committed_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["a", "b"].map(|name| dir.path().join(name));
+        fs::write(&paths[0], b"old").unwrap();
+        drop(Staged::new(&paths[0], b"new").unwrap());
+        assert_eq!(fs::read(&paths[0]).unwrap(), b"old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        commit(
+            paths
+                .each_ref()
+                .map(|path| Staged::new(path, b"new").unwrap()),
+        )
+        .unwrap();
+        assert!(paths.iter().all(|path| fs::read(path).unwrap() == b"new"));
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub fn parse(bytes: &[u8]) {
 /// The compiler: its binary keymap can be read again, its text and its companion compile to the same.
 pub fn compile(bytes: &[u8]) {
     for mode in [Mode::EightBit, Mode::Unicode] {
-        let Ok(compiled) = kmap::compile(bytes, mode) else {
+        let Ok(compiled) = kmap::compile_bytes(bytes, mode) else {
             continue;
         };
         let keymap = compiled.keymap;
@@ -67,7 +67,7 @@ pub fn compile(bytes: &[u8]) {
             } else {
                 Mode::EightBit
             };
-            let again = kmap::compile(&text, mode)
+            let again = kmap::compile_bytes(&text, mode)
                 .expect("a companion compiles")
                 .keymap;
             assert!(again.strings().eq(keymap.strings()));
@@ -97,8 +97,8 @@ fn round_trip(keymap: &Keymap) -> Result<(), emit::Unwritable> {
     } else {
         Mode::EightBit
     };
-    let again =
-        kmap::compile(text.as_bytes(), mode).unwrap_or_else(|report| panic!("{report}\n{text}"));
+    let again = kmap::compile_bytes(text.as_bytes(), mode)
+        .unwrap_or_else(|report| panic!("{report}\n{text}"));
     assert!(
         again.keymap.to_bkeymap(Endian::Little) == keymap.to_bkeymap(Endian::Little),
         "other bytes from\n{text}"

@@ -52,18 +52,34 @@ pub struct Compiled {
     pub inputs: Vec<PathBuf>,
 }
 
-/// Compiles a keymap that stands alone. There is no file system here: an `include` is an error.
+/// Compiles a keymap that stands alone, in the mode that it needs. There is no file system here: an `include` is an error.
 ///
 /// # Errors
 /// The problems of the text, in its order.
 ///
 /// ```
-/// let compiled = kmap::compile(b"keycode 1 = Escape\n", kmap::Mode::Automatic)?;
-/// assert_eq!(compiled.mode, kmap::Mode::EightBit);
-/// assert_eq!(compiled.keymap.tables().len(), 1);
+/// let keymap = kmap::compile(b"keycode 1 = Escape\n")?;
+/// assert_eq!(keymap.get(0, 1), Some(kmap::Keysym(0x1b)));
 /// # Ok::<(), kmap::Report>(())
 /// ```
-pub fn compile(text: &[u8], mode: Mode) -> Result<Compiled, Report> {
+pub fn compile(text: &[u8]) -> Result<Keymap, Report> {
+    compile_bytes(text, Mode::Automatic).map(|compiled| compiled.keymap)
+}
+
+/// As [`compile`], in a mode of choice; what comes of it says which mode that was, and what there is to be warned of.
+///
+/// # Errors
+/// The problems of the text, in its order.
+///
+/// ```
+/// use kmap::Mode;
+///
+/// let compiled = kmap::compile_bytes(b"keycode 1 = U+20AC", Mode::Unicode)?;
+/// assert_eq!(compiled.keymap.get(0, 1).and_then(|keysym| keysym.character()), Some('€'));
+/// assert_eq!(compiled.warnings[0].kind.name(), "missing-newline");
+/// # Ok::<(), kmap::Report>(())
+/// ```
+pub fn compile_bytes(text: &[u8], mode: Mode) -> Result<Compiled, Report> {
     let text = SourceText {
         path: "text".into(),
         bytes: text.to_vec(),

@@ -35,7 +35,7 @@ pub struct ComposeRule {
 /// ```
 /// use kmap::{Keysym, Mode};
 ///
-/// let keymap = kmap::compile(b"keycode 30 = a\nshift keycode 2 = exclam\n", Mode::EightBit)?.keymap;
+/// let keymap = kmap::compile_bytes(b"keycode 30 = a\nshift keycode 2 = exclam\n", Mode::EightBit)?.keymap;
 /// assert_eq!(keymap.get(1, 2), Some(Keysym(u16::from(b'!'))));
 /// assert_eq!(keymap.get(1, 3), Some(Keysym::VOID));
 /// assert_eq!(keymap.get(2, 2), None);
@@ -92,12 +92,13 @@ impl Keymap {
 
     /// What a key does with the modifiers of `map`. `None` where there is no such table.
     pub fn get(&self, map: u8, keycode: u8) -> Option<Keysym> {
-        let found = self
-            .tables
-            .binary_search_by_key(&map, |(map, _)| *map)
-            .ok()?;
-        let (_, table) = self.tables.get(found)?;
-        table.get(usize::from(keycode)).copied()
+        self.table(map)?.get(usize::from(keycode)).copied()
+    }
+
+    /// The table for a sum of modifiers' weights, if there is one.
+    pub(crate) fn table(&self, map: u8) -> Option<&Table> {
+        let found = self.tables.binary_search_by_key(&map, |(map, _)| *map);
+        self.tables.get(found.ok()?).map(|(_, table)| &**table)
     }
 
     /// The strings of function keys: the keysym's value (F1 is 0) and the bytes that the key sends.

@@ -1,10 +1,10 @@
 //! Compiles Linux console keymaps into the binary tables that `loadkmap` of busybox reads.
 //!
 //! ```
-//! use kmap::{Endian, Mode};
+//! use kmap::Endian;
 //!
-//! let compiled = kmap::compile(b"keycode 30 = a\nshift keycode 2 = exclam\n", Mode::Automatic)?;
-//! let bytes = compiled.keymap.to_bkeymap(Endian::Little);
+//! let keymap = kmap::compile(b"keycode 30 = a\nshift keycode 2 = exclam\n")?;
+//! let bytes = keymap.to_bkeymap(Endian::Little);
 //! assert!(bytes.starts_with(b"bkeymap"));
 //! # Ok::<(), kmap::Report>(())
 //! ```
@@ -23,13 +23,14 @@
 //! `loadkeys -u -b` for everything that they accept. An error says where it is and what to do:
 //!
 //! ```
-//! let report = kmap::compile(b"keycode 1 = Escpae\n", kmap::Mode::Automatic).unwrap_err();
+//! let report = kmap::compile(b"keycode 1 = Escpae\n").unwrap_err();
 //! assert_eq!(report.to_string(), "\
 //! unknown keysym `Escpae`
 //!  --> text:1:13
 //!   |
 //! 1 | keycode 1 = Escpae
 //!   |             ^^^^^^
+//!   |
 //!   = help: did you mean `Escape`?");
 //! ```
 //!
@@ -60,7 +61,8 @@ mod usual;
 pub mod xkb;
 
 pub use compile::{
-    Compiled, Mode, Options, compile, compile_named, compile_text, compile_texts, compile_with,
+    Compiled, Mode, Options, compile, compile_bytes, compile_named, compile_text, compile_texts,
+    compile_with,
 };
 pub use diagnostic::{Diagnostic, DiagnosticKind, Place, Report, Severity};
 pub use emit::{BkeymapError, Endian};

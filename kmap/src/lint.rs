@@ -1,7 +1,7 @@
 //! What is no error in a keymap but seldom meant, seen from the finished tables.
 
 use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind};
-use crate::reach::ranges;
+use crate::reach::{ranges, trap};
 use crate::syntax::Span;
 use crate::texts::Texts;
 use crate::typing::Typing;
@@ -49,6 +49,10 @@ pub(crate) fn keymap(
     }
     if let Some(missing) = missing_letters(keymap) {
         found.push(texts.whole(Kind::NoLatin { missing }));
+    }
+    if let Some(lock) = trap(keymap) {
+        let name = lock.describe();
+        found.push(texts.whole(Kind::NoWayBack { name }));
     }
     found
 }

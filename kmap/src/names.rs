@@ -7,8 +7,9 @@ use crate::Keysym;
 use crate::keysym::{Code, LATIN, LETTER, META, Resolver, settled_names};
 
 /// Of several names for one code, these are the ones that keymaps use; of others the shortest is taken.
-const USUAL: [&str; 24] = [
+const USUAL: [&str; 25] = [
     "AltGr",
+    "AltGr_Lock",
     "Alt",
     "BackSpace",
     "Control",

@@ -4,7 +4,8 @@
 //! is the sum of their weights. A modifier counts only if a key gives it in a table that can itself be reached. Caps Lock
 //! exchanges Shift for a letter, so Shift can always be reached.
 
-use crate::keymap::{Keymap, NR_KEYS};
+use crate::Keysym;
+use crate::keymap::{KEYS, Keymap, NR_KEYS};
 
 const KT_SHIFT: u8 = 7;
 const KT_LOCK: u8 = 10;
@@ -20,7 +21,7 @@ impl Keymap {
     ///
     /// ```
     /// let text = b"keymaps 0-3,8\nkeycode 100 = AltGr\nkeycode 42 = Shift\n";
-    /// let keymap = kmap::compile(text, kmap::Mode::Automatic)?.keymap;
+    /// let keymap = kmap::compile(text)?;
     /// assert_eq!(keymap.reachable_modifiers(), 0b11);
     /// # Ok::<(), kmap::Report>(())
     /// ```
@@ -55,6 +56,68 @@ impl Keymap {
         self.retain(|map| map & !reachable == 0);
         dropped
     }
+}
+
+/// The first lock key that leads to tables without a way back: its keysym.
+///
+/// A state of the keyboard is the weights that are locked. What is locked is seen through the table of the moment, together
+/// with the modifiers that a person can hold there. There is no way back if no sequence of lock keys leads to a state without
+/// the lock.
+pub(crate) fn trap(keymap: &Keymap) -> Option<Keysym> {
+    let locks: Vec<Vec<Keysym>> = (0..=u8::MAX).map(|state| locks(keymap, state)).collect();
+    let leads_back =
+        |state: u8, lock: u8| states(&locks, state).iter().any(|next| next & lock == 0);
+    states(&locks, 0).into_iter().find_map(|state| {
+        let mut keys = locks.get(usize::from(state)).into_iter().flatten();
+        let takes_back = |key: &&Keysym| {
+            let next = state ^ weight(**key);
+            next & weight(**key) == 0 || leads_back(next, weight(**key))
+        };
+        keys.find(|key| !takes_back(key)).copied()
+    })
+}
+
+/// The states to which sequences of lock keys lead, the first state among them.
+fn states(locks: &[Vec<Keysym>], first: u8) -> Vec<u8> {
+    let mut seen = vec![first];
+    let mut index = 0;
+    while let Some(&state) = seen.get(index) {
+        index += 1;
+        for key in locks.get(usize::from(state)).into_iter().flatten() {
+            let next = state ^ weight(*key);
+            if !seen.contains(&next) {
+                seen.push(next);
+            }
+        }
+    }
+    seen
+}
+
+/// The lock keys that can be pressed in a state, with whatever modifiers the keys of that state give.
+fn locks(keymap: &Keymap, locked: u8) -> Vec<Keysym> {
+    let mut tables = vec![locked];
+    let mut found = Vec::new();
+    let mut index = 0;
+    while let Some(&map) = tables.get(index) {
+        index += 1;
+        for keysym in keymap.table(map).into_iter().flatten().take(KEYS) {
+            match (keysym.kind(), keysym.value()) {
+                (KT_LOCK, 0..=7) if !found.contains(keysym) => found.push(*keysym),
+                (KT_SHIFT, _) => {
+                    let held = modifier(keysym.kind(), keysym.value()).map_or(map, |bit| map | bit);
+                    if !tables.contains(&held) {
+                        tables.push(held);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+fn weight(lock: Keysym) -> u8 {
+    1 << (lock.value() & 7)
 }
 
 /// The weight of the modifier that a key gives, if it is a modifier key.
@@ -93,9 +156,28 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_needs_a_key_that_takes_it_back() {
+        let trap_of = |text: &str| {
+            let keymap = crate::compile_bytes(text.as_bytes(), crate::Mode::EightBit).unwrap();
+            trap(&keymap.keymap).map(|keysym| keysym.0)
+        };
+        let to = "plain keycode 100 = ShiftL_Lock\n";
+        let back = "shiftl keycode 100 = ShiftL_Lock\n";
+        let back_with_control = "shiftl ctrll keycode 100 = ShiftL_Lock\n";
+        let control = "shiftl keycode 29 = CtrlL\n";
+        assert_eq!(trap_of(to), Some(0x0a04));
+        assert_eq!(trap_of(&[to, back].concat()), None);
+        assert_eq!(trap_of(&[to, back_with_control].concat()), Some(0x0a04));
+        assert_eq!(trap_of(&[to, control, back_with_control].concat()), None);
+        assert_eq!(trap_of("keycode 30 = a\n"), None);
+    }
+
+    #[test]
     fn a_modifier_behind_a_modifier_counts() {
         let text = b"keymaps 0-255\nkeycode 1 = Shift\nkeycode 2 = VoidSymbol AltGr\nkeycode 3 = VoidSymbol VoidSymbol SAlt\nkeycode 4 = VoidSymbol VoidSymbol VoidSymbol VoidSymbol ShiftL_Lock\n";
-        let mut keymap = crate::compile(text, crate::Mode::EightBit).unwrap().keymap;
+        let mut keymap = crate::compile_bytes(text, crate::Mode::EightBit)
+            .unwrap()
+            .keymap;
         assert_eq!(keymap.reachable_modifiers(), 0b1011);
         assert_eq!(keymap.prune().len(), 248);
         assert_eq!(keymap.tables().len(), 8);

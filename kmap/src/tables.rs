@@ -31,6 +31,8 @@ type Table = [Option<Code>; NR_KEYS];
 pub(crate) struct Tables {
     /// The maps that the kernel has; shorter than 256 while the last ones do not exist.
     maps: Vec<Option<Box<Table>>>,
+    /// The numbers of those that exist, in ascending order.
+    existing: Vec<u8>,
     /// Which of the maps from 256 up exist. They take columns, but nothing of them is ever written.
     beyond: Vec<bool>,
     /// How many of them exist.
@@ -104,16 +106,17 @@ impl Tables {
             }
             return Ok(());
         }
-        let maps = self.existing().len() + self.beyond_count;
+        let maps = self.existing.len() + self.beyond_count;
         if codes.len() > maps {
             return Err(Conflict::TooManyColumns {
                 columns: codes.len(),
                 maps,
-                numbers: ranges(self.existing().filter_map(|map| u8::try_from(map).ok())),
+                numbers: ranges(self.existing.iter().copied()),
             });
         }
         let mut columns = codes.iter();
-        for map in self.existing() {
+        for index in 0..self.existing.len() {
+            let map = self.existing(index);
             match columns.next() {
                 Some(&(code, span)) => self.bind(map, key, code, Some(span)),
                 // The one column is for the first map only; the others are filled in at the end.
@@ -164,14 +167,15 @@ impl Tables {
     /// characters and Meta, by the maps' modifiers; anything else does the same everywhere.
     fn fill(&mut self, key: usize) {
         let first = match self.declared {
-            true => self.existing().next().unwrap_or(0),
+            true => self.existing(0),
             false => 0,
         };
         let code = self.get(first, key).unwrap_or(Code::VOID);
         let letter = code
             .character()
             .filter(|&byte| (byte as u8).is_ascii_alphabetic());
-        for map in self.existing() {
+        for index in 0..self.existing.len() {
+            let map = self.existing(index);
             if map != 0 && self.get(map, key).is_some() {
                 continue;
             }
@@ -237,6 +241,10 @@ impl Tables {
         }
         if let Some(slot @ None) = self.maps.get_mut(index) {
             *slot = Some(Box::new([None; NR_KEYS]));
+            let place = self
+                .existing
+                .partition_point(|&known| u32::from(known) < map);
+            self.existing.insert(place, map as u8);
         }
     }
 
@@ -248,14 +256,9 @@ impl Tables {
         }
     }
 
-    /// The numbers of the maps up to 255 that exist, in ascending order.
-    fn existing(&self) -> std::vec::IntoIter<u32> {
-        let tables = (0..).zip(&self.maps);
-        let numbers: Vec<u32> = tables
-            .filter(|(_, table)| table.is_some())
-            .map(|(map, _)| map)
-            .collect();
-        numbers.into_iter()
+    /// The number of the map up to 255 that a column belongs to; 0 where there is no such map.
+    fn existing(&self, column: usize) -> u32 {
+        self.existing.get(column).copied().unwrap_or(0).into()
     }
 
     fn get(&self, map: u32, key: usize) -> Option<Code> {

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, DiagnosticKind, Place};
+use crate::render;
 use crate::syntax::Span;
 
-/// A longer source line is shown only around the problem.
-const SHOWN_BYTES: usize = 100;
+/// Of a longer source line, only the part around the problem is kept. annotate-snippets takes a time that grows with the
+/// line: 0.05 ms for 4 KiB, 4 ms for 64 KiB, 208 ms for 8 MiB.
+const LONGEST_LINE: usize = 4096;
+/// As much is kept before the problem, and as much after it.
+const KEPT_BYTES: usize = 100;
 
 pub(crate) struct Text {
     pub(crate) path: PathBuf,
@@ -93,22 +97,23 @@ impl Texts {
         let (line, line_start, line_end) = line_of(&text.bytes, span.start as usize);
         let start = (span.start as usize).clamp(line_start, line_end);
         let end = (span.end as usize).clamp(start, line_end);
+        let line_text = text.bytes.get(line_start..line_end)?;
         let before = text.bytes.get(line_start..start)?;
-        let column = std::str::from_utf8(before).map_or(before.len(), |text| text.chars().count());
-        let shown_start = match start - line_start > SHOWN_BYTES {
-            true => start - SHOWN_BYTES / 2,
-            false => line_start,
+        let is_cut = line_text.len() > LONGEST_LINE;
+        let (kept_start, kept_end) = match is_cut {
+            true => (
+                line_start.max(start.saturating_sub(KEPT_BYTES)),
+                line_end.min(start + KEPT_BYTES),
+            ),
+            false => (line_start, line_end),
         };
-        let shown_end = line_end.min(
-            end.saturating_add(SHOWN_BYTES / 2)
-                .min(start + 2 * SHOWN_BYTES),
-        );
         Some(Place {
             path: text.path.clone(),
             line,
-            column: column + 1,
-            line_text: text.bytes.get(shown_start..shown_end)?.to_vec(),
-            underline: start - shown_start..end.min(shown_end) - shown_start,
+            column: render::characters(line_text, before) + 1,
+            line_text: text.bytes.get(kept_start..kept_end)?.to_vec(),
+            is_cut,
+            underline: start - kept_start..end.min(kept_end) - kept_start,
             included_from: self.included_from(text),
         })
     }
@@ -178,7 +183,7 @@ mod tests {
         };
         let place = texts.place(span).unwrap();
         assert_eq!((place.line, place.column), (1, 500_001));
-        assert!(place.line_text.len() < 250);
+        assert!(place.is_cut && place.line_text.len() < 250);
         assert_eq!(place.underline.len(), 3);
     }
 }

@@ -76,7 +76,7 @@ impl Typing {
     /// use kmap::{Mode, Press, Typing, Way};
     ///
     /// let text = b"keycode 30 = a A\nkeycode 40 = dead_acute\nkeycode 42 = Shift\n";
-    /// let typing = Typing::new(&kmap::compile(text, Mode::Automatic)?.keymap);
+    /// let typing = Typing::new(&kmap::compile(text)?);
     /// let (shift, plain) = (Press { keycode: 30, map: 1 }, Press { keycode: 30, map: 0 });
     /// let acute = Press { keycode: 40, map: 0 };
     /// assert_eq!(typing.way('A'), Some(Way::Direct(shift)));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 fn compiles_or_reports(text: &[u8]) {
     for mode in [Mode::Automatic, Mode::EightBit, Mode::Unicode] {
-        match kmap::compile(text, mode) {
+        match kmap::compile_bytes(text, mode) {
             Ok(compiled) => {
                 let tables = compiled.keymap.tables().len();
                 assert_eq!(

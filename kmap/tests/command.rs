@@ -5,86 +5,11 @@
     reason = "a test fails by panicking"
 )]
 
-use std::ffi::OsStr;
+mod bench;
+
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-/// A directory of its own, and `kmapc` in it.
-struct Bench {
-    directory: tempfile::TempDir,
-}
-
-struct Outcome {
-    code: i32,
-    stdout: Vec<u8>,
-    stderr: String,
-}
-
-impl Bench {
-    fn new(files: &[(&str, &[u8])]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        for (name, bytes) in files {
-            let path = directory.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        }
-        Self { directory }
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// Runs with this directory as the current one and as the only one on the search path.
-    fn run<S: AsRef<OsStr>>(&self, arguments: &[S], stdin: &[u8]) -> Outcome {
-        let input = self.path().join(".stdin");
-        fs::write(&input, stdin).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_kmapc"))
-            .args(arguments)
-            .current_dir(self.path())
-            .env("LOADKEYS_KEYMAP_PATH", self.path().join("maps**"))
-            .env_remove("LOADKEYS_INCLUDE_PATH")
-            .stdin(fs::File::open(&input).unwrap())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
-        fs::remove_file(input).unwrap();
-        Outcome {
-            code: output.status.code().expect("not killed by a signal"),
-            stdout: output.stdout,
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    /// The screen after a failing run that must leave no file behind.
-    fn error(&self, arguments: &[&str], code: i32) -> String {
-        let before = self.names();
-        let outcome = self.run(arguments, b"");
-        assert_eq!(outcome.code, code, "{}", outcome.stderr);
-        assert_eq!(outcome.stdout, b"");
-        assert_eq!(self.names(), before);
-        outcome.stderr
-    }
-}
-
-const ESCAPE: &[u8] = b"keycode 1 = Escape\n";
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    codec::encode(bytes, codec::Format::Gzip, None).unwrap()
-}
+use bench::{Bench, ESCAPE, gzip};
 
 #[test]
 fn a_file_becomes_a_bmap_in_the_current_directory() {
@@ -155,57 +80,8 @@ error: U+0431 (`cyrillic_small_letter_be`) has no byte in iso-8859-1
   |
 1 | keycode 31 = U+0431
   |              ^^^^^^
+  |
   = help: this character needs Unicode mode (`-u`)
-"
-    );
-}
-
-#[test]
-fn an_error_shows_its_line_and_the_way_out() {
-    let text = b"# caf\xe9\nkeycode 1 = Escpae\nkEycode 2 = one\nkeymaps 0-1\nkeycode\t3 = one two three\n";
-    let bench = Bench::new(&[("bad.map", text)]);
-    assert_eq!(
-        bench.error(&["bad.map"], 1),
-        "\
-error: unknown keysym `Escpae`
- --> bad.map:2:13
-  |
-2 | keycode 1 = Escpae
-  |             ^^^^^^
-  = help: did you mean `Escape`?
-error: unknown keyword `kEycode`
- --> bad.map:3:1
-  |
-3 | kEycode 2 = one
-  | ^^^^^^^
-  = help: did you mean `keycode`?
-error: 3 columns, but the `keymaps` line has 2 maps
- --> bad.map:5:21
-  |
-5 | keycode 3 = one two three
-  |                     ^^^^^
-  = help: the `keymaps` line allows only 0-1; add the others to it, or drop columns
-"
-    );
-}
-
-#[test]
-fn an_error_in_an_included_file_shows_the_chain() {
-    let bench = Bench::new(&[
-        ("top.map", b"\ninclude \"middle\"\n"),
-        ("middle", b"include \"inner\"\n"),
-        ("inner.inc", b"shift keycode 1 = one two\n"),
-    ]);
-    assert_eq!(
-        bench.error(&["top.map"], 1),
-        "\
-error: expected the end of the line, found a keysym
- --> ./inner.inc:1:23
-  |
-1 | shift keycode 1 = one two
-  |                       ^^^
-  = included from top.map:2
-  = included from ./middle:1
 "
     );
 }
@@ -216,19 +92,19 @@ fn a_missing_keymap_says_where_it_was_looked_for() {
     let maps = bench.path().join("maps");
     assert_eq!(
         bench.error(&["de_latin1"], 1),
-        "error: cannot find a keymap `de_latin1`\nhelp: did you mean `de-latin1`?\n"
+        "error: cannot find a keymap `de_latin1`\n |\n = help: did you mean `de-latin1`?\n"
     );
     assert_eq!(
         bench.error(&["portuguese"], 1),
         format!(
-            "error: cannot find a keymap `portuguese`\nhelp: searched in {}\n",
+            "error: cannot find a keymap `portuguese`\n |\n = help: searched in {}\n",
             maps.display()
         )
     );
     fs::remove_dir_all(maps).unwrap();
     assert_eq!(
         bench.error(&["es"], 1),
-        "error: cannot find a keymap `es`\nhelp: no keymaps are installed here; on Debian and Ubuntu they are in the \
+        "error: cannot find a keymap `es`\n |\n = help: no keymaps are installed here; on Debian and Ubuntu they are in the \
          package console-data, elsewhere in kbd\n"
     );
 }
@@ -318,74 +194,6 @@ fn the_machine_at_fault_is_code_3() {
 }
 
 #[test]
-fn hostile_files_end_with_an_error_and_soon() {
-    let start = Instant::now();
-    let mut bomb = gzip(&vec![b'\n'; 40 << 20]);
-    let columns = [&b"keycode 1 ="[..], &b" a".repeat(1_000_000)].concat();
-    let zip = gzip(ESCAPE);
-    let bench = Bench::new(&[
-        ("self", b"include \"self\"\n"),
-        ("bomb.gz", &bomb),
-        ("columns", &columns),
-        ("truncated.gz", &zip[..zip.len() - 6]),
-        ("binary", &(0..=255).rev().collect::<Vec<u8>>()),
-        ("zero", &[0; 4096]),
-        ("number", b"keycode 99999999999999999999999 = a\n"),
-        ("keymaps", b"keymaps 0-2147483647\n"),
-        ("quote", b"string F1 = \"abc\n\n\n"),
-    ]);
-    bomb.clear();
-    for depth in 0..25 {
-        let text = format!("include \"deep{}\"\n", depth + 1);
-        fs::write(bench.path().join(format!("deep{depth}")), text).unwrap();
-        let text = format!("include \"twice{0}\"\ninclude \"twice{0}\"\n", depth + 1);
-        fs::write(bench.path().join(format!("twice{depth}")), text).unwrap();
-    }
-    fs::write(bench.path().join("twice19"), "").unwrap();
-    let fifo = Command::new("mkfifo")
-        .arg(bench.path().join("fifo"))
-        .status()
-        .unwrap();
-    assert!(fifo.success());
-    let cases = [
-        ("self", "includes itself"),
-        ("deep0", "includes are nested more than 20 files deep"),
-        ("twice0", "more than 4096 files"),
-        (
-            "bomb.gz",
-            "the gzip stream decodes to more than 16777216 bytes",
-        ),
-        ("columns", "more than 4096 columns"),
-        ("truncated.gz", "truncated"),
-        ("binary", "unexpected byte 0xff"),
-        ("zero", "unexpected byte 0x00"),
-        ("number", "the number is above 2147483647"),
-        ("keymaps", "the kernel has the maps 0 to 255 only"),
-        ("quote", "the string has no closing quote"),
-        ("fifo", "it is a FIFO"),
-        ("/dev/zero", "it is a device"),
-        (".", "it is a directory"),
-    ];
-    for (file, message) in cases {
-        let screen = bench.error(&[file, "-o", "out"], 1);
-        assert!(
-            screen.starts_with("error: ") && screen.contains(message),
-            "{file}: {screen}"
-        );
-        assert!(
-            screen.len() < 8192,
-            "{file}: {} bytes on the screen",
-            screen.len()
-        );
-    }
-    assert!(
-        start.elapsed() < Duration::from_secs(30),
-        "{:?}",
-        start.elapsed()
-    );
-}
-
-#[test]
 fn an_empty_file_is_an_empty_keymap() {
     let bench = Bench::new(&[("empty", b"")]);
     let outcome = bench.run(&["empty", "-o", "-"], b"");
@@ -395,34 +203,67 @@ fn an_empty_file_is_an_empty_keymap() {
     );
 }
 
+const RED: &str = "\u{1b}[91m";
+
 #[test]
-fn a_file_name_may_hold_anything() {
-    let bench = Bench::new(&[]);
-    let name = OsStr::from_bytes(b"a \"b\"\n'c';touch x;\xff.map");
-    fs::write(bench.path().join(name), ESCAPE).unwrap();
-    assert_eq!(bench.run(&[name], b"").code, 0);
-    let output = OsStr::from_bytes(b"a \"b\"\n'c';touch x;\xff.bmap");
-    assert!(bench.path().join(output).is_file());
-    fs::write(bench.path().join(name), "x\n").unwrap();
-    let screen = bench.run(&[name], b"").stderr;
+fn every_command_colours_errors_where_that_is_asked_for() {
+    let bench = Bench::new(&[("bad.map", b"x\n")]);
+    let commands: [&[&str]; 6] = [
+        &["bad.map"],
+        &["check", "bad.map"],
+        &["decompile", "bad.map"],
+        &["diff", "bad.map", "bad.map"],
+        &["show", "bad.map"],
+        &["type", "bad.map", "x"],
+    ];
+    for command in commands {
+        for (when, colored) in [("always", true), ("never", false), ("auto", false)] {
+            let arguments = [command, &["--color", when]].concat();
+            let screen = bench.run(&arguments, b"").stderr;
+            assert!(
+                screen.contains("unknown keyword `x`"),
+                "{command:?}: {screen}"
+            );
+            assert_eq!(
+                screen.contains(RED),
+                colored,
+                "{command:?} {when}: {screen}"
+            );
+        }
+    }
+}
+
+/// `script` of util-linux gives a command a terminal.
+#[test]
+fn a_terminal_gets_colours_unless_no_color_is_set() {
+    let bench = Bench::new(&[("bad.map", b"x\n")]);
+    let on_terminal = |variable: &str| {
+        let kmapc = env!("CARGO_BIN_EXE_kmapc");
+        let output = std::process::Command::new("script")
+            .args(["-qec", &format!("{kmapc} bad.map"), "/dev/null"])
+            .current_dir(bench.path())
+            .env("TERM", "xterm")
+            .env_remove("NO_COLOR")
+            .env(variable, "1")
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(on_terminal("NOTHING").contains(RED));
+    let plain = on_terminal("NO_COLOR");
     assert!(
-        screen.contains(" --> a \"b\"\u{fffd}'c';touch x;\u{fffd}.map:1:1\n"),
-        "{screen}"
+        plain.contains("unknown keyword `x`") && !plain.contains('\u{1b}'),
+        "{plain}"
     );
 }
 
 #[test]
-fn a_file_that_is_no_text_gets_one_error() {
-    let bench = Bench::new(&[("junk", b"\x7fELF\x02\x01\n\x00\x00\n\xff\n")]);
+fn a_text_from_standard_input_is_looked_up_in_both_modes() {
+    let bench = Bench::new(&[]);
+    let outcome = bench.run(&["type", "-8", "-", "€"], b"keycode 31 = U+20ac\n");
+    assert_eq!(outcome.code, 1);
     assert_eq!(
-        bench.error(&["junk"], 1),
-        "\
-error: unexpected byte 0x7f
- --> junk:1:1
-  |
-1 | \u{fffd}ELF\u{fffd}\u{fffd}
-  | ^
-  = help: outside comments and strings, a keymap is plain ASCII text
-"
+        String::from_utf8(outcome.stdout).unwrap(),
+        "€  cannot be typed; in Unicode mode (-u) it can\n"
     );
 }

@@ -42,7 +42,7 @@ impl Source for Loops {
 }
 
 fn error(text: &[u8], mode: Mode) -> Kind {
-    let report = kmap::compile(text, mode).unwrap_err();
+    let report = kmap::compile_bytes(text, mode).unwrap_err();
     let [error] = report.errors() else {
         panic!("one error expected: {report}");
     };
@@ -150,7 +150,7 @@ fn errors_of_includes() {
 #[test]
 fn warnings_and_notes() {
     let kinds = |text: &str, mode| -> Vec<Kind> {
-        let warnings = kmap::compile(text.as_bytes(), mode).unwrap().warnings;
+        let warnings = kmap::compile_bytes(text.as_bytes(), mode).unwrap().warnings;
         assert!(
             warnings
                 .iter()
@@ -189,7 +189,7 @@ fn warnings_and_notes() {
 #[test]
 fn the_way_out_of_eight_bit_mode_is_named() {
     let report =
-        kmap::compile(b"keycode 1 = cyrillic_small_letter_a\n", Mode::EightBit).unwrap_err();
+        kmap::compile_bytes(b"keycode 1 = cyrillic_small_letter_a\n", Mode::EightBit).unwrap_err();
     let help = report.errors()[0].kind.help();
     assert_eq!(
         help.as_deref(),
@@ -199,7 +199,7 @@ fn the_way_out_of_eight_bit_mode_is_named() {
 
 #[test]
 fn a_report_has_every_error_of_the_text_up_to_twenty() {
-    let report = kmap::compile("*\n".repeat(30).as_bytes(), Mode::EightBit).unwrap_err();
+    let report = kmap::compile_bytes("*\n".repeat(30).as_bytes(), Mode::EightBit).unwrap_err();
     assert_eq!(report.errors().len(), 20);
     let lines: Vec<usize> = report
         .errors()

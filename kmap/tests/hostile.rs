@@ -5,9 +5,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod bench;
+
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
+
+use bench::{Bench, ESCAPE, gzip};
 
 /// Address space, in KiB: more than what is ever resident.
 const LIMIT: u32 = 64 << 10;
@@ -61,6 +67,37 @@ fn memory_is_bounded_whatever_the_file() {
         assert!(!folder.path().join("out").exists(), "{name}");
         fs::remove_file(folder.path().join(name)).unwrap();
     }
+    let fifo = Command::new("mkfifo")
+        .arg(folder.path().join("fifo"))
+        .status();
+    assert!(fifo.unwrap().success());
+    for name in ["/dev/zero", "fifo"] {
+        let output = limited(folder.path(), &[name, "-o", "out"]);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+    }
+}
+
+/// More keymaps than a process may have files open.
+#[test]
+fn many_keymaps_need_few_open_files() {
+    let names: Vec<String> = (0..100).map(|number| format!("{number}.map")).collect();
+    let bench = Bench::new(&[]);
+    for name in &names {
+        fs::write(bench.path().join(name), ESCAPE).unwrap();
+    }
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_kmapc"))
+        .args(&names)
+        .current_dir(bench.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(bench.names().len(), 200);
 }
 
 /// What is large and right is compiled within the same limit.
@@ -74,5 +111,83 @@ fn a_large_keymap_is_compiled_within_the_limit() {
         output.status.success(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn hostile_files_end_with_an_error() {
+    let mut bomb = gzip(&vec![b'\n'; 40 << 20]);
+    let columns = [&b"keycode 1 ="[..], &b" a".repeat(1_000_000)].concat();
+    let zip = gzip(ESCAPE);
+    let bench = Bench::new(&[
+        ("self", b"include \"self\"\n"),
+        ("bomb.gz", &bomb),
+        ("columns", &columns),
+        ("truncated.gz", &zip[..zip.len() - 6]),
+        ("binary", &(0..=255).rev().collect::<Vec<u8>>()),
+        ("zero", &[0; 4096]),
+        ("number", b"keycode 99999999999999999999999 = a\n"),
+        ("keymaps", b"keymaps 0-2147483647\n"),
+        ("quote", b"string F1 = \"abc\n\n\n"),
+    ]);
+    bomb.clear();
+    for depth in 0..25 {
+        let text = format!("include \"deep{}\"\n", depth + 1);
+        fs::write(bench.path().join(format!("deep{depth}")), text).unwrap();
+        let text = format!("include \"twice{0}\"\ninclude \"twice{0}\"\n", depth + 1);
+        fs::write(bench.path().join(format!("twice{depth}")), text).unwrap();
+    }
+    fs::write(bench.path().join("twice19"), "").unwrap();
+    let fifo = Command::new("mkfifo")
+        .arg(bench.path().join("fifo"))
+        .status()
+        .unwrap();
+    assert!(fifo.success());
+    let cases = [
+        ("self", "includes itself"),
+        ("deep0", "includes are nested more than 20 files deep"),
+        ("twice0", "more than 4096 files"),
+        (
+            "bomb.gz",
+            "the gzip stream decodes to more than 16777216 bytes",
+        ),
+        ("columns", "more than 4096 columns"),
+        ("truncated.gz", "truncated"),
+        ("binary", "unexpected byte 0xff"),
+        ("zero", "unexpected byte 0x00"),
+        ("number", "the number is above 2147483647"),
+        ("keymaps", "the kernel has the maps 0 to 255 only"),
+        ("quote", "the string has no closing quote"),
+        ("fifo", "it is a FIFO"),
+        ("/dev/zero", "it is a device"),
+        (".", "it is a directory"),
+    ];
+    for (file, message) in cases {
+        let screen = bench.error(&[file, "-o", "out"], 1);
+        assert!(
+            screen.starts_with("error: ") && screen.contains(message),
+            "{file}: {screen}"
+        );
+        assert!(
+            screen.len() < 8192,
+            "{file}: {} bytes on the screen",
+            screen.len()
+        );
+    }
+}
+
+#[test]
+fn a_file_name_may_hold_anything() {
+    let bench = Bench::new(&[]);
+    let name = OsStr::from_bytes(b"a \"b\"\n'c';touch x;\xff.map");
+    fs::write(bench.path().join(name), ESCAPE).unwrap();
+    assert_eq!(bench.run(&[name], b"").code, 0);
+    let output = OsStr::from_bytes(b"a \"b\"\n'c';touch x;\xff.bmap");
+    assert!(bench.path().join(output).is_file());
+    fs::write(bench.path().join(name), "x\n").unwrap();
+    let screen = bench.run(&[name], b"").stderr;
+    assert!(
+        screen.contains(" --> a \"b\"␊'c';touch x;\u{fffd}.map:1:1\n"),
+        "{screen}"
     );
 }

@@ -57,7 +57,7 @@ fn compare(
             .unwrap()
     };
     let ours = |text: &str| {
-        let compiled = kmap::compile(text.as_bytes(), mode).ok()?;
+        let compiled = kmap::compile_bytes(text.as_bytes(), mode).ok()?;
         Some(compiled.keymap.to_bkeymap(Endian::Little))
     };
     let single = |value: &String| format!("{charset}plain keycode 1 = {value}\n");

@@ -116,7 +116,7 @@ fn snippets() {
             let expected = loadkeys
                 .text(text.as_bytes(), characters, directory.path())
                 .unwrap();
-            let found = kmap::compile(text.as_bytes(), mode).ok().map(bytes);
+            let found = kmap::compile_bytes(text.as_bytes(), mode).ok().map(bytes);
             accepted += usize::from(expected.is_some());
             count += 1;
             assert!(
@@ -142,7 +142,7 @@ fn the_result_of_a_compose_rule_changes_sides_behind_plus() {
         let expected = loadkeys
             .c_source_of_text(text.as_bytes(), Characters::Unicode, Path::new("/"))
             .unwrap();
-        let found = kmap::compile(text.as_bytes(), Mode::Unicode).unwrap();
+        let found = kmap::compile_bytes(text.as_bytes(), Mode::Unicode).unwrap();
         let found = kmap::emit::c_source(&found.keymap).into_bytes();
         assert!(Some(found) == expected, "{charset}");
     }
@@ -164,7 +164,7 @@ fn lengths_of_strings() {
             let expected = loadkeys
                 .text(line.as_bytes(), Characters::Bytes, Path::new("/"))
                 .unwrap();
-            let found = kmap::compile(line.as_bytes(), Mode::EightBit);
+            let found = kmap::compile_bytes(line.as_bytes(), Mode::EightBit);
             assert_eq!(
                 found.is_ok(),
                 expected.is_some(),
@@ -285,7 +285,7 @@ fn differences_that_are_meant() {
             None,
             "{text:?}"
         );
-        let compiled = kmap::compile(text.as_bytes(), Mode::EightBit).unwrap();
+        let compiled = kmap::compile_bytes(text.as_bytes(), Mode::EightBit).unwrap();
         assert!(
             compiled
                 .warnings
@@ -304,7 +304,7 @@ fn differences_that_are_meant() {
         .text(text, Characters::Bytes, root)
         .unwrap()
         .unwrap();
-    let whole = bytes(kmap::compile(text, Mode::EightBit).unwrap());
+    let whole = bytes(kmap::compile_bytes(text, Mode::EightBit).unwrap());
     assert_eq!(broken.strip_prefix(b"\\"), Some(&*whole));
     // Names that came with later releases of kbd.
     assert_eq!(
@@ -313,7 +313,7 @@ fn differences_that_are_meant() {
             .unwrap(),
         None
     );
-    assert!(kmap::compile(b"keycode 1 = Backtab\n", Mode::EightBit).is_ok());
+    assert!(kmap::compile_bytes(b"keycode 1 = Backtab\n", Mode::EightBit).is_ok());
 }
 
 /// What `loadkeys` accepts and `kmapc` does not: more columns and maps than anything can use.
@@ -330,6 +330,6 @@ fn limits_that_are_meant() {
                 .unwrap()
                 .is_some()
         );
-        assert!(kmap::compile(text.as_bytes(), Mode::EightBit).is_err());
+        assert!(kmap::compile_bytes(text.as_bytes(), Mode::EightBit).is_err());
     }
 }

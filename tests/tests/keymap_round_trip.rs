@@ -44,7 +44,7 @@ fn a_decompiled_keymap_compiles_to_the_same_bytes() {
                 true => (Mode::Unicode, Characters::Unicode),
                 false => (Mode::EightBit, Characters::Bytes),
             };
-            let again = kmap::compile(text.as_bytes(), mode)
+            let again = kmap::compile_bytes(text.as_bytes(), mode)
                 .unwrap_or_else(|report| panic!("{name}: {report}\n{text}"));
             for (map, table) in read.tables() {
                 for (key, keysym) in (0..128).zip(table) {
@@ -84,7 +84,7 @@ fn a_companion_holds_all_strings_and_rules() {
         } else {
             Mode::EightBit
         };
-        let again = kmap::compile(&text, mode)
+        let again = kmap::compile_bytes(&text, mode)
             .unwrap_or_else(|report| panic!("{name}: {report}"))
             .keymap;
         assert!(again.strings().eq(keymap.strings()), "{name}");

@@ -49,7 +49,7 @@ impl std::error::Error for Unwritable {}
 /// ```
 /// use kmap::{Endian, Mode};
 ///
-/// let keymap = kmap::compile(b"keycode 30 = a\nkeycode 2 = one exclam\n", Mode::EightBit)?.keymap;
+/// let keymap = kmap::compile_bytes(b"keycode 30 = a\nkeycode 2 = one exclam\n", Mode::EightBit)?.keymap;
 /// let text = kmap::emit::text(&keymap).expect("every code can be written");
 /// assert_eq!(text, "\
 /// ## compile with: kmapc -8
@@ -57,7 +57,7 @@ impl std::error::Error for Unwritable {}
 /// keycode   2 = one exclam
 /// keycode  30 = a
 /// ".replace("##", "#"));
-/// let again = kmap::compile(text.as_bytes(), Mode::EightBit)?.keymap;
+/// let again = kmap::compile_bytes(text.as_bytes(), Mode::EightBit)?.keymap;
 /// assert_eq!(again.to_bkeymap(Endian::Little), keymap.to_bkeymap(Endian::Little));
 /// # Ok::<(), kmap::Report>(())
 /// ```

@@ -9,6 +9,10 @@ const DEAD: [char; 27] = [
     '\u{323}', '\u{309}', '\u{31b}', '\u{335}', '\u{313}', '\u{314}', '\u{30f}', '\u{311}',
     '\u{326}', '¤', 'α',
 ];
+/// The same accents standing by themselves, as they are printed on keys; those without such a form keep the dotted circle.
+const SPACING: [char; 16] = [
+    '`', '´', '^', '~', '¨', '¸', '¯', '˘', '˙', '˚', '˝', 'ˇ', '˛', 'ͺ', '゛', '゜',
+];
 const KT_SPEC: u8 = 2;
 const KT_DEAD: u8 = 4;
 const KT_SHIFT: u8 = 7;
@@ -24,6 +28,8 @@ pub(super) struct Label {
     pub(super) text: String,
     /// The key waits for the next one.
     pub(super) dead: bool,
+    /// The accent of a dead key by itself, where it can be told from an ordinary one by its colour.
+    pub(super) accent: Option<char>,
     /// A word and not a character.
     pub(super) word: bool,
 }
@@ -39,17 +45,19 @@ impl Label {
                 Some(mark) => mark.to_string(),
                 None => accent.to_string(),
             };
+            let spacing = SPACING.get(usize::from(keysym.value())).copied();
             return Self {
                 text,
                 dead: true,
+                accent: spacing.filter(|_| combining.is_some()),
                 word: false,
             };
         }
         if let Some(word) = word(keysym) {
             return Self {
                 text: word.to_owned(),
-                dead: false,
                 word: true,
+                ..Self::default()
             };
         }
         let text = match keysym.character() {
@@ -62,8 +70,7 @@ impl Label {
         };
         Self {
             text,
-            dead: false,
-            word: false,
+            ..Self::default()
         }
     }
 

@@ -233,18 +233,21 @@ impl Shape {
 
 /// What four levels of a key give: plain, Shift, AltGr, Shift with AltGr.
 const LEVELS: [u8; 4] = [0, 1, 2, 3];
-/// The weight of AltGr in a table's number.
+/// The weight of Shift in a table's number.
+const SHIFT: u8 = 1;
+/// The weight of AltGr.
 const ALTGR: u8 = 2;
 
-/// The labels of a key; nothing where AltGr changes nothing.
+/// The labels of a key; nothing where Shift or AltGr changes nothing.
 fn legends(keymap: &Keymap, keycode: u8) -> [label::Label; 4] {
     let keysym = |map| keymap.get(map, keycode);
-    LEVELS.map(
-        |map| match map >= ALTGR && keysym(map) == keysym(map - ALTGR) {
+    LEVELS.map(|map| {
+        let is_same = |modifier| map & modifier != 0 && keysym(map) == keysym(map ^ modifier);
+        match is_same(SHIFT) || is_same(ALTGR) {
             true => label::Label::default(),
             false => keysym(map).map_or_else(label::Label::default, label::Label::new),
-        },
-    )
+        }
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A keyboard as an SVG picture, and as a page with a picture for each group of tables.
+//! A keyboard as an SVG picture, and as a page with the picture.
 //!
 //! The picture needs nothing but itself: no style sheet, no script, no font of its own. It keeps the order of a printed
 //! keyboard: Shift above plain on the left, with AltGr on the right; dead keys are in red.
@@ -71,11 +71,9 @@ fn draw(out: &mut String, keymap: &Keymap, key: &Key, below: Option<&Key>) {
     let (x, y) = (MARGIN + key.x * QUARTER, MARGIN + TITLE + key.row * KEY);
     let width = key.width * QUARTER;
     let [plain, shift, altgr, both] = legends(keymap, key.keycode);
-    let class = if plain.word || key.width != 4 {
-        "m"
-    } else {
-        "k"
-    };
+    let types = |label: &Label| !label.word && !label.text.is_empty() && label.text != "␣";
+    let is_typing = key.width == 4 || [&plain, &shift, &altgr, &both].into_iter().any(types);
+    let class = if plain.word || !is_typing { "m" } else { "k" };
     match below {
         Some(below) => {
             let (left, top, right) = (x + GAP, y + GAP, x + width - GAP);
@@ -120,7 +118,7 @@ fn text(out: &mut String, x: usize, y: usize, class: &str, label: &Label) {
     let _ = writeln!(
         out,
         "<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{}</text>",
-        escaped(&label.text)
+        escaped(&label.accent.map_or(label.text.clone(), String::from))
     );
 }
 
@@ -148,7 +146,7 @@ mod tests {
     #[test]
     fn nothing_of_the_input_is_markup() {
         assert_eq!(escaped("a<b>&\"\x1b"), "a&lt;b&gt;&amp;&quot;\u{fffd}");
-        let keymap = crate::compile(
+        let keymap = crate::compile_bytes(
             b"keymaps 0-1\nkeycode 51 = comma less\n",
             crate::Mode::EightBit,
         )

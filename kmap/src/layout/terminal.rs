@@ -168,7 +168,9 @@ mod tests {
     #[test]
     fn a_picture() {
         let text = b"keymaps 0-3\nkeycode 16 = q Q at U+03a9\nkeycode 26 = dead_grave dead_circumflex bracketleft VoidSymbol\nkeycode 28 = Return\n";
-        let keymap = crate::compile(text, crate::Mode::Automatic).unwrap().keymap;
+        let keymap = crate::compile_bytes(text, crate::Mode::Automatic)
+            .unwrap()
+            .keymap;
         let picture = terminal(&keymap, Shape::Iso);
         assert!(
             picture

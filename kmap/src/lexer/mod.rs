@@ -104,10 +104,17 @@ impl<'s> Lexer<'s> {
     /// The next token. Behind the last line there is [`Token::End`], again and again.
     pub(crate) fn next(&mut self) -> Result<(Token, Span), Diagnostic> {
         loop {
-            let Some(frame) = self.open.last() else {
+            let Some(frame) = self.open.last_mut() else {
                 return Ok((Token::End, self.end()));
             };
             let rest = frame.bytes.get(frame.position..).unwrap_or_default();
+            // Every other lexeme is a blank.
+            let blanks = rest
+                .iter()
+                .take_while(|byte| scan::is_blank(**byte))
+                .count();
+            let rest = rest.get(blanks..).unwrap_or_default();
+            frame.position += blanks;
             let Some((lexeme, length)) = scan::lexeme(rest, self.names) else {
                 if self.leave() {
                     continue;

@@ -4,9 +4,7 @@
 //! names of keysyms. Words need no blank between them: `shiftkeycode2=a` is `shift keycode 2 = a`. The longest match wins.
 
 use nom::branch::alt;
-use nom::bytes::complete::{
-    tag, tag_no_case, take, take_till, take_while, take_while_m_n, take_while1,
-};
+use nom::bytes::complete::{tag, tag_no_case, take, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{one_of, satisfy};
 use nom::combinator::{map, opt, recognize, value, verify};
 use nom::sequence::{delimited, pair, preceded};
@@ -188,7 +186,7 @@ pub(super) fn lexeme(input: &[u8], names: bool) -> Option<(Lexeme, usize)> {
     }
 }
 
-fn is_blank(byte: u8) -> bool {
+pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
@@ -197,7 +195,8 @@ fn is_name(byte: u8) -> bool {
 }
 
 fn comment(input: &[u8]) -> IResult<&[u8], Lexeme> {
-    let (rest, _) = take_till(|byte| byte == b'\n')(input)?;
+    let length = memchr::memchr(b'\n', input).unwrap_or(input.len());
+    let (rest, _) = take(length)(input)?;
     let lexeme = if rest.is_empty() {
         Lexeme::OpenComment
     } else {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use kmap::{Mode, Options, SearchPath, layout::Shape};
 
+use crate::screen::Color;
+
 /// Compile Linux console keymaps into the binary format that busybox loadkmap reads
 #[derive(Debug, Parser)]
 #[command(
@@ -22,6 +24,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) compile: Compile,
+
+    /// Colour errors and warnings
+    #[arg(long, value_enum, value_name = "WHEN", global = true, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
 }
 
 /// What else can be done with keymaps.

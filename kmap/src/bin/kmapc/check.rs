@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::args::Check;
+use crate::screen::Screen;
 use crate::{input, json as data};
 
 /// What was found in one keymap.
@@ -28,7 +29,7 @@ impl Finding<'_> {
     }
 }
 
-pub(crate) fn run(args: &Check) -> Result<(), Failure> {
+pub(crate) fn run(args: &Check, screen: Screen) -> Result<(), Failure> {
     let source = FileSource::new(args.reading.search()).with_cache();
     let options = Options {
         lints: true,
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &Check) -> Result<(), Failure> {
             findings
                 .iter()
                 .flat_map(|finding| &finding.diagnostics)
-                .for_each(input::show);
+                .for_each(|diagnostic| screen.show(diagnostic));
         }
         cli::print(summary(&findings).as_bytes())?;
     }

@@ -4,12 +4,10 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use cli::Failure;
-use kmap::{
-    Compiled, Diagnostic, DiagnosticKind, FileSource, Keymap, Mode, Options, Report, Severity,
-    Source as _, SourceText, emit,
-};
+use kmap::{Compiled, FileSource, Keymap, Mode, Options, Report, Source as _, SourceText, emit};
 
 use crate::args::Reading;
+use crate::screen::Screen;
 
 /// As much is read from standard input, and as much may come out of it.
 const INPUT_LIMIT: u64 = 16 << 20;
@@ -39,48 +37,57 @@ pub(crate) fn compile(
     kmap::compile_texts(source, &texts, options)
 }
 
-/// The keymap that an argument stands for, text or binary, with the warnings of its making. Without a mode, Unicode is tried
-/// first, since that is what consoles are in.
-pub(crate) fn keymap(input: &Path, reading: &Reading) -> Result<Keymap, Failure> {
-    let mut source = FileSource::new(reading.search());
-    let text = text(&mut source, input).map_err(|report| failure(&report))?;
-    if emit::is_bkeymap(&text.bytes) {
-        return Keymap::from_bkeymap(&text.bytes, reading.endian.into()).map_err(|error| {
-            Failure::input(format_args!(
-                "cannot read `{}`: {error}",
-                text.path.display()
-            ))
-        });
+/// A keymap that is only looked at, text or binary.
+pub(crate) struct Input {
+    source: FileSource,
+    text: [SourceText; 1],
+}
+
+impl Input {
+    /// Reads what an argument stands for.
+    pub(crate) fn read(input: &Path, reading: &Reading, screen: Screen) -> Result<Self, Failure> {
+        let mut source = FileSource::new(reading.search());
+        let text = text(&mut source, input).map_err(|report| screen.report(&report))?;
+        Ok(Self {
+            source,
+            text: [text],
+        })
     }
-    let options = reading.options();
-    let texts = [text];
-    let mut compile = |mode| kmap::compile_texts(&mut source, &texts, &Options { mode, ..options });
-    let compiled = match options.mode {
-        Mode::Automatic => {
-            compile(Mode::Unicode).or_else(|report| compile(Mode::EightBit).map_err(|_| report))
+
+    /// The keymap. Without a mode, Unicode is tried first, since that is what consoles are in.
+    pub(crate) fn keymap(&mut self, reading: &Reading, screen: Screen) -> Result<Keymap, Failure> {
+        let [text] = &self.text;
+        if emit::is_bkeymap(&text.bytes) {
+            return Keymap::from_bkeymap(&text.bytes, reading.endian.into()).map_err(|error| {
+                Failure::input(format_args!(
+                    "cannot read `{}`: {error}",
+                    text.path.display()
+                ))
+            });
         }
-        mode => compile(mode),
-    };
-    let compiled = compiled.map_err(|report| failure(&report))?;
-    Ok(compiled.keymap)
-}
+        let mut compile = |mode| self.compile(mode, reading);
+        let keymap = match reading.mode() {
+            Mode::Automatic => {
+                compile(Mode::Unicode).or_else(|report| compile(Mode::EightBit).map_err(|_| report))
+            }
+            mode => compile(mode),
+        };
+        keymap.map_err(|report| screen.report(&report))
+    }
 
-pub(crate) fn failure(report: &Report) -> Failure {
-    match report.is_machine_fault() {
-        true => Failure::machine(report),
-        false => Failure::input(explain(report)),
+    /// The keymap in one mode. A binary keymap is no text.
+    pub(crate) fn compile(&mut self, mode: Mode, reading: &Reading) -> Result<Keymap, Report> {
+        let options = Options {
+            mode,
+            ..reading.options()
+        };
+        kmap::compile_texts(&mut self.source, &self.text, &options).map(|compiled| compiled.keymap)
     }
 }
 
-/// The report, and a hint where the file is not a keymap's text at all.
-pub(crate) fn explain(report: &Report) -> String {
-    let is_binary = report.errors().first().is_some_and(|error| {
-        matches!(&error.kind, DiagnosticKind::UnknownWord { word, .. } if word.starts_with("bkeymap"))
-    });
-    match is_binary {
-        true => "this is a compiled keymap already; `kmapc decompile` makes text of it".to_owned(),
-        false => report.to_string(),
-    }
+/// The keymap that an argument stands for, text or binary.
+pub(crate) fn keymap(input: &Path, reading: &Reading, screen: Screen) -> Result<Keymap, Failure> {
+    Input::read(input, reading, screen)?.keymap(reading, screen)
 }
 
 fn standard_input() -> Result<SourceText, Report> {
@@ -106,18 +113,4 @@ fn standard_input() -> Result<SourceText, Report> {
         path: "<standard input>".into(),
         bytes: bytes.into_owned(),
     })
-}
-
-/// Shows a warning or a note.
-pub(crate) fn show(diagnostic: &Diagnostic) {
-    match (diagnostic.severity(), &diagnostic.place) {
-        // The reason for Unicode mode is nothing to mend, so a line will do.
-        (Severity::Note, Some(place)) => {
-            let (path, line, column) = (place.path.display(), place.line, place.column);
-            eprintln!("note: {} ({path}:{line}:{column})", diagnostic.kind);
-        }
-        (Severity::Note, None) => eprintln!("note: {diagnostic}"),
-        (Severity::Warning, _) => eprintln!("warning: {diagnostic}"),
-        (Severity::Error, _) => eprintln!("error: {diagnostic}"),
-    }
 }

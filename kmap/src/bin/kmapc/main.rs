@@ -3,9 +3,11 @@
 mod args;
 mod check;
 mod input;
+mod job;
 mod json;
 mod output;
 mod run;
+mod screen;
 mod view;
 mod xkb;
 
@@ -13,16 +15,18 @@ use std::process::ExitCode;
 
 use args::Command;
 use clap::Parser as _;
+use screen::Screen;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
+    let screen = Screen(args.color);
     cli::finish(match &args.command {
-        None => run::run(&args.compile),
-        Some(Command::Check(args)) => check::run(args),
-        Some(Command::Decompile(args)) => view::decompile(args),
-        Some(Command::Diff(args)) => view::diff(args),
-        Some(Command::Show(args)) => view::show(args),
-        Some(Command::Type(args)) => view::type_text(args),
+        None => run::run(&args.compile, screen),
+        Some(Command::Check(args)) => check::run(args, screen),
+        Some(Command::Decompile(args)) => view::decompile(args, screen),
+        Some(Command::Diff(args)) => view::diff(args, screen),
+        Some(Command::Show(args)) => view::show(args, screen),
+        Some(Command::Type(args)) => view::type_text(args, screen),
         Some(Command::Xkb(args)) => xkb::run(args),
     })
 }

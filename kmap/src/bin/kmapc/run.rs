@@ -1,83 +1,97 @@
-//! Compiling: all keymaps first, then what is to be said of them, and only then the writing.
+//! Compiling: all keymaps first, then what is to be said of them, and only then do the new files take their places.
 
-use std::ffi::OsStr;
-use std::io::{self, IsTerminal as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use cli::{Failure, Fault};
+use cli::{Failure, Fault, Staged};
 use kmap::{Compiled, FileSource, Mode, Report, emit};
-use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::args::Compile;
-use crate::input::{self, is_standard_input};
-use crate::{json as data, output};
+use crate::job::{Job, Target, jobs};
+use crate::output::Output;
+use crate::screen::{self, Screen};
+use crate::{input, json as data, output};
 
-/// One result: what it is made of, and where it goes.
-struct Job<'a> {
-    inputs: Vec<&'a Path>,
-    target: Target,
+/// A compiled keymap, and what of it is not in a file.
+struct Done {
+    compiled: Compiled,
+    /// The output's length, in bytes.
+    length: usize,
+    /// The output where it goes to standard output.
+    standard: Option<Vec<u8>>,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-enum Target {
-    Standard,
-    File(PathBuf),
-}
-
-pub(crate) fn run(args: &Compile) -> Result<(), Failure> {
+pub(crate) fn run(args: &Compile, screen: Screen) -> Result<(), Failure> {
     let jobs = jobs(args)?;
-    let results = compile_all(args, &jobs);
+    let (results, staged) = compile_all(args, &jobs);
     if args.json {
-        return finish_json(args, &jobs, results);
+        return finish_json(args, &jobs, results, staged);
     }
-    let done = all_or_errors(results)?;
+    let done = all_or_errors(results, screen)?;
     if args.deps {
         return print_inputs(&done);
     }
     if !args.quiet {
-        let warnings = done.iter().flat_map(|compiled| &compiled.warnings);
-        warnings.for_each(input::show);
+        let warnings = done.iter().flat_map(|done| &done.compiled.warnings);
+        warnings.for_each(|warning| screen.show(warning));
     }
-    write(args, &jobs, &done)
+    finish(args, &jobs, &done, staged)
 }
 
-fn compile_all(args: &Compile, jobs: &[Job<'_>]) -> Vec<Result<Compiled, Report>> {
+type Staging = Result<Vec<Staged>, Failure>;
+
+fn compile_all(args: &Compile, jobs: &[Job<'_>]) -> (Vec<Result<Done, Report>>, Staging) {
     let source = FileSource::new(args.reading.search()).with_cache();
-    let compile = |job: &Job<'_>| {
+    output::stage_all(jobs, |job: &Job<'_>| {
         let options = args.reading.options();
-        let mut compiled = input::compile(&mut source.clone(), &job.inputs, &options)?;
-        if args.prune {
-            compiled.keymap.prune();
+        match input::compile(&mut source.clone(), &job.inputs, &options) {
+            Ok(compiled) => {
+                let (done, files) = outputs(args, job, compiled);
+                (Ok(done), files)
+            }
+            Err(report) => (Err(report), Vec::new()),
         }
-        Ok(compiled)
-    };
-    match jobs.len() {
-        1 => jobs.iter().map(compile).collect(),
-        _ => jobs.par_iter().map(compile).collect(),
+    })
+}
+
+/// What is to be written of a keymap.
+fn outputs(args: &Compile, job: &Job<'_>, mut compiled: Compiled) -> (Done, Vec<Output>) {
+    if args.prune {
+        compiled.keymap.prune();
     }
+    let bytes = match args.mktable {
+        true => emit::c_source(&compiled.keymap).into_bytes(),
+        false => compiled.keymap.to_bkeymap(args.reading.endian.into()),
+    };
+    let (length, mut standard, mut files) = (bytes.len(), None, Vec::new());
+    match &job.target {
+        _ if args.deps => {}
+        Target::Standard => standard = Some(bytes),
+        Target::File(path) => {
+            if args.companion {
+                let text = emit::companion(&compiled.keymap);
+                files.extend(text.map(|text| (path.with_extension("companion"), text)));
+            }
+            files.push((path.clone(), bytes));
+        }
+    }
+    let done = Done {
+        compiled,
+        length,
+        standard,
+    };
+    (done, files)
 }
 
 /// The keymaps, or the errors of all that have any.
-fn all_or_errors(mut results: Vec<Result<Compiled, Report>>) -> Result<Vec<Compiled>, Failure> {
-    // `main` prints one failure; of several keymaps, each may have its own.
-    if results.len() == 1 {
-        let only = results.pop().into_iter();
-        return only
-            .map(|result| result.map_err(|report| input::failure(&report)))
-            .collect();
-    }
+fn all_or_errors(results: Vec<Result<Done, Report>>, screen: Screen) -> Result<Vec<Done>, Failure> {
     let mut done = Vec::new();
     let mut fault = None;
     for result in results {
         match result {
-            Ok(compiled) => done.push(compiled),
-            Err(report) => {
-                let failure = input::failure(&report);
-                eprintln!("error: {}", failure.message().unwrap_or_default());
-                fault = worse(fault, failure.fault());
-            }
+            Ok(one) => done.push(one),
+            Err(report) => fault = worse(fault, screen.report(&report).fault()),
         }
     }
     match fault {
@@ -94,104 +108,9 @@ fn worse(before: Option<Fault>, fault: Fault) -> Option<Fault> {
     }
 }
 
-/// Where each keymap goes. Two of them never go to the same file.
-fn jobs(args: &Compile) -> Result<Vec<Job<'_>>, Failure> {
-    let inputs = args.inputs.iter().map(PathBuf::as_path);
-    let groups: Vec<Vec<&Path>> = match args.merge {
-        true => vec![inputs.collect()],
-        false => inputs.map(|input| vec![input]).collect(),
-    };
-    if args.output.is_some() && groups.len() > 1 {
-        return Err(Failure::usage(
-            "--output takes one keymap only; without it, each gets a file of its own, and `--merge` makes one of all",
-        ));
-    }
-    let mut jobs: Vec<Job<'_>> = Vec::new();
-    for inputs in groups {
-        let target = target(args, &inputs)?;
-        if !args.deps && jobs.iter().any(|job| job.target == target) {
-            let input = inputs.first().map(|input| input.display().to_string());
-            return Err(Failure::usage(format_args!(
-                "`{}` would be written over another keymap's output",
-                input.unwrap_or_default()
-            )));
-        }
-        jobs.push(Job { inputs, target });
-    }
-    let is_standard = jobs.iter().any(|job| job.target == Target::Standard);
-    if is_standard && !args.deps {
-        check_standard_output(args)?;
-    }
-    Ok(jobs)
-}
-
-fn check_standard_output(args: &Compile) -> Result<(), Failure> {
-    if args.json {
-        return Err(Failure::usage(
-            "--json is for standard output too; name a file with `-o FILE`",
-        ));
-    }
-    if args.companion {
-        return Err(Failure::usage(
-            "--companion writes a file beside the keymap; name that with `-o FILE`",
-        ));
-    }
-    if io::stdout().is_terminal() && !args.mktable {
-        return Err(Failure::usage(
-            "a binary keymap is nothing for a terminal; use `-o FILE` or a pipe",
-        ));
-    }
-    Ok(())
-}
-
-fn target(args: &Compile, inputs: &[&Path]) -> Result<Target, Failure> {
-    let named = |path: &Path| match is_standard_input(path) {
-        true => Target::Standard,
-        false => Target::File(path.to_owned()),
-    };
-    if let Some(path) = &args.output {
-        return Ok(named(path));
-    }
-    // loadkeys names a merged keymap after nothing; the last file has the last word, and is the most particular.
-    let Some(input) = inputs.last() else {
-        return Err(Failure::usage("no keymap is named"));
-    };
-    if is_standard_input(input) || (args.mktable && args.out_dir.is_none()) {
-        return Ok(Target::Standard);
-    }
-    let suffix = if args.mktable { ".c" } else { ".bmap" };
-    let name = default_output(input, suffix)?;
-    Ok(Target::File(match &args.out_dir {
-        Some(directory) => directory.join(name),
-        None => name,
-    }))
-}
-
-/// `es.kmap.gz`, `/a/es.map` and `es` all become `es.bmap`.
-fn default_output(input: &Path, suffix: &str) -> Result<PathBuf, Failure> {
-    let Some(name) = input.file_name() else {
-        return Err(Failure::input(format_args!(
-            "`{}` is not the name of a keymap",
-            input.display()
-        )));
-    };
-    let mut stem = name.as_bytes();
-    for suffixes in [
-        &[".gz", ".bz2", ".xz", ".zst", ".lz4"][..],
-        &[".kmap", ".map"],
-    ] {
-        let found = suffixes
-            .iter()
-            .find_map(|suffix| stem.strip_suffix(suffix.as_bytes()));
-        stem = found.filter(|stem| !stem.is_empty()).unwrap_or(stem);
-    }
-    let mut output = OsStr::from_bytes(stem).to_owned();
-    output.push(suffix);
-    Ok(PathBuf::from(output))
-}
-
-fn print_inputs(done: &[Compiled]) -> Result<(), Failure> {
-    let mut paths: Vec<&PathBuf> = done.iter().flat_map(|compiled| &compiled.inputs).collect();
+fn print_inputs(done: &[Done]) -> Result<(), Failure> {
+    let inputs = done.iter().flat_map(|done| &done.compiled.inputs);
+    let mut paths: Vec<&PathBuf> = inputs.collect();
     let mut seen = std::collections::HashSet::new();
     paths.retain(|path| seen.insert(*path));
     let lines: Vec<u8> = paths
@@ -201,38 +120,25 @@ fn print_inputs(done: &[Compiled]) -> Result<(), Failure> {
     cli::print(&lines)
 }
 
-fn bytes(args: &Compile, compiled: &Compiled) -> Vec<u8> {
-    match args.mktable {
-        true => emit::c_source(&compiled.keymap).into_bytes(),
-        false => compiled.keymap.to_bkeymap(args.reading.endian.into()),
-    }
-}
-
-fn write(args: &Compile, jobs: &[Job<'_>], done: &[Compiled]) -> Result<(), Failure> {
-    let mut files = Vec::new();
+/// All keymaps are right: the files take their places.
+fn finish(args: &Compile, jobs: &[Job<'_>], done: &[Done], staged: Staging) -> Result<(), Failure> {
+    let mut staged = staged?;
     let mut rules = Vec::new();
-    for (job, compiled) in jobs.iter().zip(done) {
-        let bytes = bytes(args, compiled);
+    for (job, done) in jobs.iter().zip(done) {
         if args.verbose {
-            explain(job, compiled, bytes.len());
+            explain(job, &done.compiled, done.length);
         }
-        match &job.target {
-            Target::Standard => cli::print(&bytes)?,
-            Target::File(path) => {
-                rules.extend(rule(path, &compiled.inputs));
-                let companion = match args.companion {
-                    true => emit::companion(&compiled.keymap),
-                    false => None,
-                };
-                files.extend(companion.map(|text| (path.with_extension("companion"), text)));
-                files.push((path.clone(), bytes));
-            }
+        if let Some(bytes) = &done.standard {
+            cli::print(bytes)?;
+        }
+        if let Target::File(path) = &job.target {
+            rules.extend(rule(path, &done.compiled.inputs));
         }
     }
     if let Some(path) = &args.depfile {
-        files.push((path.clone(), rules));
+        staged.push(Staged::new(path, &rules)?);
     }
-    output::write(&files)
+    cli::commit(staged)
 }
 
 /// `OUTPUT: INPUT…`, as `cc -MD` writes it.
@@ -291,7 +197,8 @@ fn explain(job: &Job<'_>, compiled: &Compiled, length: usize) {
 fn finish_json(
     args: &Compile,
     jobs: &[Job<'_>],
-    results: Vec<Result<Compiled, Report>>,
+    results: Vec<Result<Done, Report>>,
+    staged: Staging,
 ) -> Result<(), Failure> {
     let mut entries = Vec::new();
     let mut done = Vec::new();
@@ -299,13 +206,13 @@ fn finish_json(
     for (job, result) in jobs.iter().zip(results) {
         let named: Vec<Value> = job.inputs.iter().map(|input| data::path(input)).collect();
         entries.push(match result {
-            Ok(compiled) => {
-                let entry = entry(job, &compiled);
-                done.push(compiled);
+            Ok(one) => {
+                let entry = entry(job, &one.compiled);
+                done.push(one);
                 json!({"keymaps": named, "result": entry.0, "diagnostics": entry.1})
             }
             Err(report) => {
-                fault = worse(fault, input::failure(&report).fault());
+                fault = worse(fault, screen::fault(&report));
                 let errors: Vec<Value> = report.errors().iter().map(data::diagnostic).collect();
                 json!({"keymaps": named, "result": null, "diagnostics": errors})
             }
@@ -314,7 +221,7 @@ fn finish_json(
     cli::print(format!("{:#}\n", Value::from(entries)).as_bytes())?;
     match fault {
         Some(fault) => Err(Failure::reported(fault)),
-        None => write(args, jobs, &done),
+        None => finish(args, jobs, &done, staged),
     }
 }
 

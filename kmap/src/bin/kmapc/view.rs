@@ -1,13 +1,15 @@
 //! `kmapc decompile`, `diff`, `show` and `type`: a keymap for people.
 
+use std::cell::LazyCell;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use cli::{Failure, Fault};
-use kmap::{KEYS, Keymap, Keysym, Press, Typing, Way, emit, layout};
+use kmap::{KEYS, Keymap, Keysym, Mode, Press, Typing, Way, emit, layout};
 
 use crate::args::{Decompile, Diff, Show, Type};
-use crate::{input, output};
+use crate::input::{self, Input};
+use crate::screen::Screen;
 
 /// What a keyboard of the United States has on its keys, by keycode.
 const KEY_NAMES: [&str; 89] = [
@@ -105,14 +107,14 @@ const MODIFIERS: [&str; 8] = [
     "Shift", "AltGr", "Ctrl", "Alt", "ShiftL", "ShiftR", "CtrlL", "CtrlR",
 ];
 
-pub(crate) fn decompile(args: &Decompile) -> Result<(), Failure> {
-    let keymap = input::keymap(&args.input, &args.reading)?;
+pub(crate) fn decompile(args: &Decompile, screen: Screen) -> Result<(), Failure> {
+    let keymap = input::keymap(&args.input, &args.reading, screen)?;
     let text = emit::text(&keymap).map_err(Failure::input)?;
     write(args.output.as_deref(), text)
 }
 
-pub(crate) fn show(args: &Show) -> Result<(), Failure> {
-    let keymap = input::keymap(&args.input, &args.reading)?;
+pub(crate) fn show(args: &Show, screen: Screen) -> Result<(), Failure> {
+    let keymap = input::keymap(&args.input, &args.reading, screen)?;
     let (shape, title) = (args.shape.into(), args.input.display().to_string());
     match (&args.svg, &args.html) {
         (Some(path), _) => write(Some(path), layout::svg(&keymap, shape, &title)),
@@ -124,15 +126,26 @@ pub(crate) fn show(args: &Show) -> Result<(), Failure> {
 fn write(path: Option<&Path>, text: String) -> Result<(), Failure> {
     match path {
         Some(path) if !input::is_standard_input(path) => {
-            output::write(&[(path.to_owned(), text.into_bytes())])
+            cli::write_atomically(path, text.as_bytes())
         }
         _ => cli::print(text.as_bytes()),
     }
 }
 
-pub(crate) fn type_text(args: &Type) -> Result<(), Failure> {
-    let keymap = input::keymap(&args.input, &args.reading)?;
+pub(crate) fn type_text(args: &Type, screen: Screen) -> Result<(), Failure> {
+    let mut input = Input::read(&args.input, &args.reading, screen)?;
+    let keymap = input.keymap(&args.reading, screen)?;
     let typing = Typing::new(&keymap);
+    let other = LazyCell::new(|| {
+        let mode = match keymap.is_unicode() {
+            true => Mode::EightBit,
+            false => Mode::Unicode,
+        };
+        let other = input.compile(mode, &args.reading).ok();
+        // A charset can put Unicode mode off, whatever was asked for.
+        let other = other.filter(|other| other.is_unicode() != keymap.is_unicode());
+        other.map(|other| (Typing::new(&other), other.is_unicode()))
+    });
     let mut out = String::new();
     let mut missing = 0;
     for character in args.text.chars() {
@@ -145,11 +158,10 @@ pub(crate) fn type_text(args: &Type) -> Result<(), Failure> {
         };
         let _ = match way {
             Some(way) => writeln!(out, "{shown}  {}", describe(&way)),
-            None => writeln!(
-                out,
-                "{shown}  cannot be typed{}",
-                other_mode(args, character, &keymap)
-            ),
+            None => {
+                let hint = other_mode(other.as_ref(), character);
+                writeln!(out, "{shown}  cannot be typed{hint}")
+            }
         };
     }
     cli::print(out.as_bytes())?;
@@ -160,12 +172,9 @@ pub(crate) fn type_text(args: &Type) -> Result<(), Failure> {
 }
 
 /// Whether the other mode has the character.
-fn other_mode(args: &Type, character: char, keymap: &Keymap) -> &'static str {
-    let mut reading = args.reading.clone();
-    (reading.unicode, reading.eight_bit) = (!keymap.is_unicode(), keymap.is_unicode());
-    let other = input::keymap(&args.input, &reading).ok();
-    match other.filter(|other| other.is_unicode() != keymap.is_unicode()) {
-        Some(other) if Typing::new(&other).way(character).is_some() => match other.is_unicode() {
+fn other_mode(other: Option<&(Typing, bool)>, character: char) -> &'static str {
+    match other {
+        Some((typing, is_unicode)) if typing.way(character).is_some() => match is_unicode {
             true => "; in Unicode mode (-u) it can",
             false => "; in 8-bit mode (-8) it can",
         },
@@ -215,11 +224,14 @@ fn modifiers(map: u8) -> String {
 }
 
 /// Exit code 1 says that the keymaps differ, as diff's does, so what is wrong with a keymap becomes 2.
-pub(crate) fn diff(args: &Diff) -> Result<(), Failure> {
+pub(crate) fn diff(args: &Diff, screen: Screen) -> Result<(), Failure> {
     let read = |path: &Path| {
-        input::keymap(path, &args.reading).map_err(|failure| match failure.fault() {
-            Fault::Input => Failure::usage(failure.message().unwrap_or_default()),
-            _ => failure,
+        input::keymap(path, &args.reading, screen).map_err(|failure| {
+            match (failure.fault(), failure.message()) {
+                (Fault::Input, Some(message)) => Failure::usage(message),
+                (Fault::Input, None) => Failure::reported(Fault::Usage),
+                _ => failure,
+            }
         })
     };
     let (old, new) = (read(&args.old)?, read(&args.new)?);

@@ -8,7 +8,7 @@ use kmap::emit;
 use kmap::xkb::{Layout, XkbError, convert};
 
 use crate::args::Xkb;
-use crate::{input, output};
+use crate::input;
 
 pub(crate) fn run(args: &Xkb) -> Result<(), Failure> {
     let layout = Layout {
@@ -40,8 +40,8 @@ pub(crate) fn run(args: &Xkb) -> Result<(), Failure> {
         false => converted.keymap.to_bkeymap(args.endian.into()),
     };
     match &args.output {
-        Some(path) if !input::is_standard_input(path) => output::write(&[(path.clone(), bytes)]),
-        None if !args.text => output::write(&[(default_output(args), bytes)]),
+        Some(path) if !input::is_standard_input(path) => cli::write_atomically(path, &bytes),
+        None if !args.text => cli::write_atomically(&default_output(args), &bytes),
         _ if !args.text && io::stdout().is_terminal() => Err(Failure::usage(
             "a binary keymap is nothing for a terminal; use `-o FILE` or a pipe",
         )),
