@@ -147,6 +147,40 @@ impl<'a> Member<'a> {
         }
         Ok(self.rest())
     }
+
+    /// Decodes the member into `buffer` behind the first `length` bytes. Returns the new length, and what follows the member.
+    fn fill(
+        mut self,
+        buffer: &mut Vec<u8>,
+        mut length: usize,
+        limit: u64,
+    ) -> Result<(usize, &'a [u8]), DecodeError> {
+        let format = self.format;
+        loop {
+            if length == buffer.len() {
+                grow(buffer, self.rest().len(), limit);
+            }
+            match self.read(&mut buffer[length..]) {
+                Ok(0) => return Ok((length, self.rest())),
+                Ok(read) => length += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(DecodeError::from_io(format, &error)),
+            }
+            if length as u64 > limit {
+                return Err(DecodeError::TooLarge { format, limit });
+            }
+        }
+    }
+}
+
+/// Makes room for what a stream of `rest` bytes may decode to: four times as much, or half as much again as there was, and
+/// one byte more than `limit` at most, by which it shows that the limit is passed.
+fn grow(buffer: &mut Vec<u8>, rest: usize, limit: u64) {
+    let room = rest.saturating_mul(4).max(buffer.len() / 2).max(1 << 12);
+    let most = usize::try_from(limit).map_or(usize::MAX, |limit| limit.saturating_add(1));
+    let wanted = buffer.len().saturating_add(room).min(most);
+    // At the limit already, and at the end of the member perhaps: one byte tells.
+    buffer.resize(wanted.max(buffer.len() + 1), 0);
 }
 
 impl Read for Member<'_> {
@@ -173,17 +207,44 @@ impl Read for Member<'_> {
 /// # Errors
 /// See [`DecodeError`]. `limit` is the most that may come out, in bytes; it does not concern bytes that are not compressed.
 pub fn decode(bytes: &[u8], limit: u64) -> Result<Cow<'_, [u8]>, DecodeError> {
-    let Some(format) = detect(bytes) else {
+    if detect(bytes).is_none() {
         return Ok(Cow::Borrowed(bytes));
-    };
+    }
     let mut out = Vec::new();
+    let length = decode_into(bytes, &mut out, limit)?;
+    out.truncate(length);
+    Ok(Cow::Owned(out))
+}
+
+/// Decodes compressed bytes as [`decode`] does, into the beginning of a buffer that grows where it must and never shrinks;
+/// gives the number of decoded bytes. Bytes that are not compressed decode to nothing.
+///
+/// For many files in a row: the buffer's room is made once, and a stream that fits is decoded in one step.
+///
+/// ```
+/// let mut buffer = Vec::new();
+/// for text in [&b"a longer text"[..], b"a text"] {
+///     let stream = codec::encode(text, codec::Format::Gzip, None)?;
+///     let length = codec::decode_into(&stream, &mut buffer, 1 << 20)?;
+///     assert_eq!(&buffer[..length], text);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`decode`]. What the buffer holds is then of no use.
+pub fn decode_into(bytes: &[u8], buffer: &mut Vec<u8>, limit: u64) -> Result<usize, DecodeError> {
+    let Some(format) = detect(bytes) else {
+        return Ok(0);
+    };
+    let mut length = 0;
     let mut rest = bytes;
     loop {
         match Member::new(rest) {
             Some(member) if member.format() == format => {
-                rest = member.read_into(&mut out, limit)?
+                (length, rest) = member.fill(buffer, length, limit)?;
             }
-            _ if rest.iter().all(|&byte| byte == 0) => return Ok(Cow::Owned(out)),
+            _ if rest.iter().all(|&byte| byte == 0) => return Ok(length),
             _ => {
                 return Err(DecodeError::TrailingBytes {
                     format,

@@ -22,6 +22,6 @@ pub mod file;
 mod format;
 mod lz4;
 
-pub use decode::{DecodeError, Member, decode};
+pub use decode::{DecodeError, Member, decode, decode_into};
 pub use encode::{EncodeError, REVISION, encode};
 pub use format::{Format, detect};

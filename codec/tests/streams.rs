@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use codec::{DecodeError, Format, Member, decode, detect, encode};
+use codec::{DecodeError, Format, Member, decode, decode_into, detect, encode};
 
 /// What `encode` writes.
 const WRITTEN: [Format; 5] = [
@@ -61,6 +61,27 @@ fn the_limit_is_the_most_that_comes_out() {
             "{format}: {error}"
         );
     }
+}
+
+/// What a buffer holds, and how much room it has, changes nothing.
+#[test]
+fn a_buffer_is_used_again() {
+    let texts = [long_text(), b"short".to_vec(), Vec::new()];
+    let mut buffer = b"old".to_vec();
+    for format in WRITTEN {
+        for text in &texts {
+            let stream = encode(text, format, None).unwrap();
+            let joined = [&stream[..], &stream, &[0; 8]].concat();
+            let length = decode_into(&joined, &mut buffer, LIMIT).unwrap();
+            assert!(buffer[..length] == text.repeat(2), "{format}");
+            if !text.is_empty() {
+                let limit = 2 * text.len() as u64 - 1;
+                let error = decode_into(&joined, &mut buffer, limit).unwrap_err();
+                assert!(matches!(error, DecodeError::TooLarge { .. }), "{format}");
+            }
+        }
+    }
+    assert_eq!(decode_into(b"plain", &mut buffer, LIMIT).unwrap(), 0);
 }
 
 #[test]

@@ -38,6 +38,27 @@ pub enum IndexError {
 /// `modules.symbols`, and where they would not be empty `modules.weakdep`, `modules.devname`, `modules.builtin` and
 /// `modules.builtin.modinfo`.
 ///
+/// ```
+/// use modtree::{ClosureOptions, Planned, Tree, closure, index};
+///
+/// # let temporary = tempfile::tempdir()?;
+/// # let (root, image) = (temporary.path(), temporary.path());
+/// # let dir = root.join("lib/modules/6.1.0/kernel/fs");
+/// # std::fs::create_dir_all(&dir)?;
+/// # use object::{Architecture::X86_64, BinaryFormat::Elf, Endianness::Little, SectionKind};
+/// # let mut object = object::write::Object::new(Elf, X86_64, Little);
+/// # let section = object.add_section(Vec::new(), b".modinfo".to_vec(), SectionKind::ReadOnlyData);
+/// # object.append_section_data(section, b"alias=fs-vfat\0depends=\0", 1);
+/// # std::fs::write(dir.join("vfat.ko"), object.write()?)?;
+/// let tree = Tree::select(root, None)?;
+/// let closure = closure(&tree, &["vfat"], &ClosureOptions::default())?;
+/// for (name, bytes) in index::text(&tree, &closure, Planned::plain_relative)? {
+///     std::fs::write(image.join(name), bytes)?;
+/// }
+/// assert_eq!(std::fs::read(image.join("modules.dep"))?, b"kernel/fs/vfat.ko:\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// See [`IndexError`].
 pub fn text(

@@ -6,12 +6,23 @@
 )]
 
 pub mod synthetic;
+pub mod trees;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::environment::{self, corpus, required, tool};
+use trees::LISTINGS;
+
+/// Debian's architectures whose kernels are in the corpus as `linux-6.1-ARCHITECTURE`, each with the package that depends
+/// on the newest one: 32 bits, the other byte order, other relocations.
+pub const ARCHITECTURES: [(&str, &str); 4] = [
+    ("arm64", "linux-image-arm64"),
+    ("s390x", "linux-image-s390x"),
+    ("armhf", "linux-image-armmp"),
+    ("i386", "linux-image-686-pae"),
+];
 
 /// A version of kmod that is there to be compared with.
 #[derive(Clone, Debug)]
@@ -75,11 +86,6 @@ impl Kmod {
 /// # Panics
 /// Where the directory cannot be read.
 pub fn index_files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let kept = [
-        "modules.order",
-        "modules.builtin",
-        "modules.builtin.modinfo",
-    ];
     let entries = std::fs::read_dir(dir).expect("a modules directory");
     let names = entries.map(|entry| {
         entry
@@ -89,7 +95,7 @@ pub fn index_files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
             .expect("UTF-8")
     });
     names
-        .filter(|name| name.starts_with("modules.") && !kept.contains(&name.as_str()))
+        .filter(|name| name.starts_with("modules.") && !LISTINGS.contains(&name.as_str()))
         .map(|name| {
             let bytes = std::fs::read(dir.join(&name)).expect("read");
             (name, bytes)
@@ -181,11 +187,7 @@ pub fn shadow(original: &Path, root: &Path) -> PathBuf {
     let to = root.join("lib/modules").join(version);
     std::fs::create_dir_all(&to).expect("create");
     std::os::unix::fs::symlink(original.join("kernel"), to.join("kernel")).expect("link");
-    for file in [
-        "modules.order",
-        "modules.builtin",
-        "modules.builtin.modinfo",
-    ] {
+    for file in LISTINGS {
         std::fs::copy(original.join(file), to.join(file)).expect("copy");
     }
     to

@@ -10,38 +10,65 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use tests::environment::workspace;
-use tests::modules::{Kmod, shadow};
+use tests::environment::{corpus, find_program, workspace};
+use tests::modules::synthetic::Synthetic;
+use tests::modules::trees::{LISTINGS, modules_dir};
+use tests::modules::{Kmod, index_files, shadow};
 
 use crate::{corpus, shell};
 
 /// Enough for a median on a machine that does other things; the slowest command takes five seconds.
 const ROUNDS: usize = 9;
 
-/// A piece of work with the commands that do it, the peer first.
+/// The module that is added for `--incremental`, below the modules directory, as DKMS would put it there.
+const ADDED: &str = "updates/dkms/added.ko";
+
+/// A piece of work with the ways to do it, the peer's first.
 struct Work {
     name: &'static str,
-    commands: Vec<(&'static str, Start)>,
+    ways: Vec<Way>,
 }
 
-/// Makes a command anew for each run.
-type Start = Box<dyn Fn() -> Command>;
+/// One way to do a piece of work.
+struct Way {
+    name: &'static str,
+    /// Run before each measurement, and not measured.
+    before: Before,
+    /// Measured together.
+    commands: Vec<Vec<String>>,
+}
+
+/// The state in which a tree has to be.
+#[derive(Clone, Copy)]
+enum Before {
+    /// As it comes.
+    Anything,
+    /// No index.
+    NoIndex,
+    /// A fresh index.
+    Index,
+    /// An index and a cache, and then one module more.
+    OneAdded,
+}
 
 /// Measures, prints the table, and writes it to `benches/results/modtree.md`.
 pub(crate) fn run() -> Result<()> {
     shell::run(Command::new("cargo").args(["build", "--release", "--quiet", "-p", "modtree"]))?;
     let kmod = Kmod::v34().context("kmod 34 is missing from the corpus")?;
     let temporary = tempfile::tempdir()?;
-    let plain = tree(&corpus::linux_6_1()?, &temporary.path().join("plain"))?;
-    let xz = tree(&corpus::linux_6_12()?, &temporary.path().join("xz"))?;
-    let zstd = recompressed(&plain, &temporary.path().join("zstd"))?;
+    corpus::recompressed()?;
     let mut text = heading()?;
-    for (form, tree) in [("plain", &plain), ("zstd", &zstd), ("xz", &xz)] {
-        let count = format!("{} modules, {form}", tree.modules);
-        let _ = writeln!(text, "\n## {count}\n");
-        text.push_str("| work | command | median | fastest | slowest | times faster | processor time |\n| --- | --- | --- | --- | --- | --- | --- |\n");
-        for work in works(&kmod, tree) {
-            measure(&work, &mut text)?;
+    for (form, kernel) in [
+        ("plain", corpus::linux_6_1()?),
+        ("zstd", corpus().join("linux-6.1-zstd")),
+        ("gzip", corpus().join("linux-6.1-gzip")),
+        ("xz", corpus::linux_6_12()?),
+    ] {
+        let tree = Tree::new(&kernel, &temporary.path().join(form))?;
+        let _ = writeln!(text, "\n## {} modules, {form}\n", tree.modules);
+        text.push_str("| work | command | median | fastest | slowest | times faster | processor time | times less | memory |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+        for work in works(&kmod, &tree, form) {
+            measure(&work, &tree, &mut text)?;
         }
     }
     let _ = writeln!(text, "\nLoad of the machine at the end: {}", load()?);
@@ -53,7 +80,6 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// A modules directory in a root of its own.
-#[derive(Clone)]
 struct Tree {
     root: PathBuf,
     dir: PathBuf,
@@ -61,174 +87,232 @@ struct Tree {
     modules: usize,
 }
 
-fn tree(kernel: &Path, root: &Path) -> Result<Tree> {
-    let places = ["lib/modules", "usr/lib/modules"].map(|place| kernel.join(place));
-    let versions = places.iter().filter_map(|place| fs::read_dir(place).ok());
-    let original = versions
-        .flatten()
-        .next()
-        .context("a kernel in the corpus")??
-        .path()
-        .canonicalize()?;
-    Tree::at(root, shadow(&original, root))
-}
-
 impl Tree {
-    fn at(root: &Path, dir: PathBuf) -> Result<Self> {
-        let order = fs::read_to_string(dir.join("modules.order"))?;
+    fn new(kernel: &Path, root: &Path) -> Result<Self> {
+        let original = modules_dir(kernel).context("no modules in the kernel of the corpus")?;
+        let dir = shadow(&original, root);
+        let order = fs::read_to_string(dir.join(LISTINGS[0]))?;
+        let version = dir.file_name().context("a version")?;
         Ok(Self {
             root: root.to_path_buf(),
-            version: dir
-                .file_name()
-                .context("a version")?
-                .to_string_lossy()
-                .into_owned(),
+            version: version.to_string_lossy().into_owned(),
             dir,
             modules: order.lines().count(),
         })
     }
-}
 
-/// The same modules, each compressed by zstd at its default level.
-fn recompressed(from: &Tree, root: &Path) -> Result<Tree> {
-    let dir = root.join("lib/modules").join(&from.version);
-    let order = fs::read_to_string(from.dir.join("modules.order"))?;
-    for line in order.lines() {
-        let to = dir.join(format!("{line}.zst"));
-        fs::create_dir_all(to.parent().context("a folder")?)?;
-        let bytes = fs::read(from.dir.join(line))?;
-        fs::write(to, codec::encode(&bytes, codec::Format::Zstd, Some(3))?)?;
-    }
-    for file in [
-        "modules.order",
-        "modules.builtin",
-        "modules.builtin.modinfo",
-    ] {
-        fs::copy(from.dir.join(file), dir.join(file))?;
-    }
-    Tree::at(root, dir)
-}
-
-fn works(kmod: &Kmod, tree: &Tree) -> Vec<Work> {
-    let modtree = workspace().join("target/release/modtree");
-    let ours = move |tree: &Tree, words: &'static [&'static str]| -> Start {
-        let (modtree, tree) = (modtree.clone(), tree.clone());
-        Box::new(move || {
-            let mut command = Command::new(&modtree);
-            command
-                .args(&words[..1])
-                .arg("-b")
-                .arg(&tree.root)
-                .args(&words[1..]);
-            if words[0] == "depmod" {
-                command.arg(&tree.version);
+    /// Brings the tree into a state.
+    fn prepare(&self, before: Before) -> Result<()> {
+        let added = self.dir.join(ADDED);
+        let index = |words: &[&str]| start(&modtree(self, "depmod", words));
+        match before {
+            Before::Anything => Ok(()),
+            Before::Index => index(&[]),
+            Before::NoIndex => {
+                for name in index_files(&self.dir).into_keys() {
+                    fs::remove_file(self.dir.join(name))?;
+                }
+                Ok(())
             }
-            command
-        })
+            Before::OneAdded => {
+                if added.exists() {
+                    fs::remove_file(&added)?;
+                }
+                index(&["--incremental"])?;
+                fs::create_dir_all(added.parent().context("a folder")?)?;
+                let module =
+                    Synthetic::new("alias=pci:v0000ADDEd*\n", &["usb_register_driver"], &[]);
+                Ok(fs::write(added, module.bytes())?)
+            }
+        }
+    }
+}
+
+/// The words of a command of ours.
+fn modtree(tree: &Tree, subcommand: &str, words: &[&str]) -> Vec<String> {
+    let program = workspace().join("target/release/modtree");
+    let mut all = vec![program.to_string_lossy().into_owned()];
+    all.extend([subcommand, "-q", "-b", &tree.root.to_string_lossy()].map(str::to_owned));
+    all.extend(words.iter().map(ToString::to_string));
+    if subcommand == "depmod" {
+        all.push(tree.version.clone());
+    }
+    all
+}
+
+/// The words of one of kmod's commands.
+fn theirs(kmod: &Kmod, tree: &Tree, tool: &str, words: &[&str]) -> Vec<String> {
+    let mut command = kmod.tool(tool);
+    match tool {
+        "depmod" => command
+            .arg("-b")
+            .arg(&tree.root)
+            .args(words)
+            .arg(&tree.version),
+        _ => command
+            .arg("-d")
+            .arg(&tree.root)
+            .args(["-S", &tree.version])
+            .args(words),
     };
-    let theirs = |tool: &'static str, words: &'static [&'static str]| -> Start {
-        let (kmod, tree) = (kmod.clone(), tree.clone());
-        Box::new(move || {
-            let mut command = kmod.tool(tool);
-            match tool {
-                "depmod" => command.arg("-b").arg(&tree.root).arg(&tree.version),
-                _ => command
-                    .arg("-d")
-                    .arg(&tree.root)
-                    .args(["-S", &tree.version])
-                    .args(words),
-            };
-            command
-        })
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect()
+}
+
+fn works(kmod: &Kmod, tree: &Tree, form: &str) -> Vec<Work> {
+    use Before::{Anything, Index, NoIndex, OneAdded};
+    let way = |name, before, commands| Way {
+        name,
+        before,
+        commands,
     };
-    vec![
+    let names = ["usb_storage", "vfat"];
+    let depmod = || theirs(kmod, tree, "depmod", &[]);
+    let show = || {
+        theirs(
+            kmod,
+            tree,
+            "modprobe",
+            &["-a", "--show-depends", names[0], names[1]],
+        )
+    };
+    let closure = || modtree(tree, "closure", &names);
+    let ours = |words: &[&str]| vec![modtree(tree, "depmod", words)];
+    let mut works = vec![
         Work {
             name: "all indexes",
-            commands: vec![
-                ("kmod 34: depmod", theirs("depmod", &[])),
-                (
-                    "modtree depmod (files synced)",
-                    ours(tree, &["depmod", "-q"]),
-                ),
-                (
-                    "modtree depmod --incremental, nothing changed",
-                    ours(tree, &["depmod", "-q", "-i"]),
-                ),
+            ways: vec![
+                way("kmod 34: depmod", Anything, vec![depmod()]),
+                way("modtree depmod (files synced)", NoIndex, ours(&[])),
             ],
         },
         Work {
             name: "text indexes to standard output",
-            commands: vec![
-                ("kmod 34: depmod -n", {
-                    let (kmod, tree) = (kmod.clone(), tree.clone());
-                    Box::new(move || {
-                        let mut command = kmod.tool("depmod");
-                        command
-                            .arg("-n")
-                            .arg("-b")
-                            .arg(&tree.root)
-                            .arg(&tree.version);
-                        command
-                    })
-                }),
-                ("modtree depmod -n", ours(tree, &["depmod", "-q", "-n"])),
+            ways: vec![
+                way(
+                    "kmod 34: depmod -n",
+                    Anything,
+                    vec![theirs(kmod, tree, "depmod", &["-n"])],
+                ),
+                way("modtree depmod -n", Anything, ours(&["-n"])),
             ],
         },
         Work {
-            name: "closure of one module",
-            commands: vec![
-                (
-                    "kmod 34: modprobe --show-depends (with its index)",
-                    theirs("modprobe", &["--show-depends", "usb_storage"]),
-                ),
-                (
-                    "modtree closure usb_storage (no index)",
-                    ours(tree, &["closure", "-q", "usb_storage"]),
-                ),
-                (
-                    "modtree closure --runtime usb_storage vfat (fresh index)",
-                    ours(tree, &["closure", "-q", "-r", "usb_storage", "vfat"]),
-                ),
+            name: "one module added",
+            ways: vec![
+                way("kmod 34: depmod", OneAdded, vec![depmod()]),
+                way("modtree depmod --incremental", OneAdded, ours(&["-i"])),
             ],
         },
-    ]
+        Work {
+            name: "closure, no index",
+            ways: vec![
+                way(
+                    "kmod 34: depmod; modprobe --show-depends",
+                    NoIndex,
+                    vec![depmod(), show()],
+                ),
+                way("modtree closure", NoIndex, vec![closure()]),
+            ],
+        },
+        Work {
+            name: "closure, with an index",
+            ways: vec![
+                way("kmod 34: modprobe --show-depends", Index, vec![show()]),
+                way("modtree closure", Index, vec![closure()]),
+            ],
+        },
+    ];
+    if form == "gzip" {
+        // Debian's build of kmod does not know the suffix, and would find no module.
+        for work in &mut works {
+            work.ways.retain(|way| !way.name.starts_with("kmod"));
+        }
+    }
+    works
 }
 
-fn measure(work: &Work, text: &mut String) -> Result<()> {
-    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); work.commands.len()];
-    let mut processor = vec![0; work.commands.len()];
-    // The first round brings the files into memory, and does not count.
+/// Runs a command to its end, without its output.
+fn start(words: &[String]) -> Result<()> {
+    let (program, words) = words.split_first().context("a program")?;
+    let mut command = Command::new(program);
+    command
+        .args(words)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    ensure!(command.status()?.success(), "{command:?} failed");
+    Ok(())
+}
+
+/// The largest resident set of some commands, in KiB, by GNU time; none where that is missing.
+fn memory(commands: &[Vec<String>]) -> Result<Option<u64>> {
+    let Some(time) = find_program("time") else {
+        return Ok(None);
+    };
+    let mut largest = 0;
+    for words in commands {
+        let mut command = Command::new(&time);
+        command.args(["-f", "%M"]).args(words).stdout(Stdio::null());
+        let stderr = String::from_utf8_lossy(&command.output()?.stderr).into_owned();
+        let last = stderr.lines().last().unwrap_or_default();
+        let kib = last
+            .parse()
+            .with_context(|| format!("{command:?}: {last}"))?;
+        largest = u64::max(largest, kib);
+    }
+    Ok(Some(largest))
+}
+
+/// What was measured of one way.
+#[derive(Default)]
+struct Sums {
+    times: Vec<Duration>,
+    ticks: u64,
+    memory: Option<u64>,
+}
+
+fn measure(work: &Work, tree: &Tree, text: &mut String) -> Result<()> {
+    let mut sums: Vec<Sums> = work.ways.iter().map(|_| Sums::default()).collect();
+    // The first round brings the files into memory, and does not count; memory is measured in it.
     for round in 0..=ROUNDS {
-        let sums = times.iter_mut().zip(&mut processor);
-        for ((_, command), (times, processor)) in work.commands.iter().zip(sums) {
-            let mut command = command();
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            let before = children_ticks()?;
-            let start = Instant::now();
-            let status = command.status()?;
-            let time = start.elapsed();
-            ensure!(status.success(), "{command:?} failed");
-            if round > 0 {
-                times.push(time);
-                *processor += children_ticks()? - before;
+        for (way, sums) in work.ways.iter().zip(&mut sums) {
+            tree.prepare(way.before)?;
+            if round == 0 {
+                sums.memory = memory(&way.commands)?;
+                continue;
             }
+            let before = children_ticks()?;
+            let clock = Instant::now();
+            way.commands.iter().try_for_each(|words| start(words))?;
+            sums.times.push(clock.elapsed());
+            sums.ticks += children_ticks()? - before;
         }
     }
     let mut peer = None;
-    let sums = times.iter_mut().zip(processor);
-    for ((name, _), (times, processor)) in work.commands.iter().zip(sums) {
-        times.sort();
+    for (way, sums) in work.ways.iter().zip(&mut sums) {
+        sums.times.sort();
+        let ms = |at: usize| sums.times[at].as_secs_f64() * 1000.0;
         // A tick is 10 ms on Linux, whatever the kernel's own clock.
-        let processor = processor as f64 * 10.0 / ROUNDS as f64;
-        let ms = |at: usize| times[at].as_secs_f64() * 1000.0;
+        let processor = sums.ticks as f64 * 10.0 / ROUNDS as f64;
         let median = ms(ROUNDS / 2);
-        let ratio = *peer.get_or_insert(median) / median;
+        let (peer_median, peer_processor) = *peer.get_or_insert((median, processor));
+        let less = match processor > 0.0 {
+            true => format!("{:.1}", peer_processor / processor),
+            false => "-".to_owned(),
+        };
+        let memory = sums.memory.map_or("-".to_owned(), |kib| {
+            format!("{:.1} MB", kib as f64 / 1024.0)
+        });
         let _ = writeln!(
             text,
-            "| {} | {name} | {median:.1} ms | {:.1} ms | {:.1} ms | {ratio:.1} | {processor:.0} ms |",
+            "| {} | {} | {median:.1} ms | {:.1} ms | {:.1} ms | {:.1} | {processor:.0} ms | {less} | {memory} |",
             work.name,
+            way.name,
             ms(0),
-            ms(ROUNDS - 1)
+            ms(ROUNDS - 1),
+            peer_median / median,
         );
     }
     Ok(())
@@ -258,8 +342,9 @@ fn heading() -> Result<String> {
     Ok(format!(
         "# modtree beside kmod\n\n\
          Written by `cargo xtask bench modtree`. Medians of {ROUNDS} runs of whole processes, page cache warm, all commands of a\n\
-         table in turns; \"times faster\" is against the first line of the same work in the same run.\n\
-         Processor time is the mean, over all threads, in steps of 10 ms; on a machine with other work it says more than the clock.\n\n\
+         piece of work in turns; \"times faster\" and \"times less\" are against its first line, in the same run.\n\
+         Processor time is the mean, over all threads, in steps of 10 ms; on a machine with other work it says more than the clock.\n\
+         Memory is the largest resident set. The closure is of usb_storage and vfat; the added module is found by no listing.\n\n\
          * machine: {model}, {cores} cores; load at the beginning: {}\n\
          * kmod 34 of Debian 13, with its own C library; {}",
         load()?,

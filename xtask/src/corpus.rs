@@ -6,14 +6,17 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use tests::environment::corpus;
+use tests::modules::trees::{FORMS, modules_dir, recompress};
 
 use crate::apt::Apt;
-use crate::{keymaps, shell};
+use crate::{architectures, keymaps, shell};
 
 /// Everything that the tests read.
 pub(crate) fn all() -> Result<()> {
     linux_6_1()?;
     linux_6_12()?;
+    recompressed()?;
+    architectures::all()?;
     kmod_34()?;
     busybox()?;
     keymaps::kbd()?;
@@ -48,6 +51,26 @@ pub(crate) fn linux_6_12() -> Result<PathBuf> {
     );
     unpack(&apt, &packages, &root)?;
     Ok(root)
+}
+
+/// Debian 12's modules in other forms of compression, each in a folder `linux-6.1-FORM`.
+pub(crate) fn recompressed() -> Result<()> {
+    let plain = modules_dir(&linux_6_1()?).context("no modules in the kernel of the corpus")?;
+    for (name, forms) in FORMS {
+        let root = corpus().join(format!("linux-6.1-{name}"));
+        if root.is_dir() {
+            continue;
+        }
+        let partial = corpus().join(format!("linux-6.1-{name}.partial"));
+        if partial.exists() {
+            fs::remove_dir_all(&partial)?;
+        }
+        let version = plain.file_name().context("a version")?;
+        recompress(&plain, &partial.join("lib/modules").join(version), forms)
+            .with_context(|| format!("cannot make {}", root.display()))?;
+        fs::rename(partial, root)?;
+    }
+    Ok(())
 }
 
 /// Debian 13's kmod 34 with its own C library, to be started through the folder's own dynamic loader: the oracle of

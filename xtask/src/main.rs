@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod apt;
+mod architectures;
 mod bench_kmap;
 mod bench_modtree;
 mod corpus;

@@ -28,7 +28,7 @@ pub(super) const NAME: &str = "modules.modtree-cache";
 
 const MAGIC: &[u8] = b"modtree\0";
 /// To be raised with every change of the layout, and of what a record holds.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const LIMIT: u64 = 1 << 30;
 
 /// Two seconds, in ns: the coarsest clock of a file system (FAT).

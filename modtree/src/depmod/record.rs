@@ -1,5 +1,9 @@
 //! Reading the records of all modules, in parallel.
 
+use std::cmp::Reverse;
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use codec::file::ReadError;
 use rayon::prelude::*;
 
@@ -37,30 +41,9 @@ pub(super) fn read_all(
     let dir = options.incremental.as_deref().filter(|_| !checks);
     let cache = dir.map(Cache::open);
     let time = now();
-    let got = found
-        .par_iter()
-        .map_init(Pieces::default, |pieces, module| {
-            // The stamp is from before the reading: what changes meanwhile is seen the next time.
-            let stamp = cache.as_ref().and_then(|_| Stamp::of(&module.path));
-            if let (Some(cache), Some(stamp)) = (&cache, &stamp)
-                && let Some(record) = cache.get(&module.place, stamp)
-            {
-                return Ok(Got {
-                    record: record.clone(),
-                    stamp: Some(*stamp),
-                    cached: true,
-                    notes: Vec::new(),
-                });
-            }
-            let (record, notes) = read_one(module, checks, pieces)?;
-            Ok(Got {
-                record,
-                stamp,
-                cached: false,
-                notes,
-            })
-        });
-    let got: Vec<Result<Got, TreeError>> = got.collect();
+    let got = each(&largest_first(found), |pieces, at| {
+        read_or_reuse(&found[at], checks, cache.as_ref(), pieces)
+    });
     let mut writer = cache.is_some().then(|| Writer::new(time));
     let mut items = Vec::with_capacity(found.len());
     let mut read = 0;
@@ -82,6 +65,61 @@ pub(super) fn read_all(
     Ok((items, read, writer.map(Writer::finish)))
 }
 
+/// Calls `work` for each number in `order`, on all cores, each thread with buffers of its own; gives the results by number.
+fn each<T: Send>(order: &[usize], work: impl Fn(&mut Pieces, usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let done = rayon::broadcast(|_| {
+        let mut pieces = Pieces::default();
+        let mut done = Vec::new();
+        while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((at, work(&mut pieces, at)));
+        }
+        done
+    });
+    let mut all: Vec<_> = done.into_iter().flatten().collect();
+    all.sort_unstable_by_key(|&(at, _)| at);
+    all.into_iter().map(|(_, result)| result).collect()
+}
+
+/// The numbers of the modules, compressed ones by their size: a large one that is begun last keeps one core busy and the
+/// others waiting. Plain ones take about as long as each other.
+fn largest_first(found: &[Found]) -> Vec<usize> {
+    let size = |module: &Found| match module.place.ends_with(b".ko") {
+        true => 0,
+        false => std::fs::metadata(&module.path).map_or(0, |found| found.len()),
+    };
+    let mut sizes: Vec<_> = found.par_iter().map(size).enumerate().collect();
+    sizes.sort_by_key(|&(_, size)| Reverse(size));
+    sizes.into_iter().map(|(at, _)| at).collect()
+}
+
+fn read_or_reuse(
+    module: &Found,
+    checks: bool,
+    cache: Option<&Cache>,
+    pieces: &mut Pieces,
+) -> Result<Got, TreeError> {
+    // The stamp is from before the reading: what changes meanwhile is seen the next time.
+    let stamp = cache.and_then(|_| Stamp::of(&module.path));
+    if let (Some(cache), Some(stamp)) = (cache, &stamp)
+        && let Some(record) = cache.get(&module.place, stamp)
+    {
+        return Ok(Got {
+            record: record.clone(),
+            stamp: Some(*stamp),
+            cached: true,
+            notes: Vec::new(),
+        });
+    }
+    let (record, notes) = read_one(module, checks, pieces)?;
+    Ok(Got {
+        record,
+        stamp,
+        cached: false,
+        notes,
+    })
+}
+
 fn read_one(
     module: &Found,
     checks: bool,
@@ -93,7 +131,25 @@ fn read_one(
         Err(TreeError::Read(error @ (ReadError::Decode { .. } | ReadError::TooLarge { .. }))) => {
             Ok((Record::default(), vec![error.to_string()]))
         }
+        Err(TreeError::Read(error)) if changed_meanwhile(&error) => Ok((
+            Record::default(),
+            vec![format!("{error}; was it changed just now?")],
+        )),
         Err(error) => Err(error),
+    }
+}
+
+/// Whether a file has gone, has become something else, or has become shorter since it was found.
+fn changed_meanwhile(error: &ReadError) -> bool {
+    match error {
+        ReadError::Io { source, .. } => {
+            matches!(
+                source.kind(),
+                ErrorKind::NotFound | ErrorKind::UnexpectedEof
+            )
+        }
+        ReadError::NotRegular { .. } => true,
+        _ => false,
     }
 }
 

@@ -113,3 +113,24 @@ fn a_damaged_cache_is_none() {
     root.file(cache::NAME, &whole);
     assert_eq!(run(&root, true).read, 0);
 }
+
+/// Another tree's cache: the same places, sizes and times, and other files.
+#[test]
+fn a_foreign_cache_is_not_believed() {
+    let roots = [(); 2].map(|()| Root::new("1.0"));
+    let time = SystemTime::now() - Duration::from_secs(99);
+    for (root, kind) in roots.iter().zip([1, 2]) {
+        module(root, 5, kind);
+        let file = File::options()
+            .write(true)
+            .open(root.dir.join("kernel/m5.ko"));
+        file.unwrap().set_modified(time).unwrap();
+    }
+    let [ours, foreign] = roots;
+    let mut first = run(&foreign, true);
+    settle(&mut first);
+    ours.file(cache::NAME, first.cache.as_ref().unwrap());
+    let cached = run(&ours, true);
+    assert_eq!(cached.read, 1);
+    assert_eq!(cached.files, run(&ours, false).files);
+}

@@ -2,16 +2,20 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
 use super::{Depmod, cache};
 
+/// By the time of this file `depmod -A` tells whether anything is to be done, so it is always written anew.
+const TIMED: &str = "modules.dep";
+
 impl Depmod {
     /// Writes the files into `dir`, which is made where it is missing. Each has mode 0644 and replaces its predecessor by a
-    /// rename; until all are complete and synced, none does.
+    /// rename; until all are complete and synced, none does. A file other than `modules.dep` that is there already, with the
+    /// same bytes, is left alone.
     ///
     /// # Errors
     /// What the operating system says. Until the renames nothing has changed, and no temporary file stays behind.
@@ -19,11 +23,14 @@ impl Depmod {
         std::fs::create_dir_all(dir)?;
         // A file system writes its journal once for many files that are synced at the same time.
         let written: Vec<_> = std::thread::scope(|scope| {
-            let cache = self.cache.as_ref().map(|bytes| (cache::NAME, bytes));
-            let files = self.files.iter().map(|(name, bytes)| (*name, bytes));
-            let tasks: Vec<_> = files
+            // The cache has a checksum: after a crash it is whole, or it counts as missing.
+            let cache = self.cache.iter().map(|bytes| (cache::NAME, bytes, false));
+            let files = self.files.iter().map(|(name, bytes)| (*name, bytes, true));
+            let changed =
+                files.filter(|(name, bytes, _)| *name == TIMED || !holds(&dir.join(name), bytes));
+            let tasks: Vec<_> = changed
                 .chain(cache)
-                .map(|(name, bytes)| (name, scope.spawn(move || temporary(dir, bytes))))
+                .map(|(name, bytes, sync)| (name, scope.spawn(move || temporary(dir, bytes, sync))))
                 .collect();
             let done = tasks.into_iter().map(|(name, task)| {
                 let file = task.join();
@@ -40,7 +47,18 @@ impl Depmod {
     }
 }
 
-fn temporary(dir: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+/// Whether this is a regular file of mode 0644 with these bytes.
+fn holds(path: &Path, bytes: &[u8]) -> bool {
+    let Ok(found) = std::fs::symlink_metadata(path) else {
+        return false;
+    };
+    let like_ours = found.is_file() && found.mode() & 0o7777 == 0o644;
+    like_ours
+        && found.len() == bytes.len() as u64
+        && std::fs::read(path).is_ok_and(|old| old == bytes)
+}
+
+fn temporary(dir: &Path, bytes: &[u8], sync: bool) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .prefix(".modules-")
         .permissions(Permissions::from_mode(0o644))
@@ -49,6 +67,8 @@ fn temporary(dir: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     // The mode is given less the umask; depmod's files are readable for all.
     file.as_file()
         .set_permissions(Permissions::from_mode(0o644))?;
-    file.as_file().sync_all()?;
+    if sync {
+        file.as_file().sync_all()?;
+    }
     Ok(file)
 }

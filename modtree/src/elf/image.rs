@@ -21,6 +21,7 @@ pub(super) struct Image<'data, Elf: FileHeader, R> {
     pub(super) length: u64,
     pub(super) endian: Endianness,
     machine: elf::Machine,
+    kind: u16,
     pub(super) sections: &'data [Elf::SectionHeader],
     pub(super) names: &'data [u8],
 }
@@ -45,16 +46,13 @@ where
             value: header.e_ident().data.0.into(),
             offset: 5,
         })?;
-        let found = header.e_type(endian).0;
-        if found != elf::ET_REL.0 {
-            return Err(ElfError::NotRelocatable { found });
-        }
         let sections = section_headers(header, endian, data, length)?;
         let mut image = Self {
             data,
             length,
             endian,
             machine: header.e_machine(endian),
+            kind: header.e_type(endian).0,
             sections,
             names: &[],
         };
@@ -71,6 +69,14 @@ where
     /// Reads the wanted parts, and only their sections.
     pub(super) fn parts(&self, wanted: Wanted<'_>) -> Result<Parts, ElfError> {
         let mut parts = Parts::default();
+        if let Some(checks) = wanted.record {
+            // depmod does not ask for the type.
+            (parts.record, parts.faults) = self.record(checks);
+            return Ok(parts);
+        }
+        if self.kind != elf::ET_REL.0 {
+            return Err(ElfError::NotRelocatable { found: self.kind });
+        }
         if wanted.modinfo {
             let section = self.named(".modinfo")?.ok_or(ElfError::NoModinfo)?;
             parts.modinfo = ModInfo::new(section);
@@ -80,9 +86,6 @@ where
         }
         if let Some(text) = wanted.string {
             parts.string = self.find_string(text)?;
-        }
-        if let Some(checks) = wanted.record {
-            (parts.record, parts.faults) = self.record(checks);
         }
         Ok(parts)
     }

@@ -233,7 +233,8 @@ where
             .map_err(|()| ElfError::Read { offset })
     }
 
-    /// The first section of this name that lies within the file.
+    /// The first section of this name that lies within the file. One at offset 0 would hold the ELF header; to kmod 34 that
+    /// offset means that there is no such section.
     fn section_in_bounds(&self, name: &str) -> Option<&'data Elf::SectionHeader> {
         let name = name.as_bytes();
         self.sections.iter().find(|section| {
@@ -245,9 +246,8 @@ where
             }
             let offset: u64 = section.sh_offset(self.endian).into();
             let size: u64 = section.sh_size(self.endian).into();
-            offset
-                .checked_add(size)
-                .is_some_and(|end| end <= self.length)
+            let end = offset.checked_add(size);
+            offset != 0 && end.is_some_and(|end| end <= self.length)
         })
     }
 

@@ -91,32 +91,21 @@ pub(crate) fn record(path: &Path, checks: bool, pieces: &mut Pieces) -> Result<P
             result => return result.map_err(|source| elf_error(path, source)),
         }
     }
-    if codec::detect(pieces.beginning()).is_some() {
-        let bytes = pieces.decoded();
-        let decoded = decode_into(&file, length, bytes).map_err(io_error)?;
-        if decoded {
-            return elf::read(bytes.0.as_slice(), wanted).map_err(|source| elf_error(path, source));
-        }
-        return compressed(path, wanted);
+    if codec::detect(pieces.beginning()).is_none() {
+        return parts(path, wanted);
     }
-    parts(path, wanted)
-}
-
-/// Decodes a file of one member into a buffer that has its room already. Says whether that worked; where it did not, the
-/// plain way has the error.
-fn decode_into(
-    file: &File,
-    length: u64,
-    (decoded, stream): &mut (Vec<u8>, Vec<u8>),
-) -> io::Result<bool> {
-    stream.resize(length as usize, 0);
-    file.read_exact_at(stream, 0)?;
-    decoded.clear();
-    let Some(member) = codec::Member::new(stream) else {
-        return Ok(false);
-    };
-    let rest = member.read_into(decoded, LIMIT);
-    Ok(rest.is_ok_and(<[u8]>::is_empty))
+    let (decoded, stream) = pieces.decoded();
+    let size = length as usize;
+    if stream.len() < size {
+        stream.resize(size, 0);
+    }
+    file.read_exact_at(&mut stream[..size], 0)
+        .map_err(io_error)?;
+    let size = codec::decode_into(&stream[..size], decoded, LIMIT).map_err(|source| {
+        let path = path.to_path_buf();
+        ReadError::Decode { path, source }
+    })?;
+    elf::read(&decoded[..size], wanted).map_err(|source| elf_error(path, source))
 }
 
 fn compressed(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError> {
