@@ -74,6 +74,15 @@ impl Apt {
 
     /// Private lists of another release, under `folder`: the machine's own sources of its release, with the suite replaced.
     pub(crate) fn of_release(suite: &str, folder: &Path) -> Result<Self> {
+        Self::of(suite, None, folder)
+    }
+
+    /// The same for another architecture, by Debian's name of it.
+    pub(crate) fn of_architecture(architecture: &str, suite: &str, folder: &Path) -> Result<Self> {
+        Self::of(suite, Some(architecture), folder)
+    }
+
+    fn of(suite: &str, architecture: Option<&str>, folder: &Path) -> Result<Self> {
         let sources = machine_sources(suite)?;
         let parts = folder.join("sources");
         let state = folder.join("state");
@@ -91,15 +100,18 @@ impl Apt {
         // An empty status file: what is installed here must not count for the other release.
         let status = folder.join("status");
         std::fs::write(&status, "")?;
-        let apt = Self {
-            options: vec![
-                format!("Dir::State={}", state.display()),
-                format!("Dir::State::status={}", status.display()),
-                format!("Dir::Cache={}", cache.display()),
-                "Dir::Etc::sourcelist=/dev/null".to_owned(),
-                format!("Dir::Etc::sourceparts={}", parts.display()),
-            ],
-        };
+        let mut options = vec![
+            format!("Dir::State={}", state.display()),
+            format!("Dir::State::status={}", status.display()),
+            format!("Dir::Cache={}", cache.display()),
+            "Dir::Etc::sourcelist=/dev/null".to_owned(),
+            format!("Dir::Etc::sourceparts={}", parts.display()),
+        ];
+        if let Some(architecture) = architecture {
+            options.push(format!("APT::Architecture={architecture}"));
+            options.push(format!("APT::Architectures={architecture}"));
+        }
+        let apt = Self { options };
         apt.update()?;
         Ok(apt)
     }

@@ -8,12 +8,13 @@ use anyhow::{Context, Result};
 use tests::environment::corpus;
 
 use crate::apt::Apt;
-use crate::{keymaps, shell};
+use crate::{foreign, keymaps, shell};
 
 /// Everything that the tests read.
 pub(crate) fn all() -> Result<()> {
     linux_6_1()?;
     linux_6_12()?;
+    foreign::all()?;
     kmod_34()?;
     keymaps::kbd()?;
     keymaps::xkb()?;
@@ -124,7 +125,7 @@ fn kernel(name: &str, meta: &[&str], expected: Option<&str>) -> Result<PathBuf> 
 }
 
 /// Unpacks into a folder beside the target, and renames it when it is complete.
-fn unpack(apt: &Apt, packages: &[String], root: &Path) -> Result<()> {
+pub(crate) fn unpack(apt: &Apt, packages: &[String], root: &Path) -> Result<()> {
     let partial = root.with_extension("partial");
     if partial.exists() {
         fs::remove_dir_all(&partial)?;

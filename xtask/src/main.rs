@@ -6,6 +6,7 @@ mod bench_kmap;
 mod bench_modtree;
 mod corpus;
 mod demo;
+mod foreign;
 mod keymaps;
 mod setup;
 mod shell;
