@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 
 use super::Closure;
@@ -73,12 +74,10 @@ impl Closure {
             return Some(Necessity::Needed(only.reason.clone()));
         }
         let demand = first.or_else(|| demands.get(*own.first()?))?;
-        let names = others(demand).into_iter();
+        let names = others(demand).into_iter().map(NodeIndex::new);
         Some(Necessity::Alternative {
             reason: demand.reason.clone(),
-            others: names
-                .filter_map(|at| self.graph.graph.node_weights().nth(at).cloned())
-                .collect(),
+            others: names.map(|at| self.graph.graph[at].clone()).collect(),
         })
     }
 

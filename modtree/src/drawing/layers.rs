@@ -62,8 +62,7 @@ impl Layers {
     fn sort(&mut self) {
         let mut best = (self.crossings(), self.order.clone());
         for round in 0..ROUNDS {
-            let places = self.places();
-            let mut place = places;
+            let mut place = self.places();
             for at in 0..self.order.len() {
                 let (layer, neighbours) = match round % 2 {
                     0 => (at, &self.before),

@@ -24,7 +24,6 @@ struct Canvas {
     /// The left edge and the width of each column.
     columns: Vec<(f64, f64)>,
     y: Vec<f64>,
-    nodes: usize,
 }
 
 /// Draws a closure. A tooltip on each module and each edge gives the reasons.
@@ -78,7 +77,6 @@ impl Canvas {
             widths,
             columns,
             y,
-            nodes,
         }
     }
 
@@ -131,7 +129,6 @@ impl Canvas {
     }
 
     fn module(&self, out: &mut String, node: usize, name: &str, asked: bool, title: &str) {
-        debug_assert!(node < self.nodes);
         let (left, right) = self.ends(node);
         let y = self.y[node];
         let class = if asked { "asked" } else { "module" };

@@ -25,6 +25,22 @@ pub enum Resolution {
     Unknown,
 }
 
+impl Resolution {
+    /// The modules, and whether they are part of the kernel; `None` where it stands for nothing.
+    pub fn names(self) -> Option<(bool, Vec<ModuleName>)> {
+        match self {
+            Resolution::Module(entry) => Some((false, vec![entry.name])),
+            Resolution::Aliases(entries) => {
+                let names = entries.into_iter().map(|entry| entry.name);
+                Some((false, names.collect()))
+            }
+            Resolution::Builtin(name) => Some((true, vec![name])),
+            Resolution::BuiltinAliases(names) => Some((true, names)),
+            Resolution::Unknown => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct AliasIndex {
     patterns: Patterns<ModuleName>,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cli::{Failure, Fault, print};
-use modtree::Resolution;
 use modtree::host::{Host, HostError};
 use serde_json::json;
 
@@ -54,16 +53,11 @@ pub(crate) fn run(args: &HostArgs) -> Result<(), Failure> {
     let tree = open(&args.tree)?;
     let mut devices = Vec::new();
     for modalias in &host.modaliases {
-        let (kind, names) = match tree.resolve(modalias).map_err(tree_failure)? {
-            Resolution::Module(entry) => ("module", vec![entry.name]),
-            Resolution::Aliases(entries) => {
-                let names = entries.into_iter().map(|entry| entry.name);
-                ("module", names.collect())
-            }
-            Resolution::Builtin(name) => ("builtin", vec![name]),
-            Resolution::BuiltinAliases(names) => ("builtin", names),
-            Resolution::Unknown => continue,
+        let found = tree.resolve(modalias).map_err(tree_failure)?.names();
+        let Some((builtin, names)) = found else {
+            continue;
         };
+        let kind = if builtin { "builtin" } else { "module" };
         devices.push((modalias, kind, names));
     }
     if args.json {

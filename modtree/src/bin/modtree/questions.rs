@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use cli::{Failure, print};
 use modtree::{
-    ClosureOptions, Finding, ModuleName, Resolution, Traces, Tree, call_sites, check, closure,
-    diff, providers, users,
+    ClosureOptions, Finding, ModuleName, Traces, Tree, call_sites, check, closure, diff, providers,
+    users,
 };
 use serde_json::json;
 
@@ -168,16 +168,11 @@ pub(crate) fn resolve(args: &ResolveArgs) -> Result<(), Failure> {
     let mut text = String::new();
     let mut documents = Vec::new();
     for query in &args.queries {
-        let (kind, names) = match tree.resolve(query).map_err(tree_failure)? {
-            Resolution::Module(entry) => ("module", vec![entry.name]),
-            Resolution::Aliases(entries) => (
-                "module",
-                entries.into_iter().map(|entry| entry.name).collect(),
-            ),
-            Resolution::Builtin(name) => ("builtin", vec![name]),
-            Resolution::BuiltinAliases(names) => ("builtin", names),
-            Resolution::Unknown => return Err(unknown(&tree, query)),
+        let found = tree.resolve(query).map_err(tree_failure)?.names();
+        let Some((builtin, names)) = found else {
+            return Err(unknown(&tree, query));
         };
+        let kind = if builtin { "builtin" } else { "module" };
         for name in &names {
             let _ = writeln!(text, "{kind} {name}");
         }
