@@ -70,6 +70,20 @@ impl Builtins {
         self.aliases.lookup(query)
     }
 
+    /// The fields of a builtin module in `modules.builtin.modinfo`, in their order.
+    pub fn fields(&self, name: &ModuleName) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let records = self.modinfo.split(|&byte| byte == 0);
+        let own = records.filter_map(|record| {
+            let dot = record.iter().position(|&byte| byte == b'.')?;
+            let of = std::str::from_utf8(&record[..dot]).ok()?;
+            let field = &record[dot + 1..];
+            let equals = field.iter().position(|&byte| byte == b'=')?;
+            let (key, value) = (&field[..equals], &field[equals + 1..]);
+            (ModuleName::new(of) == *name).then(|| (key.to_vec(), value.to_vec()))
+        });
+        own.collect()
+    }
+
     /// The bytes of `modules.builtin`.
     pub fn listing(&self) -> &[u8] {
         &self.listing

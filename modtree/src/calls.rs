@@ -6,6 +6,8 @@
 //! disassembler on Debian's 6.1 kernel, 95 of 100 call sites of `__request_module` are recovered so; where the address
 //! comes from elsewhere (a name on the stack, a table), the string is not known.
 
+use std::sync::OnceLock;
+
 use object::read::elf::{ElfFile, FileHeader};
 use object::read::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex};
 use object::{Architecture, Endianness, RelocationFlags, SectionKind, elf};
@@ -61,6 +63,33 @@ impl CallSite {
     }
 }
 
+impl std::fmt::Display for CallSite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.symbol)?;
+        if let Some(string) = &self.string {
+            write!(f, "(\"{string}\")")?;
+        }
+        if let Some(function) = &self.function {
+            write!(f, " in {function}")?;
+        }
+        write!(f, " at {}+{:#x}", self.section, self.offset)
+    }
+}
+
+/// Whether a module with these imports calls a function that asks for modules.
+pub(crate) fn may_ask(imports: &[String]) -> bool {
+    let calls = calls();
+    imports
+        .iter()
+        .any(|import| calls.iter().any(|call| call.symbol == *import))
+}
+
+fn calls() -> &'static [Call] {
+    static PARSED: OnceLock<Vec<Call>> = OnceLock::new();
+    // A test parses them.
+    PARSED.get_or_init(|| toml::from_str::<Calls>(CALLS).map_or(Vec::new(), |calls| calls.call))
+}
+
 /// Finds the calls in a module's bytes, which must not be compressed. Machines other than x86-64 and arm64 have no
 /// strings yet; the calls are found all the same.
 ///
@@ -93,7 +122,7 @@ struct Spot {
 }
 
 fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>) -> Vec<CallSite> {
-    let calls = toml::from_str::<Calls>(CALLS).map_or(Vec::new(), |calls| calls.call);
+    let calls = calls();
     let functions = functions(file);
     let mut all = Vec::new();
     for section in file.sections() {

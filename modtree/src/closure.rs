@@ -1,16 +1,18 @@
 //! From a few names to everything that has to be loaded, in order, with the reasons.
 
 mod build;
+mod minimal;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::goal::GoalRoots;
 use crate::name::suggestion;
-use crate::request::{Rules, RulesError};
+use crate::request::{Possible, Rules, RulesError};
 use crate::tree::{Entry, Tree, TreeError};
-use crate::{Graph, ModInfo, ModuleName, Reason};
+use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind};
 use build::Builder;
+pub use minimal::Necessity;
 
 /// Which of a module's `softdep=` lines count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub enum SoftdepLines {
 /// What a closure takes in.
 #[derive(Clone, Debug, Default)]
 pub struct ClosureOptions {
-    /// Add what the modules ask for while running, by the rules.
+    /// Add what the modules ask for while running: by the rules, and by calls with fixed strings in their code.
     pub runtime: bool,
     /// Add weak dependencies, which are otherwise left to whoever asks for them.
     pub weak: bool,
@@ -33,6 +35,8 @@ pub struct ClosureOptions {
     pub softdeps: SoftdepLines,
     /// Rules to use in place of the ones that come with this crate.
     pub rules: Option<Rules>,
+    /// Modules to leave out whoever needs them, by name: see [`Closure::excluded`].
+    pub exclude: Vec<ModuleName>,
     /// What the modules are for: the roots of these goals count beside those that are named. A goal is met only with what
     /// its modules ask for while running, so that any goal turns `runtime` on.
     pub goals: Vec<GoalRoots>,
@@ -132,13 +136,48 @@ pub struct PlannedBuiltin {
     pub reasons: Vec<Reason>,
 }
 
+/// A module that was left out on demand.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Excluded {
+    /// Its name.
+    pub name: ModuleName,
+    /// Why it would be here; empty where nothing asks for it.
+    pub reasons: Vec<Reason>,
+}
+
+impl Excluded {
+    /// Whether a module of the closure cannot be loaded without it.
+    pub fn is_vital(&self) -> bool {
+        let mut reasons = self.reasons.iter();
+        reasons.any(|reason| reason.kind == ReasonKind::Hard)
+    }
+}
+
 /// Everything that has to be loaded for some roots.
+///
+/// ```no_run
+/// use modtree::{ClosureOptions, Necessity, Tree, closure, goal::Goals};
+///
+/// let tree = Tree::select("/".as_ref(), None)?;
+/// let goals = vec![Goals::embedded()?.select("rootfs:ext4")?];
+/// let closure = closure(&tree, &[], &ClosureOptions { goals, ..ClosureOptions::default() })?;
+/// for (name, necessity) in closure.necessities() {
+///     if let Necessity::Needed(reason) = necessity {
+///         println!("{name} cannot be dropped: {reason}");
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Closure {
     /// The modules in load order: each after the modules whose symbols it uses.
     pub modules: Vec<Planned>,
     /// What is needed and part of the kernel, in the order of discovery.
     pub builtins: Vec<PlannedBuiltin>,
+    /// What was to be left out, and would be here otherwise; with the reasons, which are what is missed now.
+    pub excluded: Vec<Excluded>,
+    /// What the modules may ask for while running, by strings that are filled in then: never added.
+    pub possible: Vec<Possible>,
     /// What was not found and is not necessary, and damaged modules that were passed over: lower-case sentences.
     pub notes: Vec<String>,
     /// The modules with all reasons between them.
@@ -160,7 +199,7 @@ impl Closure {
     }
 }
 
-/// Finds everything that has to be loaded for `roots` (names of modules, aliases, or modaliases of devices) and for
+/// Finds everything that has to be loaded for `roots` (names of modules, aliases, modaliases of devices, or paths of files) and for
 /// [`ClosureOptions::goals`].
 ///
 /// Hard dependencies are what `depends=` says. Softdeps are looked up as modprobe does, through aliases; one that is not

@@ -27,7 +27,7 @@ pub(crate) use record::{Faults, Names, Record};
 pub(crate) use sparse::Pieces;
 
 /// The text with which a signed module's file ends.
-const SIGNED: &[u8] = b"~Module signature appended~\n";
+pub(crate) const SIGNED: &[u8] = b"~Module signature appended~\n";
 
 /// What one module's file says: parsed from its bytes, decompressed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

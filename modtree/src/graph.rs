@@ -1,5 +1,9 @@
 //! Who needs whom, and why: modules as nodes, reasons as edges.
 
+mod order;
+#[cfg(test)]
+mod tests;
+
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -9,6 +13,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{EdgeFiltered, EdgeRef};
 
 use crate::ModuleName;
+use order::LoadOrder;
 
 /// In which way one module leads to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -79,6 +84,23 @@ impl fmt::Display for Reason {
 }
 
 /// The modules of a closure and every reason between them: an edge leads from the module that needs to the one needed.
+///
+/// ```
+/// use modtree::{Graph, Reason, ReasonKind};
+/// use petgraph::algo::is_cyclic_directed;
+///
+/// let mut graph = Graph::default();
+/// let (vfat, _) = graph.add(&"vfat".into());
+/// let (fat, _) = graph.add(&"fat".into());
+/// let reason = Reason { kind: ReasonKind::Hard, by: Some("vfat".into()), asked: "fat".to_owned(), rule: None };
+/// graph.connect(vfat, fat, reason);
+/// // What a module uses is loaded first.
+/// assert_eq!(graph.load_order(), Ok(vec![fat, vfat]));
+/// // Any algorithm of petgraph works on the graph inside.
+/// assert!(!is_cyclic_directed(&graph.graph));
+/// let chain = graph.chain(&["vfat".into()], &"fat".into()).unwrap();
+/// assert_eq!(chain[0].1.to_string(), "vfat uses its symbols");
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     /// The graph itself, for petgraph's algorithms. Nodes are in the order of discovery.
@@ -207,247 +229,5 @@ impl Graph {
             return Err(cycle);
         }
         Ok(LoadOrder::new(self).run())
-    }
-}
-
-/// A depth-first search along "must be loaded after", with its own stack: a chain of 60,000 modules is no problem.
-struct LoadOrder<'a> {
-    graph: &'a Graph,
-    /// For each node, what must be loaded before it.
-    before: Vec<Vec<NodeIndex>>,
-    state: Vec<State>,
-    order: Vec<NodeIndex>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    New,
-    Open,
-    Loaded,
-}
-
-enum Step {
-    Enter(NodeIndex),
-    Load(NodeIndex),
-}
-
-impl<'a> LoadOrder<'a> {
-    fn new(graph: &'a Graph) -> Self {
-        let count = graph.graph.node_count();
-        Self {
-            graph,
-            before: constraints(graph),
-            state: vec![State::New; count],
-            order: Vec::with_capacity(count),
-        }
-    }
-
-    fn run(mut self) -> Vec<NodeIndex> {
-        for node in self.graph.graph.node_indices() {
-            self.visit(node);
-        }
-        self.order
-    }
-
-    fn visit(&mut self, node: NodeIndex) {
-        let mut steps = vec![Step::Enter(node)];
-        while let Some(step) = steps.pop() {
-            match step {
-                Step::Enter(node) if self.state[node.index()] == State::New => {
-                    self.state[node.index()] = State::Open;
-                    steps.push(Step::Load(node));
-                    steps.extend(
-                        self.before[node.index()]
-                            .iter()
-                            .rev()
-                            .map(|&first| Step::Enter(first)),
-                    );
-                }
-                Step::Enter(_) => {}
-                Step::Load(node) => {
-                    self.state[node.index()] = State::Loaded;
-                    self.order.push(node);
-                    let mut after: Vec<_> =
-                        self.graph.targets(node, ReasonKind::SoftPost).collect();
-                    // What waits for a module that is still open comes later, with the other nodes.
-                    after.retain(|&post| !self.waits(post));
-                    steps.extend(after.into_iter().rev().map(Step::Enter));
-                }
-            }
-        }
-    }
-
-    /// Whether something that must be loaded before `node` is being worked on.
-    fn waits(&self, node: NodeIndex) -> bool {
-        let mut seen = HashSet::new();
-        let mut stack = vec![node];
-        while let Some(node) = stack.pop() {
-            match self.state[node.index()] {
-                State::Open => return true,
-                State::Loaded => {}
-                State::New if seen.insert(node) => stack.extend(&self.before[node.index()]),
-                State::New => {}
-            }
-        }
-        false
-    }
-}
-
-/// For each node the modules that come before it: hard dependencies first, then softdeps, less the contradictory ones.
-fn constraints(graph: &Graph) -> Vec<Vec<NodeIndex>> {
-    // (later, earlier, soft)
-    let mut all: DiGraph<(), bool> = DiGraph::new();
-    for _ in graph.graph.node_indices() {
-        all.add_node(());
-    }
-    for edge in graph.graph.edge_references() {
-        match edge.weight().kind {
-            ReasonKind::Hard => all.add_edge(edge.source(), edge.target(), false),
-            ReasonKind::SoftPre => all.add_edge(edge.source(), edge.target(), true),
-            ReasonKind::SoftPost => all.add_edge(edge.target(), edge.source(), true),
-            ReasonKind::Root | ReasonKind::Goal | ReasonKind::Weak | ReasonKind::Runtime => {
-                continue;
-            }
-        };
-    }
-    let mut component = vec![0; all.node_count()];
-    for (number, members) in kosaraju_scc(&all).into_iter().enumerate() {
-        for member in members {
-            component[member.index()] = number;
-        }
-    }
-    let mut before = vec![Vec::new(); all.node_count()];
-    for soft in [false, true] {
-        for edge in all.edge_references().filter(|edge| *edge.weight() == soft) {
-            let (later, earlier) = (edge.source().index(), edge.target().index());
-            if !soft || component[later] != component[earlier] {
-                before[later].push(edge.target());
-            }
-        }
-    }
-    before
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn graph(edges: &[(&str, ReasonKind, &str)]) -> Graph {
-        let mut graph = Graph::default();
-        for &(from, kind, to) in edges {
-            let (a, _) = graph.add(&from.into());
-            let (b, _) = graph.add(&to.into());
-            let by = Some(from.into());
-            let asked = to.to_owned();
-            graph.connect(
-                a,
-                b,
-                Reason {
-                    kind,
-                    by,
-                    asked,
-                    rule: None,
-                },
-            );
-        }
-        graph
-    }
-
-    fn order(edges: &[(&str, ReasonKind, &str)]) -> Vec<String> {
-        let graph = graph(edges);
-        let order = graph.load_order().unwrap();
-        order
-            .into_iter()
-            .map(|node| graph.graph[node].to_string())
-            .collect()
-    }
-
-    use ReasonKind::{Hard, Runtime, SoftPost, SoftPre};
-
-    #[test]
-    fn dependencies_come_first() {
-        assert_eq!(
-            order(&[("vfat", Hard, "fat"), ("a", Hard, "vfat")]),
-            ["fat", "vfat", "a"]
-        );
-    }
-
-    #[test]
-    fn softdeps_stand_on_their_side() {
-        let edges = [("a", Hard, "b"), ("b", SoftPost, "p"), ("a", SoftPre, "s")];
-        assert_eq!(order(&edges), ["b", "p", "s", "a"]);
-    }
-
-    #[test]
-    fn a_softdep_that_needs_its_module_gives_way() {
-        assert_eq!(order(&[("a", SoftPre, "b"), ("b", Hard, "a")]), ["a", "b"]);
-        assert_eq!(order(&[("a", SoftPre, "b"), ("b", SoftPre, "a")]).len(), 2);
-    }
-
-    #[test]
-    fn a_post_softdep_waits_for_what_it_uses() {
-        let edges = [("a", Hard, "b"), ("b", SoftPost, "p"), ("p", Hard, "a")];
-        assert_eq!(order(&edges), ["b", "a", "p"]);
-    }
-
-    #[test]
-    fn runtime_requests_do_not_order() {
-        assert_eq!(
-            order(&[("a", Runtime, "b"), ("b", Runtime, "a")]),
-            ["a", "b"]
-        );
-    }
-
-    #[test]
-    fn a_cycle_is_named() {
-        let edges = [
-            ("r", Hard, "b"),
-            ("b", Hard, "c"),
-            ("c", Hard, "a"),
-            ("a", Hard, "b"),
-        ];
-        let cycle = graph(&edges).hard_cycle().unwrap();
-        assert_eq!(cycle, ["a", "b", "c"].map(ModuleName::new));
-        let own = graph(&[("a", Hard, "a")]).hard_cycle().unwrap();
-        assert_eq!(own, [ModuleName::new("a")]);
-    }
-
-    #[test]
-    fn a_long_chain_needs_no_stack() {
-        let names: Vec<String> = (0..50_000).map(|n| format!("m{n}")).collect();
-        let edges: Vec<_> = names
-            .windows(2)
-            .map(|pair| (&*pair[0], Hard, &*pair[1]))
-            .collect();
-        assert_eq!(order(&edges)[0], "m49999");
-    }
-
-    proptest::proptest! {
-        /// Hard dependencies always come first, and a softdep does where nothing contradicts it.
-        #[test]
-        fn every_order_can_be_loaded(edges in proptest::collection::vec((0_u8..20, 0_u8..20, 0_u8..4), 0..60)) {
-            let kinds = [Hard, SoftPre, SoftPost, Runtime];
-            let names: Vec<String> = (0..20).map(|n| format!("m{n}")).collect();
-            let edges: Vec<_> = edges
-                .into_iter()
-                .filter(|(from, to, _)| from != to)
-                // Hard edges lead to higher numbers only, so that there is no cycle of them.
-                .filter(|(from, to, kind)| *kind != 0 || from < to)
-                .map(|(from, to, kind)| (&*names[from as usize], kinds[kind as usize], &*names[to as usize]))
-                .collect();
-            let graph = graph(&edges);
-            let order = graph.load_order().unwrap();
-            assert_eq!(order.len(), graph.graph.node_count());
-            let place = |name: &str| {
-                let node = graph.node(&name.into()).unwrap();
-                order.iter().position(|&other| other == node).unwrap()
-            };
-            let contradicted = edges.iter().any(|&(from, kind, to)| kind == SoftPost || kind == SoftPre && from > to);
-            for &(from, kind, to) in &edges {
-                if kind == Hard || kind == SoftPre && !contradicted {
-                    assert!(place(to) < place(from), "{from} {kind:?} {to}");
-                }
-            }
-        }
     }
 }

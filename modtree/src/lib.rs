@@ -49,16 +49,20 @@ mod calls;
 mod closure;
 mod config;
 mod depmod;
+pub mod drawing;
 mod elf;
 mod fast_hash;
 pub mod goal;
 mod graph;
+pub mod host;
 pub mod index;
 mod modinfo;
 mod name;
 mod probe;
 mod questions;
 mod request;
+mod sections;
+mod signature;
 #[cfg(test)]
 mod testing;
 mod tree;
@@ -66,7 +70,8 @@ mod tree;
 pub use builtin::Builtins;
 pub use calls::{CallSite, call_sites};
 pub use closure::{
-    Closure, ClosureError, ClosureOptions, Planned, PlannedBuiltin, SoftdepLines, closure,
+    Closure, ClosureError, ClosureOptions, Excluded, Necessity, Planned, PlannedBuiltin,
+    SoftdepLines, closure,
 };
 pub use config::KernelConfig;
 pub use depmod::{
@@ -79,5 +84,7 @@ pub use modinfo::{ModInfo, When};
 pub use name::ModuleName;
 pub use probe::{Action, Indexes, IndexesError};
 pub use questions::{Difference, Finding, FindingKind, check, diff, providers, users};
-pub use request::{Addition, Requests, Rule, Rules, RulesError, Selector, Traces};
+pub use request::{Addition, Possible, Requests, Rule, Rules, RulesError, Selector, Traces};
+pub use sections::{Section, sections};
+pub use signature::Signature;
 pub use tree::{Entry, ReadModInfo, Resolution, Tree, TreeError};

@@ -6,12 +6,14 @@
 //! list of file names. `data/rules/README.md` documents the grammar; each addition carries its evidence.
 
 mod apply;
+mod called;
 #[cfg(test)]
 #[path = "request/tests.rs"]
 mod trace_tests;
 
 pub use apply::{Addition, Requests};
 pub(crate) use apply::{passed_over, symbol_traces};
+pub use called::Possible;
 
 /// The rules that come with this crate: (file name, contents).
 const EMBEDDED: [(&str, &str); 3] = [

@@ -10,6 +10,7 @@
 mod error;
 pub(crate) mod file;
 mod listed;
+mod locate;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -23,10 +24,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::alias::Patterns;
 use crate::elf::Record;
 use crate::{Builtins, KernelConfig, ModInfo, Module, ModuleName, Symbols};
 pub use error::TreeError;
+use locate::AliasIndex;
+pub use locate::Resolution;
 pub use walk::Entry;
 
 /// `modules.order` of a large kernel is 200 KiB.
@@ -35,6 +37,20 @@ const ORDER_LIMIT: u64 = 64 << 20;
 /// The modules of one kernel.
 ///
 /// Shared between threads freely; what has been read once is kept.
+///
+/// ```no_run
+/// use modtree::{Resolution, Tree};
+///
+/// let tree = Tree::select("/".as_ref(), None)?;
+/// println!("{} modules of {}", tree.modules()?.len(), tree.version());
+/// // What the kernel asks udev for when a device with this modalias appears.
+/// if let Resolution::Aliases(entries) = tree.resolve("pci:v00008086d000010D3sv00sd00bc02sc00i00")? {
+///     for entry in entries {
+///         println!("{}: {:?}", entry.name, tree.modinfo(&entry)?.get("description"));
+///     }
+/// }
+/// # Ok::<(), modtree::TreeError>(())
+/// ```
 #[derive(Debug)]
 pub struct Tree {
     dir: PathBuf,
@@ -44,6 +60,7 @@ pub struct Tree {
     all: OnceLock<All>,
     aliases: OnceLock<AliasIndex>,
     listed: OnceLock<Option<listed::Listed>>,
+    exporters: OnceLock<HashMap<String, ModuleName>>,
     builtins: OnceLock<Builtins>,
     config: OnceLock<Option<KernelConfig>>,
     infos: Mutex<HashMap<ModuleName, Arc<ModInfo>>>,
@@ -57,29 +74,8 @@ struct All {
     by_name: HashMap<ModuleName, usize>,
 }
 
-#[derive(Debug)]
-struct AliasIndex {
-    patterns: Patterns<ModuleName>,
-    damaged: Vec<TreeError>,
-}
-
 /// A module with its fields, or with the reason why it has none.
 pub type ReadModInfo<'a> = (&'a Entry, Result<Arc<ModInfo>, TreeError>);
-
-/// What a name or an alias stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resolution {
-    /// The module of this name.
-    Module(Entry),
-    /// The modules with an alias that matches, in the order of `modules.order`.
-    Aliases(Vec<Entry>),
-    /// A part of the kernel, by its name.
-    Builtin(ModuleName),
-    /// Parts of the kernel with an alias that matches.
-    BuiltinAliases(Vec<ModuleName>),
-    /// Nothing.
-    Unknown,
-}
 
 impl Tree {
     /// Opens a modules directory, such as `/lib/modules/6.1.0-56-amd64`. Its last component is the kernel's version.
@@ -130,6 +126,7 @@ impl Tree {
             all: OnceLock::new(),
             aliases: OnceLock::new(),
             listed: OnceLock::new(),
+            exporters: OnceLock::new(),
             builtins: OnceLock::new(),
             config: OnceLock::new(),
             infos: Mutex::default(),
@@ -203,39 +200,6 @@ impl Tree {
     /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
     pub fn modules(&self) -> Result<&[Entry], TreeError> {
         Ok(&self.all_by_name()?.entries)
-    }
-
-    /// What `query` stands for, in modprobe's order: a module of that name, else modules with a matching alias, else a
-    /// builtin of that name, else builtins with a matching alias. Only the first step that finds anything counts.
-    ///
-    /// Aliases need every module's `.modinfo`. A damaged module among them is skipped and listed by
-    /// [`damaged`](Self::damaged); one that the machine fails to read is an error.
-    ///
-    /// # Errors
-    /// [`TreeError::Directory`], [`TreeError::Read`].
-    pub fn resolve(&self, query: &str) -> Result<Resolution, TreeError> {
-        // A name has none of these, and an alias with a dot must not be cut at it.
-        let name = (!query.contains(['.', ':', '/', '*'])).then(|| ModuleName::new(query));
-        if let Some(name) = &name
-            && let Some(entry) = self.find(name)?
-        {
-            return Ok(Resolution::Module(entry));
-        }
-        let mut entries = Vec::new();
-        for module in self.alias_index()?.patterns.lookup(query) {
-            entries.extend(self.find(&module)?);
-        }
-        if !entries.is_empty() {
-            return Ok(Resolution::Aliases(entries));
-        }
-        let builtins = self.builtins()?;
-        if let Some(name) = name.filter(|name| builtins.contains(name)) {
-            return Ok(Resolution::Builtin(name));
-        }
-        match builtins.lookup(query) {
-            none if none.is_empty() => Ok(Resolution::Unknown),
-            some => Ok(Resolution::BuiltinAliases(some)),
-        }
     }
 
     /// The `.modinfo` fields of a module.
@@ -357,43 +321,6 @@ impl Tree {
             Ok(listed::Listed::read(&self.dir, modules))
         })?;
         Ok(listed.as_ref())
-    }
-
-    /// The modules which could not be read when all were, for an alias. Empty where none was looked up yet.
-    pub fn damaged(&self) -> &[TreeError] {
-        self.aliases.get().map_or(&[], |index| &index.damaged)
-    }
-
-    /// Up to three names, of modules and builtins, that are spelled like `wanted`.
-    ///
-    /// # Errors
-    /// As [`modules`](Self::modules) and [`builtins`](Self::builtins).
-    pub fn near_names(&self, wanted: &str) -> Result<Vec<ModuleName>, TreeError> {
-        let modules = self.modules()?.iter().map(|entry| &entry.name);
-        Ok(crate::name::near(
-            wanted,
-            modules.chain(self.builtins()?.names()),
-        ))
-    }
-
-    fn alias_index(&self) -> Result<&AliasIndex, TreeError> {
-        try_once(&self.aliases, || {
-            let mut index = AliasIndex {
-                patterns: Patterns::new(),
-                damaged: Vec::new(),
-            };
-            for (entry, info) in self.all_aliases()? {
-                match info {
-                    Ok(info) => info
-                        .raw("alias")
-                        .for_each(|alias| index.patterns.add(alias, entry.name.clone())),
-                    Err(error) if error.is_input() => index.damaged.push(error),
-                    // An answer without the modules that could not be read might be a wrong one.
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(index)
-        })
     }
 
     fn read_file(

@@ -11,4 +11,5 @@ pub mod keymaps;
 pub mod modules;
 pub mod mtools;
 pub mod root;
+pub mod schema;
 pub mod stick;

@@ -198,7 +198,7 @@ fn a_goal_takes_no_more_than_it_names() {
             .map(|module| module.name.to_string())
             .collect()
     };
-    assert_eq!(names("raid:1"), ["md_mod", "raid1"]);
+    assert!(!names("raid:1").contains(&"raid456".to_owned()));
     assert_eq!(
         names("rootfs:ext4"),
         [

@@ -1,5 +1,5 @@
-//! Debian 12's kernels of other architectures: 32 bits, the other byte order, other relocations. Only their modules are
-//! unpacked, and nothing of the machine is changed: each architecture has package lists of its own.
+//! Debian 12's kernels of other architectures: 32 bits, the other byte order, other relocations. Only their modules
+//! and images are unpacked, and nothing of the machine is changed: each architecture has package lists of its own.
 
 use std::fs;
 use std::path::Path;
@@ -42,13 +42,13 @@ fn modules(architecture: &str, meta: &str) -> Result<()> {
     for package in packages {
         // Packages of one name for several architectures lie beside each other.
         let folder = corpus().join("packages").join(architecture);
-        unpack_modules(&apt.download(&package, &folder)?, &partial)?;
+        unpack_kernel(&apt.download(&package, &folder)?, &partial)?;
     }
     fs::rename(partial, root)?;
     Ok(())
 }
 
-fn unpack_modules(package: &Path, to: &Path) -> Result<()> {
+fn unpack_kernel(package: &Path, to: &Path) -> Result<()> {
     let mut archive = Command::new("dpkg-deb")
         .arg("--fsys-tarfile")
         .arg(package)
@@ -59,7 +59,7 @@ fn unpack_modules(package: &Path, to: &Path) -> Result<()> {
     let unpacked = Command::new("tar")
         .args(["-x", "-C"])
         .arg(to)
-        .arg("./lib/modules")
+        .args(["./lib/modules", "./boot"])
         .stdin(stream)
         .status()
         .context("cannot run tar")?;

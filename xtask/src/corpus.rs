@@ -158,7 +158,7 @@ fn kernel(name: &str, meta: &[&str], expected: Option<&str>) -> Result<PathBuf> 
 }
 
 /// Unpacks into a folder beside the target, and renames it when it is complete.
-fn unpack(apt: &Apt, packages: &[String], root: &Path) -> Result<()> {
+pub(crate) fn unpack(apt: &Apt, packages: &[String], root: &Path) -> Result<()> {
     let partial = root.with_extension("partial");
     if partial.exists() {
         fs::remove_dir_all(&partial)?;

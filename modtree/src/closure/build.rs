@@ -1,13 +1,16 @@
 //! Building a closure: a work list of modules whose needs are not known yet, and rules until nothing is new.
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 
-use super::{Closure, ClosureError, ClosureOptions, Planned, PlannedBuiltin, SoftdepLines};
+use super::{
+    Closure, ClosureError, ClosureOptions, Excluded, Planned, PlannedBuiltin, SoftdepLines,
+};
 use crate::goal::{GoalRoot, GoalRoots};
 use crate::request::{Addition, Requests, Rules, Selector, passed_over};
 use crate::tree::{Entry, Resolution, Tree};
@@ -23,6 +26,7 @@ pub(super) struct Builder<'a> {
     /// By node number: the entry, its fields once they are read, and the reason of a root.
     modules: Vec<Member>,
     builtins: Vec<PlannedBuiltin>,
+    excluded: Vec<Excluded>,
     notes: Vec<String>,
     /// Modules whose own needs are not known yet.
     fresh: VecDeque<NodeIndex>,
@@ -53,6 +57,7 @@ impl<'a> Builder<'a> {
             graph: Graph::default(),
             modules: Vec::new(),
             builtins: Vec::new(),
+            excluded: options.exclude.iter().map(without_reason).collect(),
             notes: Vec::new(),
             fresh: VecDeque::new(),
         })
@@ -65,7 +70,8 @@ impl<'a> Builder<'a> {
             asked: asked.to_owned(),
             rule: None,
         };
-        if !self.resolved(asked, None, &reason)? {
+        let located = self.tree.locate(asked)?;
+        if !self.take(located, None, &reason)? {
             return Err(ClosureError::Unknown {
                 name: asked.to_owned(),
                 dir: self.tree.dir().to_path_buf(),
@@ -272,6 +278,11 @@ impl<'a> Builder<'a> {
         from: Option<NodeIndex>,
         reason: Reason,
     ) -> Result<(), ClosureError> {
+        let mut excluded = self.excluded.iter_mut();
+        if let Some(excluded) = excluded.find(|excluded| excluded.name == entry.name) {
+            add_reason(&mut excluded.reasons, reason);
+            return Ok(());
+        }
         let (node, new) = self.graph.add(&entry.name);
         if new {
             self.modules.push(Member {
@@ -291,13 +302,9 @@ impl<'a> Builder<'a> {
     }
 
     fn builtin(&mut self, name: ModuleName, reason: Reason) {
-        match self
-            .builtins
-            .iter_mut()
-            .find(|builtin| builtin.name == name)
-        {
-            Some(known) if known.reasons.contains(&reason) => {}
-            Some(known) => known.reasons.push(reason),
+        let mut known = self.builtins.iter_mut();
+        match known.find(|builtin| builtin.name == name) {
+            Some(known) => add_reason(&mut known.reasons, reason),
             None => self.builtins.push(PlannedBuiltin {
                 name,
                 reasons: vec![reason],
@@ -325,6 +332,8 @@ impl<'a> Builder<'a> {
         Ok(Closure {
             modules,
             builtins: self.builtins,
+            excluded: self.excluded,
+            possible: self.requests.take_possible(),
             notes: self.notes,
             graph: self.graph,
         })
@@ -343,9 +352,30 @@ impl<'a> Builder<'a> {
         Planned {
             name: member.entry.name.clone(),
             path: self.tree.dir().join(&member.entry.relative),
-            relative: member.entry.relative.clone(),
+            relative: place(&member.entry.relative),
             info: Arc::clone(&member.info),
             reasons,
         }
+    }
+}
+
+fn without_reason(name: &ModuleName) -> Excluded {
+    Excluded {
+        name: name.clone(),
+        reasons: Vec::new(),
+    }
+}
+
+fn add_reason(known: &mut Vec<Reason>, reason: Reason) {
+    if !known.contains(&reason) {
+        known.push(reason);
+    }
+}
+
+/// A module's place below the modules directory; for a file from elsewhere, where `make modules_install` puts such ones.
+fn place(relative: &Path) -> PathBuf {
+    match relative.file_name() {
+        Some(name) if relative.is_absolute() => Path::new("updates").join(name),
+        _ => relative.to_path_buf(),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{Rules, Selector, Traces};
+use super::{Possible, Rules, Selector, Traces};
 use crate::alias::{matches, normalize};
 use crate::graph::RuleReason;
 use crate::tree::{Entry, ReadModInfo, Resolution, Tree, TreeError};
@@ -26,10 +26,11 @@ pub struct Addition {
 /// Rules at work on a tree. Keeps what it has found, since providers are the same for every module that needs one.
 #[derive(Debug)]
 pub struct Requests<'a> {
-    tree: &'a Tree,
+    pub(super) tree: &'a Tree,
     rules: Rules,
     providers: HashMap<Traces, Arc<[Provider]>>,
     notes: Vec<String>,
+    pub(super) possible: Vec<Possible>,
 }
 
 #[derive(Debug)]
@@ -52,10 +53,12 @@ impl<'a> Requests<'a> {
             rules,
             providers: HashMap::new(),
             notes: Vec::new(),
+            possible: Vec::new(),
         }
     }
 
-    /// What `module` asks for while running.
+    /// What `module` asks for while running: by the rules, and by calls with a fixed string. Calls that fill a string in go
+    /// to [`take_possible`](Self::take_possible).
     ///
     /// # Errors
     /// [`TreeError`], where the module itself or a listing cannot be read. A damaged module among those that might have
@@ -85,7 +88,13 @@ impl<'a> Requests<'a> {
                 }
             }
         }
+        additions.extend(self.called(module)?);
         Ok(additions)
+    }
+
+    /// What modules may ask for, since the last call.
+    pub fn take_possible(&mut self) -> Vec<Possible> {
+        mem::take(&mut self.possible)
     }
 
     /// The notes since the last call: lower-case sentences.

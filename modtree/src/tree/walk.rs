@@ -43,6 +43,14 @@ fn suffix_rank(relative: &Path) -> usize {
     SUFFIXES.iter().position(of).unwrap_or(SUFFIXES.len())
 }
 
+/// Whether a file of this name is a module's.
+pub(super) fn has_suffix(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    SUFFIXES
+        .iter()
+        .any(|suffix| bytes.ends_with(suffix.as_bytes()))
+}
+
 /// The lines of `modules.order` by module: where the kernel's build put each module, and its place in the load order.
 #[derive(Debug, Default)]
 pub(super) struct Order {
@@ -178,11 +186,7 @@ impl<'a> Walker<'a> {
                 if enter(&path) {
                     self.directory(&path, found, enter)?;
                 }
-            } else if kind.is_file()
-                && SUFFIXES
-                    .iter()
-                    .any(|suffix| name.as_bytes().ends_with(suffix.as_bytes()))
-            {
+            } else if kind.is_file() && has_suffix(&name) {
                 found.push(Entry {
                     name: ModuleName::of_file(&name),
                     relative: path,

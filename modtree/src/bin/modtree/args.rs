@@ -6,6 +6,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::depmod::DepmodArgs;
 use crate::goals::{GoalFileArgs, GoalsArgs};
+use crate::host::{HostArgs, SysArgs};
+use crate::info::InfoArgs;
 use crate::questions::{
     CheckArgs, DiffArgs, ProvidersArgs, RequestsArgs, ResolveArgs, UsersArgs, WhyArgs,
 };
@@ -21,7 +23,9 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Closure(ClosureArgs),
+    Graph(GraphArgs),
     Goals(GoalsArgs),
+    Host(HostArgs),
     Info(InfoArgs),
     Depmod(DepmodArgs),
     Why(WhyArgs),
@@ -44,13 +48,51 @@ Examples:
   modtree closure --runtime usb_storage vfat    also what they ask for while running
   modtree closure --runtime --why vfat          with the reasons
   modtree closure --for usb-storage --for rootfs:ext4
+  modtree closure --host --format tree          for the devices of this machine
   cp $(modtree closure -b /mnt fs-ext4) modules/
   modtree closure -b unpacked -k 6.1.0-56-amd64 --format insmod usb_storage
 
 Exit codes: 0 done, 1 the input is at fault, 2 the command line is, 3 the machine is")]
 pub(crate) struct ClosureArgs {
-    /// Modules, aliases (fs-vfat) or modaliases of devices (usb:v0781p5567...); - and _ are the same in a module's name
-    #[arg(required_unless_present = "goals", value_name = "MODULE")]
+    #[command(flatten)]
+    pub(crate) wanted: WantedArgs,
+
+    /// Print what `modprobe --show-depends` prints: the first softdep line only, repetitions included
+    #[arg(long, conflicts_with_all = ["runtime", "weak", "format", "json", "why", "goals", "host", "exclude", "builtin", "minimal"])]
+    pub(crate) modprobe_compat: bool,
+
+    /// What to print for each module
+    #[arg(short, long, value_enum, default_value_t = Format::Path)]
+    pub(crate) format: Format,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+
+    /// Also print what is part of the kernel, as `builtin NAME`
+    #[arg(long)]
+    pub(crate) builtin: bool,
+
+    /// Print to standard error what keeps each module in the list: the proof that it cannot be dropped, or the others that
+    /// would do in its place
+    #[arg(long)]
+    pub(crate) minimal: bool,
+
+    /// Print each module's reasons and their evidence to standard error
+    #[arg(short = 'v', long, visible_alias = "verbose")]
+    pub(crate) why: bool,
+
+    /// Do not print notes to standard error
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What a closure is made of.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct WantedArgs {
+    /// Modules, aliases (fs-vfat), modaliases of devices (usb:v0781p5567...) or files of modules; - and _ are the same in a
+    /// module's name
+    #[arg(required_unless_present_any = ["goals", "host", "host_file"], value_name = "MODULE")]
     pub(crate) modules: Vec<String>,
 
     /// What the modules are for: usb-storage, keyboard, rootfs:ext4 ... (`modtree goals` lists them); can be given often,
@@ -60,6 +102,17 @@ pub(crate) struct ClosureArgs {
 
     #[command(flatten)]
     pub(crate) goal_files: GoalFileArgs,
+
+    /// The modules for the devices of this machine; turns --runtime on
+    #[arg(long)]
+    pub(crate) host: bool,
+
+    #[command(flatten)]
+    pub(crate) sys: SysArgs,
+
+    /// The modules for the devices of another machine, which `modtree host --record` has written into FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) host_file: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) tree: TreeArgs,
@@ -72,40 +125,28 @@ pub(crate) struct ClosureArgs {
     #[arg(long)]
     pub(crate) weak: bool,
 
-    /// Print what `modprobe --show-depends` prints: the first softdep line only, repetitions included
-    #[arg(long, conflicts_with_all = ["runtime", "weak", "format", "json", "why", "goals"])]
-    pub(crate) modprobe_compat: bool,
-
-    /// What to print for each module
-    #[arg(short, long, value_enum, default_value_t = Format::Path)]
-    pub(crate) format: Format,
-
-    /// The same as --format json
-    #[arg(long, conflicts_with = "format")]
-    pub(crate) json: bool,
-
-    /// Print each module's reasons and their evidence to standard error
-    #[arg(short = 'v', long, visible_alias = "verbose")]
-    pub(crate) why: bool,
-
-    /// Do not print notes to standard error
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
+    /// Leave a module out, whoever needs it, with a warning of what is missing then; can be given often
+    #[arg(short = 'x', long, value_name = "NAME")]
+    pub(crate) exclude: Vec<String>,
 }
 
-/// Print what a module says about itself
+/// Draw a closure: layers from left to right, each module left of what it needs
 #[derive(Debug, ClapArgs)]
-pub(crate) struct InfoArgs {
-    /// A module's name, an alias, or the path of a module's file
-    #[arg(value_name = "MODULE")]
-    pub(crate) module: String,
-
+#[command(after_help = "\
+Examples:
+  modtree graph --runtime usb_storage vfat --svg stick.svg
+  modtree graph --for rootfs:btrfs --dot - | dot -Tpdf > btrfs.pdf")]
+pub(crate) struct GraphArgs {
     #[command(flatten)]
-    pub(crate) tree: TreeArgs,
+    pub(crate) wanted: WantedArgs,
 
-    /// Also print the symbols that it imports and exports
-    #[arg(short, long)]
-    pub(crate) symbols: bool,
+    /// A picture for any browser; - is standard output
+    #[arg(long, value_name = "FILE", required_unless_present = "dot")]
+    pub(crate) svg: Option<PathBuf>,
+
+    /// Text for Graphviz
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dot: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -127,6 +168,12 @@ pub(crate) enum Format {
     Name,
     /// `insmod PATH`
     Insmod,
+    /// Who needs whom, as a tree
+    Tree,
+    /// The graph, for Graphviz
+    Dot,
+    /// The graph, as a picture
+    Svg,
     /// One JSON document: modules, builtins, notes, each with its reasons
     Json,
 }

@@ -1,7 +1,10 @@
 //! The `modtree` command.
 mod args;
+mod closure;
 mod depmod;
 mod goals;
+mod host;
+mod info;
 mod questions;
 mod report;
 mod run;

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use cli::{Failure, print};
 use modtree::{
-    ClosureError, ClosureOptions, Finding, ModuleName, Resolution, Traces, Tree, call_sites, check,
-    closure, diff, providers, users,
+    ClosureOptions, Finding, ModuleName, Traces, Tree, call_sites, check, closure, diff, providers,
+    users,
 };
 use serde_json::json;
 
 use crate::args::TreeArgs;
-use crate::run::{closure_failure, module_file, open, tree_failure};
+use crate::run::{closure_failure, module_file, open, tree_failure, unknown};
 
 /// Say why one module needs another: the shortest chain of reasons
 ///
@@ -168,16 +168,11 @@ pub(crate) fn resolve(args: &ResolveArgs) -> Result<(), Failure> {
     let mut text = String::new();
     let mut documents = Vec::new();
     for query in &args.queries {
-        let (kind, names) = match tree.resolve(query).map_err(tree_failure)? {
-            Resolution::Module(entry) => ("module", vec![entry.name]),
-            Resolution::Aliases(entries) => (
-                "module",
-                entries.into_iter().map(|entry| entry.name).collect(),
-            ),
-            Resolution::Builtin(name) => ("builtin", vec![name]),
-            Resolution::BuiltinAliases(names) => ("builtin", names),
-            Resolution::Unknown => return Err(unknown(&tree, query)),
+        let found = tree.resolve(query).map_err(tree_failure)?.names();
+        let Some((builtin, names)) = found else {
+            return Err(unknown(&tree, query));
         };
+        let kind = if builtin { "builtin" } else { "module" };
         for name in &names {
             let _ = writeln!(text, "{kind} {name}");
         }
@@ -192,7 +187,7 @@ pub(crate) fn resolve(args: &ResolveArgs) -> Result<(), Failure> {
 /// Print the places where a module's code asks for other modules
 ///
 /// Calls of request_module and its like, with the string that is handed over, found by relocations (x86-64 and arm64).
-/// `exact` is asked for as it stands; `may` has a part that the code fills in, and is listed with the modules that fit.
+/// `exact` is asked for as it stands, and `closure --runtime` adds it; `may` has a part that the code fills in.
 #[derive(Debug, Args)]
 pub(crate) struct RequestsArgs {
     /// A module's name, an alias, or the path of a module's file
@@ -216,22 +211,12 @@ pub(crate) fn requests(args: &RequestsArgs) -> Result<(), Failure> {
     }
     let mut text = String::new();
     for site in &found {
-        let function = site.function.as_deref().unwrap_or("?");
-        let place = format!(
-            "{} in {function} at {}+{:#x}",
-            site.symbol, site.section, site.offset
-        );
-        match site.string.as_deref() {
-            None => drop(writeln!(text, "unknown: {place}")),
-            Some(string) => {
-                let kind = if site.is_pattern() { "may" } else { "exact" };
-                let _ = writeln!(
-                    text,
-                    "{kind} {}: {place}, \"{string}\"",
-                    site.asks.join(" ")
-                );
-            }
-        }
+        let kind = match &site.string {
+            None => "unknown".to_owned(),
+            Some(_) if site.is_pattern() => format!("may {}", site.asks.join(" ")),
+            Some(_) => format!("exact {}", site.asks.join(" ")),
+        };
+        let _ = writeln!(text, "{kind}: {site}");
     }
     print(text.as_bytes())
 }
@@ -360,17 +345,6 @@ fn check_text(tree: &Tree, found: &[Finding]) -> Result<String, Failure> {
         }
     }
     Ok(text)
-}
-
-fn unknown(tree: &Tree, name: &str) -> Failure {
-    match tree.near_names(name) {
-        Err(error) => tree_failure(error),
-        Ok(near) => closure_failure(ClosureError::Unknown {
-            name: name.to_owned(),
-            dir: tree.dir().to_path_buf(),
-            near,
-        }),
-    }
 }
 
 pub(crate) fn print_json(document: &serde_json::Value) -> Result<(), Failure> {

@@ -4,17 +4,17 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use cli::Failure;
-use modtree::{Closure, Module, Tree};
+use modtree::{Closure, ModuleName, Necessity, Tree};
 use serde_json::json;
 
 use crate::args::Format;
 
-/// The modules in load order, one a line (or one JSON document).
-pub(crate) fn modules(tree: &Tree, closure: &Closure, format: Format) -> Result<String, Failure> {
-    if let Format::Json = format {
-        return json(tree, closure);
-    }
+/// The modules in load order, one a line; before them what is part of the kernel, if that is wanted.
+pub(crate) fn modules(closure: &Closure, format: Format, builtin: bool) -> Result<String, Failure> {
     let mut text = String::new();
+    for builtin in closure.builtins.iter().filter(|_| builtin) {
+        let _ = writeln!(text, "builtin {}", builtin.name);
+    }
     for module in &closure.modules {
         match format {
             Format::Name => text.push_str(module.name.as_str()),
@@ -22,7 +22,7 @@ pub(crate) fn modules(tree: &Tree, closure: &Closure, format: Format) -> Result<
                 text.push_str("insmod ");
                 text.push_str(path_text(&module.path)?);
             }
-            Format::Path | Format::Json => text.push_str(path_text(&module.path)?),
+            _ => text.push_str(path_text(&module.path)?),
         }
         text.push('\n');
     }
@@ -40,7 +40,8 @@ pub(crate) fn path_text(path: &Path) -> Result<&str, Failure> {
         })
 }
 
-fn json(tree: &Tree, closure: &Closure) -> Result<String, Failure> {
+/// One document: modules, builtins, what is left out, notes, each with its reasons.
+pub(crate) fn json(tree: &Tree, closure: &Closure) -> Result<String, Failure> {
     let modules: Vec<_> = closure
         .modules
         .iter()
@@ -54,10 +55,15 @@ fn json(tree: &Tree, closure: &Closure) -> Result<String, Failure> {
             })
         })
         .collect();
+    let necessities = closure.necessities().into_iter();
+    let necessities = necessities.map(|(name, why)| json!({ "module": name, "because": why }));
     let document = json!({
         "kernel": tree.version(),
         "modules": modules,
         "builtins": closure.builtins,
+        "excluded": closure.excluded,
+        "may": closure.possible,
+        "necessities": necessities.collect::<Vec<_>>(),
         "notes": closure.notes,
     });
     serde_json::to_string_pretty(&document)
@@ -75,6 +81,41 @@ pub(crate) fn reasons(closure: &Closure) -> String {
             let _ = writeln!(text, "    {reason}");
         }
     }
+    for possible in &closure.possible {
+        let _ = writeln!(
+            text,
+            "{} may ask for {}: {}",
+            possible.by, possible.asked, possible.site
+        );
+    }
+    text
+}
+
+/// What keeps each module in the list.
+pub(crate) fn necessities(closure: &Closure) -> String {
+    let mut text = String::new();
+    let mut alternatives = 0;
+    let necessities = closure.necessities();
+    for (name, necessity) in &necessities {
+        let _ = match necessity {
+            Necessity::Needed(reason) => writeln!(text, "{name} cannot be dropped: {reason}"),
+            Necessity::Alternative { reason, others } => {
+                alternatives += 1;
+                let others: Vec<_> = others.iter().map(ModuleName::as_str).collect();
+                let others = others.join(" or ");
+                writeln!(
+                    text,
+                    "{name} can be dropped where {others} does for it: {reason}"
+                )
+            }
+        };
+    }
+    let needed = necessities.len() - alternatives;
+    let _ = writeln!(
+        text,
+        "{needed} of {} modules cannot be dropped, {alternatives} have alternatives in the list",
+        necessities.len()
+    );
     text
 }
 
@@ -90,6 +131,31 @@ pub(crate) fn notes(tree: &Tree, closure: &Closure) -> String {
             reasons.join("; ")
         );
     }
+    for excluded in &closure.excluded {
+        let reasons: Vec<_> = excluded.reasons.iter().map(ToString::to_string).collect();
+        let _ = match reasons.join("; ") {
+            none if none.is_empty() => {
+                writeln!(
+                    text,
+                    "note: {} would not be in the list anyway",
+                    excluded.name
+                )
+            }
+            reasons if excluded.is_vital() => writeln!(
+                text,
+                "warning: without {} not all modules of the list can be loaded: {reasons}",
+                excluded.name
+            ),
+            reasons => writeln!(text, "warning: {} is left out: {reasons}", excluded.name),
+        };
+    }
+    if !closure.possible.is_empty() {
+        let _ = writeln!(
+            text,
+            "note: {} requests are filled in while running and add nothing; --why lists them",
+            closure.possible.len()
+        );
+    }
     for note in &closure.notes {
         let _ = writeln!(text, "note: {note}");
     }
@@ -100,31 +166,6 @@ pub(crate) fn notes(tree: &Tree, closure: &Closure) -> String {
             module.name,
             tree.version()
         );
-    }
-    text
-}
-
-/// A module's fields, as modinfo shows them, and what its symbols tell.
-pub(crate) fn info(path: &Path, module: &Module, symbols: bool) -> String {
-    let mut text = format!("{:16}{}\n", "filename:", path.display());
-    for (key, value) in module.info.fields() {
-        let key = String::from_utf8_lossy(key) + ":";
-        let _ = writeln!(text, "{key:16}{}", String::from_utf8_lossy(value));
-    }
-    let _ = writeln!(
-        text,
-        "{:16}{}",
-        "signed:",
-        if module.signed { "yes" } else { "no" }
-    );
-    let _ = writeln!(text, "{:16}{}", "imports:", module.imports.len());
-    let _ = writeln!(text, "{:16}{}", "exports:", module.exports.len());
-    if symbols {
-        for (what, names) in [("import:", &module.imports), ("export:", &module.exports)] {
-            for name in names {
-                let _ = writeln!(text, "{what:16}{name}");
-            }
-        }
     }
     text
 }
