@@ -40,6 +40,7 @@
 mod apply;
 mod compile;
 mod diagnostic;
+mod difference;
 pub mod emit;
 mod keymap;
 mod keysym;
@@ -48,6 +49,7 @@ mod lexer;
 mod lint;
 mod names;
 mod parser;
+mod press;
 mod reach;
 mod render;
 mod source;
@@ -63,6 +65,7 @@ pub use compile::{
     Compiled, Mode, Options, compile, compile_named, compile_text, compile_texts, compile_with,
 };
 pub use diagnostic::{Diagnostic, DiagnosticKind, Place, Report, Severity};
+pub use difference::KeyDifference;
 pub use emit::{BkeymapError, Endian};
 pub use keymap::{ComposeRule, KEYS, Keymap, MAPS, NR_KEYS, Table};
 pub use keysym::{Keysym, keysym_names};
