@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 pub mod environment;
+pub mod foreign;
 pub mod guest;
 pub mod keymaps;
 pub mod modules;
 pub mod mtools;
 pub mod root;
+pub mod sound;
 pub mod stick;

@@ -1,6 +1,8 @@
 //! What differs between two images, file by file.
 
-use super::files::{File, Files};
+use crate::cpio::Kind;
+use crate::inspect::modules::below_modules;
+use crate::inspect::{File, Files};
 
 /// A difference at one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +13,34 @@ pub enum Difference<'image> {
     Removed(&'image str, File<'image>),
     /// Both have it, and type, mode, owner or contents differ.
     Changed(&'image str, File<'image>, File<'image>),
+}
+
+impl<'image> Difference<'image> {
+    /// The path, without a leading `/`.
+    pub fn path(&self) -> &'image str {
+        match self {
+            Difference::Added(path, _)
+            | Difference::Removed(path, _)
+            | Difference::Changed(path, ..) => path,
+        }
+    }
+
+    /// Whether only one image has it, and it is a folder for modules.
+    pub(super) fn is_modules_folder(&self) -> bool {
+        let (Difference::Added(path, file) | Difference::Removed(path, file)) = self else {
+            return false;
+        };
+        file.attributes.kind == Kind::Directory && below_modules(path).is_some()
+    }
+
+    /// The contents in both images, where both have a regular file there and its contents differ.
+    pub(super) fn contents(&self) -> Option<[&'image [u8]; 2]> {
+        let Difference::Changed(_, old, new) = self else {
+            return None;
+        };
+        let are_files = [old, new].map(|file| file.attributes.kind == Kind::File) == [true; 2];
+        (are_files && old.data != new.data).then_some([old.data, new.data])
+    }
 }
 
 /// The differences, sorted by path. Times do not count.
