@@ -137,6 +137,10 @@ fn lsinitramfs_lists_the_same_also_behind_an_early_archive() {
     };
     for name in ["one", "early"] {
         for suffix in SUFFIXES {
+            // It starts five programs for each entry of an archive that is not compressed: once is enough.
+            if (name, suffix) == ("early", "cpio") {
+                continue;
+            }
             let image = images.path(name, suffix);
             let output = Command::new("lsinitramfs").arg(&image).output().unwrap();
             // Behind an archive that is not compressed it looks for another one, and complains of the end.
