@@ -64,83 +64,95 @@ struct Scanner<'a> {
     cases: usize,
 }
 
+/// What the next word of a list may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The first word of a command.
+    Command,
+    /// Another word of it.
+    Argument,
+    /// The word behind `case`.
+    Subject,
+    /// `in`.
+    In,
+    /// A pattern of `case`, or `esac`.
+    Pattern,
+}
+
 impl<'a> Scanner<'a> {
     /// Commands up to the end, or to the parenthesis that closes a substitution.
     fn list(&mut self) {
-        let mut at_command = true;
-        let mut at_pattern = false;
-        let mut words = 0;
-        let mut case_word = false;
+        let mut place = Place::Command;
         while let Some(&(at, c)) = self.chars.peek() {
             match c {
-                '\n' => {
-                    self.chars.next();
-                    self.skip_documents();
-                    (at_command, words) = (true, 0);
-                }
                 ' ' | '\t' | '\r' => drop(self.chars.next()),
                 '#' => self.skip_line(),
-                ')' if at_pattern => {
-                    self.chars.next();
-                    (at_pattern, at_command, words) = (false, true, 0);
-                }
-                ')' => {
-                    self.chars.next();
-                    return;
-                }
-                '(' => {
-                    self.chars.next();
-                    if self.chars.next_if(|(_, c)| *c == ')').is_none() && !at_pattern {
-                        self.list();
-                    }
-                    (at_command, words) = (true, 0);
-                }
-                ';' => {
-                    self.chars.next();
-                    let ends_branch = self.chars.next_if(|(_, c)| *c == ';').is_some();
-                    at_pattern = ends_branch && self.cases > 0;
-                    (at_command, words) = (true, 0);
-                }
-                '|' | '&' => {
-                    self.chars.next();
-                    (at_command, words) = (true, 0);
-                }
                 '<' | '>' => self.redirection(),
+                '\n' | ';' | '|' | '&' | '(' | ')' => match self.operator(c, place) {
+                    Some(next) => place = next,
+                    None => return,
+                },
                 _ => {
                     let word = self.word(at);
-                    if word.is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()))
-                        && self
-                            .chars
-                            .peek()
-                            .is_some_and(|(_, c)| matches!(c, '<' | '>'))
-                    {
-                        continue;
-                    }
-                    if at_pattern {
-                        if word == Some("esac") {
-                            self.cases = self.cases.saturating_sub(1);
-                            at_pattern = false;
-                        }
-                        continue;
-                    }
-                    words += 1;
-                    match word {
-                        Some("in") if case_word && words == 3 => {
-                            (case_word, at_pattern) = (false, true);
-                            self.cases += 1;
-                        }
-                        Some("esac") if at_command => self.cases = self.cases.saturating_sub(1),
-                        Some("case") if at_command => {
-                            (case_word, at_command, words) = (true, false, 1)
-                        }
-                        Some(word) if at_command && OPENERS.contains(&word) => words = 0,
-                        Some(word) if at_command => at_command = self.command(word),
-                        None if at_command => at_command = self.is_assignment(at),
-                        _ => {}
+                    if !self.is_descriptor(word) {
+                        place = self.place_behind(at, word, place);
                     }
                 }
             }
         }
+    }
+
+    /// Reads an operator; `None` where it closes the list.
+    fn operator(&mut self, c: char, place: Place) -> Option<Place> {
+        self.chars.next();
+        match (c, place) {
+            ('\n', _) => self.skip_documents(),
+            (')', Place::Pattern) => {}
+            (')', _) => return None,
+            // Patterns may be joined by `|`, and the first may stand behind a parenthesis.
+            ('|' | '(', Place::Pattern) => return Some(Place::Pattern),
+            ('(', _) if self.chars.next_if(|(_, c)| *c == ')').is_none() => self.list(),
+            (';', _) if self.chars.next_if(|(_, c)| *c == ';').is_some() && self.cases > 0 => {
+                return Some(Place::Pattern);
+            }
+            _ => {}
+        }
+        // A line may end before a pattern.
+        Some(match (c, place) {
+            ('\n', Place::Pattern | Place::In) => place,
+            _ => Place::Command,
+        })
+    }
+
+    /// Takes a word, which begins at `at`; `None` is one that is quoted or expands.
+    fn place_behind(&mut self, at: usize, word: Option<&'a str>, place: Place) -> Place {
+        match (place, word) {
+            (Place::Argument, _) => Place::Argument,
+            (Place::Subject, _) => Place::In,
+            (Place::In, _) => {
+                self.cases += 1;
+                Place::Pattern
+            }
+            (Place::Pattern | Place::Command, Some("esac")) => {
+                self.cases = self.cases.saturating_sub(1);
+                Place::Argument
+            }
+            (Place::Pattern, _) => Place::Pattern,
+            (Place::Command, Some("case")) => Place::Subject,
+            (Place::Command, Some(word)) if OPENERS.contains(&word) => Place::Command,
+            (Place::Command, Some(word)) if self.command(word) => Place::Command,
+            (Place::Command, None) if self.is_assignment(at) => Place::Command,
+            (Place::Command, _) => Place::Argument,
+        }
+    }
+
+    /// Whether a word is the number before a redirection.
+    fn is_descriptor(&mut self, word: Option<&str>) -> bool {
+        word.is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()))
+            && self
+                .chars
+                .peek()
+                .is_some_and(|(_, c)| matches!(c, '<' | '>'))
     }
 
     /// Takes the first word of a command; true where a command may still follow.
