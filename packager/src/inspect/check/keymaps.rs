@@ -11,9 +11,6 @@ use crate::inspect::Files;
 /// console-data, 9 do that, or have no Enter.
 const FEW_LETTERS: usize = 8;
 
-/// Return, as a keysym of its own, as Control-M and as Control-J.
-const ENTER: [u16; 3] = [0x0201, 0x000d, 0x000a];
-
 pub(super) fn check(files: &Files<'_>, report: &mut Report) {
     for (path, file) in files.iter() {
         let is_keymap = path.ends_with(".bmap") || path.ends_with(".bmap.gz");
@@ -32,7 +29,7 @@ pub(super) fn check(files: &Files<'_>, report: &mut Report) {
 }
 
 fn check_way_out(path: &str, keymap: &Keymap, report: &mut Report) {
-    if !has_enter(keymap) {
+    if !keymap.has_enter() {
         report.find(&codes::LOCKED_OUT, format_args!("/{path} has no Enter"));
     }
     let typing = Typing::new(keymap);
@@ -44,10 +41,4 @@ fn check_way_out(path: &str, keymap: &Keymap, report: &mut Report) {
             format_args!("/{path} has no key for {missing} of the letters a to z"),
         );
     }
-}
-
-fn has_enter(keymap: &Keymap) -> bool {
-    let reachable = keymap.tables().filter(|(map, _)| keymap.is_reachable(*map));
-    let mut keysyms = reachable.flat_map(|(_, table)| table.iter());
-    keysyms.any(|keysym| ENTER.contains(&keysym.0))
 }
