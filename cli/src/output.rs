@@ -1,12 +1,15 @@
-//! Output is all or nothing: a temporary file in the target's own directory, synced, then renamed over the target.
+//! Output is all or nothing: a file without a name in the target's own directory, synced, then named and renamed over the target.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
+
+use rustix::fs::{AtFlags, CWD, OFlags, linkat};
 
 use crate::Failure;
 
@@ -138,13 +141,34 @@ fn temporary(
     directory: &Path,
     write: impl FnOnce(&File) -> io::Result<()>,
 ) -> io::Result<TempPath> {
-    let file = tempfile::Builder::new()
-        .prefix(".tmp-")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(directory)?;
-    write(file.as_file())?;
-    file.as_file().sync_all()?;
-    Ok(file.into_temp_path())
+    let mut names = tempfile::Builder::new();
+    names.prefix(".tmp-");
+    let Some(file) = nameless(directory) else {
+        let permissions = Permissions::from_mode(0o644);
+        let file = names.permissions(permissions).tempfile_in(directory)?;
+        write(file.as_file())?;
+        file.as_file().sync_all()?;
+        return Ok(file.into_temp_path());
+    };
+    write(&file)?;
+    file.sync_all()?;
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = |path: &Path| linkat(CWD, &*open, CWD, path, AtFlags::SYMLINK_FOLLOW);
+    let named = names.make_in(directory, |path| Ok(link(path)?))?;
+    Ok(named.into_temp_path())
+}
+
+/// A new file that has no name until it is complete, so that nothing is left of a run that is killed; `None` where the file
+/// system has no such files (open(2), `O_TMPFILE`).
+fn nameless(directory: &Path) -> Option<File> {
+    let has_proc = Path::new("/proc/self/fd").is_dir();
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .mode(0o644)
+        .custom_flags(OFlags::TMPFILE.bits() as i32);
+    has_proc.then(|| options.open(directory).ok()).flatten()
 }
 
 #[cfg(test)]

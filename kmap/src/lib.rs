@@ -41,6 +41,7 @@
 mod apply;
 mod compile;
 mod diagnostic;
+mod difference;
 pub mod emit;
 mod keymap;
 mod keysym;
@@ -49,6 +50,7 @@ mod lexer;
 mod lint;
 mod names;
 mod parser;
+mod press;
 mod reach;
 mod render;
 mod source;
@@ -65,6 +67,7 @@ pub use compile::{
     compile_with,
 };
 pub use diagnostic::{Diagnostic, DiagnosticKind, Place, Report, Severity};
+pub use difference::KeyDifference;
 pub use emit::{BkeymapError, Endian};
 pub use keymap::{ComposeRule, KEYS, Keymap, MAPS, NR_KEYS, Table};
 pub use keysym::{Keysym, keysym_names};

@@ -1,14 +1,12 @@
 //! What is no error in a keymap but seldom meant, seen from the finished tables.
 
+use crate::Keymap;
 use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind};
 use crate::reach::{ranges, trap};
 use crate::syntax::Span;
 use crate::texts::Texts;
 use crate::typing::Typing;
-use crate::{KEYS, Keymap};
 
-/// Return, as a keysym of its own, as Control-M and as Control-J.
-const ENTER: [u16; 3] = [0x0201, 0x000d, 0x000a];
 /// So few missing letters may be meant; a keymap of another script lacks nearly all.
 const SHOWN_LETTERS: usize = 8;
 
@@ -44,7 +42,7 @@ pub(crate) fn keymap(
         let (strings, rules) = (keymap.strings().len(), keymap.compose().len());
         found.push(at(Kind::NotInBinary { strings, rules }, first_extra));
     }
-    if !has_enter(keymap) {
+    if !keymap.has_enter() {
         found.push(texts.whole(Kind::NoEnter));
     }
     if let Some(missing) = missing_letters(keymap) {
@@ -55,17 +53,6 @@ pub(crate) fn keymap(
         found.push(texts.whole(Kind::NoWayBack { name }));
     }
     found
-}
-
-fn has_enter(keymap: &Keymap) -> bool {
-    let reachable = keymap.reachable_modifiers();
-    let mut tables = keymap.tables().filter(|(map, _)| map & !reachable == 0);
-    tables.any(|(_, table)| {
-        table
-            .iter()
-            .take(KEYS)
-            .any(|keysym| ENTER.contains(&keysym.0))
-    })
 }
 
 fn missing_letters(keymap: &Keymap) -> Option<String> {

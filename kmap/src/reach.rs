@@ -12,6 +12,8 @@ const KT_LOCK: u8 = 10;
 const KT_SLOCK: u8 = 12;
 /// The weight of Shift.
 const SHIFT: u8 = 1;
+/// Return, as a keysym of its own, as Control-M and as Control-J.
+const ENTER: [u16; 3] = [0x0201, 0x000d, 0x000a];
 /// CapsShift, which the kernel takes as Shift.
 const CAPSSHIFT: u8 = 8;
 
@@ -44,6 +46,15 @@ impl Keymap {
     /// Whether some combination of the keymap's own modifier keys leads to a table.
     pub fn is_reachable(&self, map: u8) -> bool {
         map & !self.reachable_modifiers() == 0
+    }
+
+    /// Whether some key that a person can get to ends a line.
+    pub fn has_enter(&self) -> bool {
+        let mut reachable = self.tables().filter(|(map, _)| self.is_reachable(*map));
+        reachable.any(|(_, table)| {
+            let mut keys = table.iter().take(KEYS);
+            keys.any(|keysym| ENTER.contains(&keysym.0))
+        })
     }
 
     /// Drops the tables that cannot be reached. Every key does the same as before, whatever is pressed.

@@ -153,7 +153,7 @@ impl Busybox {
 }
 
 /// The longest sorted run of names around a landmark; empty where there is none that deserves to be called a table.
-fn applets(bytes: &[u8]) -> BTreeSet<String> {
+pub(crate) fn applets(bytes: &[u8]) -> BTreeSet<String> {
     let longest = LANDMARKS
         .iter()
         .flat_map(|name| occurrences(bytes, name))

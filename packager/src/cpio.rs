@@ -115,3 +115,9 @@ impl Kind {
         }
     }
 }
+
+/// The checksum of `070702`: the sum of all bytes, modulo 2^32.
+fn sum(data: &[u8]) -> u32 {
+    data.iter()
+        .fold(0, |sum: u32, &byte| sum.wrapping_add(u32::from(byte)))
+}

@@ -7,16 +7,24 @@ pub mod check;
 mod diff;
 mod extract;
 mod files;
+mod modules;
+pub mod size;
+pub mod treemap;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use codec::{DecodeError, Format, Member};
 
 use crate::cpio::{self, Entry};
 
-pub use diff::{Difference, diff};
+pub use diff::{
+    Comparison, Difference, Image, KeymapDifference, Line, ModuleDifference, ModuleState,
+    TextDifference, compare, diff,
+};
 pub use extract::{ExtractError, Extracted, extract};
 pub use files::{File, Files};
+pub use modules::ModuleFile;
 
 /// The most that one image may decode to.
 const DECODED_LIMIT: u64 = 4 << 30;
@@ -68,19 +76,31 @@ pub enum InspectError {
 /// # Errors
 /// [`InspectError::Unknown`], [`InspectError::Decode`]; an archive's own damage shows up in [`Segment::entries`].
 pub fn segments(image: &[u8]) -> Result<Vec<Segment<'_>>, InspectError> {
+    match readable_segments(image) {
+        (segments, None) => Ok(segments),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// The segments of an image up to the first that cannot be read, and why it cannot.
+pub fn readable_segments(image: &[u8]) -> (Vec<Segment<'_>>, Option<InspectError>) {
     let mut segments = Vec::new();
     let mut room = DECODED_LIMIT;
     let mut offset = skip_zeros(image, 0);
     while offset < image.len() {
-        let segment = segment(image, offset, room)?;
-        room = room.saturating_sub(segment.archive.len() as u64);
-        offset = skip_zeros(image, offset + segment.length);
-        segments.push(segment);
+        match segment(image, offset, room) {
+            Ok(segment) => {
+                room = room.saturating_sub(segment.archive.len() as u64);
+                offset = skip_zeros(image, offset + segment.length);
+                segments.push(segment);
+            }
+            Err(error) => return (segments, Some(error)),
+        }
     }
-    if segments.is_empty() {
-        return Err(InspectError::Unknown { offset: 0 });
-    }
-    Ok(segments)
+    let error = segments
+        .is_empty()
+        .then_some(InspectError::Unknown { offset: 0 });
+    (segments, error)
 }
 
 fn segment(image: &[u8], offset: usize, room: u64) -> Result<Segment<'_>, InspectError> {
@@ -123,8 +143,31 @@ fn skip_zeros(image: &[u8], offset: usize) -> usize {
 }
 
 impl Segment<'_> {
+    /// Whether the segment's last archive ends with its trailer. What is damaged has another fault.
+    fn has_trailer(&self) -> bool {
+        let mut start = 0;
+        loop {
+            let mut archive = cpio::entries(&self.archive[start..]);
+            if archive.by_ref().any(|entry| entry.is_err()) {
+                return true;
+            }
+            start = skip_zeros(&self.archive, start + archive.consumed());
+            if start == self.archive.len() {
+                return archive.has_trailer();
+            }
+        }
+    }
+
     /// The entries of the segment's archives, one after another. It ends after the first error.
     pub fn entries(&self) -> impl Iterator<Item = Result<Entry<'_>, InspectError>> {
+        self.placed_entries()
+            .map(|placed| placed.map(|(_, entry)| entry))
+    }
+
+    /// The entries with their places, header to padding, in [`archive`](Self::archive).
+    pub fn placed_entries(
+        &self,
+    ) -> impl Iterator<Item = Result<(Range<usize>, Entry<'_>), InspectError>> {
         let mut archive = cpio::entries(&self.archive);
         let mut start = 0;
         let mut failed = false;
@@ -133,9 +176,11 @@ impl Segment<'_> {
                 if failed {
                     return None;
                 }
+                let before = start + archive.consumed();
                 if let Some(entry) = archive.next() {
                     failed = entry.is_err();
-                    return Some(entry.map_err(|mut source| {
+                    let place = before..start + archive.consumed();
+                    return Some(entry.map(|entry| (place, entry)).map_err(|mut source| {
                         source.offset += start;
                         InspectError::Archive {
                             offset: self.offset,

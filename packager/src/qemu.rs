@@ -74,6 +74,8 @@ pub struct Machine {
     pub controller: UsbController,
     /// Raw disk images that are plugged in as USB sticks.
     pub sticks: Vec<PathBuf>,
+    /// Whether the sticks speak UAS, as fast disks do, instead of bulk-only transport; that needs an xHCI or EHCI controller.
+    pub uas: bool,
     /// A VNC display for the screen, for example `:0`; without one there is a screen that nobody sees.
     pub vnc: Option<String>,
 }
@@ -94,6 +96,7 @@ impl Machine {
             accelerator: Accelerator::Tcg,
             controller: UsbController::default(),
             sticks: Vec::new(),
+            uas: false,
             vnc: None,
         }
     }
@@ -174,6 +177,12 @@ impl Machine {
                 &format!("if=none,id=stick{number},format=raw,file=").into(),
                 &escaped(stick),
             ]));
+            if self.uas {
+                command.args(["-device", &format!("usb-uas,bus=usb.0,id=uas{number}")]);
+                let disk = format!("scsi-hd,bus=uas{number}.0,drive=stick{number}");
+                command.args(["-device", &disk]);
+                continue;
+            }
             command.arg("-device").arg(format!(
                 "usb-storage,bus=usb.0,id=usb-stick{number},drive=stick{number},removable=on"
             ));

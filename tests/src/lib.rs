@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 pub mod environment;
+pub mod foreign;
 pub mod guest;
 pub mod keymaps;
 pub mod modules;
 pub mod mtools;
 pub mod root;
 pub mod schema;
+pub mod sound;
 pub mod stick;

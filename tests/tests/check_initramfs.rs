@@ -3,77 +3,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::LazyLock;
 
 use codec::Format;
 use packager::cpio::{Attributes, Kind, Options, Writer};
 use packager::inspect::check::{Booted, check};
 use packager::inspect::{Files, segments};
-use packager::kernel::{Kernel, KernelChoice, KernelSource};
+use packager::kernel::KernelSource;
 use packager::{Plan, Recipe};
 use tests::environment::{command, has};
-use tests::root::{Root, plan, small_root};
-
-struct Sound {
-    root: Root,
-    kernel: Kernel,
-    plan: Plan,
-}
-
-/// A sound image's plan, and its kernel.
-static SOUND: LazyLock<Option<Sound>> = LazyLock::new(|| {
-    let root = small_root()?;
-    let source = KernelSource::Root(root.path().into());
-    let kernel = Kernel::open(&source, &KernelChoice::Default).unwrap();
-    let plan = plan(root.path());
-    Some(Sound { root, kernel, plan })
-});
-
-impl Sound {
-    fn booted(&self) -> Booted<'_> {
-        Booted {
-            version: Some(self.kernel.version()),
-            config: self.kernel.tree.config().unwrap(),
-        }
-    }
-
-    /// The names of the findings about an image.
-    fn findings(&self, image: &[u8]) -> BTreeSet<&'static str> {
-        check(image, self.booted())
-            .findings
-            .iter()
-            .map(|finding| finding.code.name)
-            .collect()
-    }
-
-    /// The findings about the plan after a change.
-    fn after(&self, change: impl FnOnce(&mut Plan)) -> BTreeSet<&'static str> {
-        let mut plan = self.plan.clone();
-        change(&mut plan);
-        self.findings(&plan.archive(Options::default()).unwrap())
-    }
-
-    /// The findings about the plan without the entries whose paths end so.
-    fn without(&self, suffix: &str) -> BTreeSet<&'static str> {
-        let mut writer = Writer::new(Options::default());
-        let mut left_out = 0;
-        for (path, item) in self.plan.items() {
-            if path.ends_with(suffix) {
-                left_out += 1;
-            } else {
-                writer
-                    .entry(path.as_bytes(), item.attributes, &item.data)
-                    .unwrap();
-            }
-        }
-        assert_eq!(left_out, 1, "{suffix}");
-        self.findings(&writer.finish())
-    }
-
-    fn archive(&self) -> Vec<u8> {
-        self.plan.archive(Options::default()).unwrap()
-    }
-}
+use tests::sound::SOUND;
 
 fn only(name: &'static str) -> BTreeSet<&'static str> {
     BTreeSet::from([name])

@@ -259,6 +259,21 @@ fn the_plan_prints_a_reason_for_every_file_and_writes_nothing() {
         );
     }
     assert!(!output.exists());
+    let plan = |arguments: &[&str]| {
+        let output = command("packager")
+            .args(["plan", "--root"])
+            .arg(root.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(plan(&[]), text);
+    let json: serde_json::Value = serde_json::from_str(&plan(&["--json"])).unwrap();
+    let files = json["files"].as_array().unwrap();
+    assert_eq!(files.len(), text.lines().count());
+    assert!(files.iter().all(|file| file["reason"] != ""));
 }
 
 #[test]

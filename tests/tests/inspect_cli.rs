@@ -177,8 +177,188 @@ fn diff_says_what_changed_and_tells_by_its_exit_code() {
         packager(&["diff".as_ref(), &es, "/nonexistent".as_ref()])
             .status
             .code(),
-        Some(1)
+        Some(2)
     );
+}
+
+/// A copy of an image after a change of its plan.
+fn changed(images: &Images, name: &str, change: impl FnOnce(&mut packager::Plan)) -> PathBuf {
+    let mut plan = tests::root::plan(images.root.path());
+    change(&mut plan);
+    let path = images.path(name);
+    fs::write(&path, plan.archive(Options::default()).unwrap()).unwrap();
+    path
+}
+
+#[test]
+fn diff_tells_modules_keymaps_and_init_by_meaning() {
+    let Some(images) = &*IMAGES else { return };
+    let old = changed(images, "old.cpio", |_| {});
+    let new = changed(images, "new.cpio", |plan| {
+        let us = kmap::compile_named(
+            "us".as_ref(),
+            &kmap::SearchPath::from_env(),
+            kmap::Mode::Unicode,
+        );
+        let us = us.unwrap().keymap.to_bkeymap(kmap::Endian::Little);
+        plan.file("etc/keymap.bmap", 0o644, us, "");
+        let list = String::from_utf8(plan.get("etc/modules").unwrap().data.clone()).unwrap();
+        let reversed: Vec<_> = list.lines().rev().collect();
+        plan.file(
+            "etc/modules",
+            0o644,
+            (reversed.join("\n") + "\n").into(),
+            "",
+        );
+        let init = String::from_utf8(plan.get("init").unwrap().data.clone()).unwrap();
+        let init = init.replace("at keymap\n", "at keymap\necho keys\n");
+        plan.file("init", 0o755, init.into(), "");
+        plan.file(
+            "etc/passwd",
+            0o600,
+            plan.get("etc/passwd").unwrap().data.clone(),
+            "",
+        );
+        let folder = format!("usr/lib/modules/{}/extra", images.root.version);
+        plan.file(
+            &format!("{folder}/own.ko"),
+            0o644,
+            b"no module".to_vec(),
+            "",
+        );
+        let fat = plan
+            .items()
+            .map(|(path, _)| path)
+            .find(|path| path.ends_with("/fat.ko"));
+        let fat = fat.unwrap().to_owned();
+        let mut bytes = plan.get(&fat).unwrap().data.clone();
+        bytes.extend(b"a signature");
+        plan.file(&fat, 0o644, bytes, "");
+    });
+    let output = packager(&["diff".as_ref(), &old, &new, "--lines=2".as_ref()]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    let lines: Vec<&str> = text.lines().collect();
+    let size = fs::metadata(images.root.module("fs/fat/fat.ko"))
+        .unwrap()
+        .len();
+    assert_eq!(
+        lines[..6],
+        [
+            &format!("~ module fat: {size} -> {} bytes", size + 11),
+            "+ module own (9 bytes)",
+            "~ /etc/keymap.bmap: 2311 -> 2567 bytes",
+            lines[3],
+            "~ /etc/passwd: mode 0644 -> 0600",
+            lines[5],
+        ]
+    );
+    assert!(lines[3].starts_with("~ /etc/modules: other contents, "));
+    assert!(lines[5].starts_with("~ /init: "));
+    let keymap = lines
+        .iter()
+        .position(|line| line.starts_with("keymap /etc/keymap.bmap: "))
+        .unwrap();
+    assert!(
+        lines[keymap + 3].starts_with("  … and ")
+            && lines[keymap + 3].ends_with(" more (--lines 0 shows all)")
+    );
+    assert!(text.contains(" lines, only the order\n"), "{text}");
+    assert!(
+        text.ends_with("text /init: 1 lines\n  +echo keys\n"),
+        "{text}"
+    );
+    let all = stdout(&packager(&[
+        "diff".as_ref(),
+        &old,
+        &new,
+        "--lines=0".as_ref(),
+    ]));
+    assert!(
+        all.contains("  plain        key ; (39)      ñ -> ;\n"),
+        "{all}"
+    );
+    let json = packager(&["diff".as_ref(), &old, &new, "--json".as_ref()]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["segments"], serde_json::Value::Null);
+    assert_eq!(json["modules"][1]["new"]["size"], 9);
+    assert_eq!(json["modules"][1]["old"], serde_json::Value::Null);
+    let keys = json["keymaps"][0]["keys"].as_array().unwrap();
+    assert!(keys.iter().any(|key| key["keycode"] == 39
+        && key["map"] == 0
+        && key["old"] == "ñ"
+        && key["new"] == ";"));
+    assert_eq!(json["texts"][0]["reordered"], true);
+    assert_eq!(
+        json["texts"][1]["lines"],
+        serde_json::json!([{ "new": "echo keys" }])
+    );
+    assert!(
+        json["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|file| !file["path"].as_str().unwrap().ends_with(".ko"))
+    );
+}
+
+#[test]
+fn size_divides_the_whole_image_and_draws_it() {
+    let Some(images) = &*IMAGES else { return };
+    let picture = images.path("size.svg");
+    for name in ["es.igz", "us.izst"] {
+        let image = images.path(name);
+        let output = packager(&[
+            "size".as_ref(),
+            &image,
+            "--json".as_ref(),
+            "--svg".as_ref(),
+            &picture,
+        ]);
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let whole = fs::metadata(&image).unwrap().len();
+        assert_eq!(json["whole"]["packed"], whole);
+        let files = json["files"].as_array().unwrap();
+        let sum: u64 = files
+            .iter()
+            .map(|file| file["packed"].as_u64().unwrap())
+            .sum();
+        // What is left are the headers of folders, and the trailer.
+        assert!(
+            sum <= whole && whole - sum < whole / 500,
+            "{name}: {sum} of {whole}"
+        );
+        let packed = |suffix: &str| {
+            let mut found = files
+                .iter()
+                .filter(|file| file["path"].as_str().unwrap().ends_with(suffix));
+            found.next().unwrap()["packed"].as_f64().unwrap()
+        };
+        // Near to what gzip and zstd make of them alone.
+        assert!(
+            (0.95e6..1.2e6).contains(&packed("/busybox")),
+            "{}",
+            packed("/busybox")
+        );
+        assert!(
+            (25e3..80e3).contains(&packed("/fat.ko")),
+            "{}",
+            packed("/fat.ko")
+        );
+        let svg = fs::read_to_string(&picture).unwrap();
+        assert_eq!(svg.matches("<g>").count(), svg.matches("</g>").count());
+        assert!(svg.contains(">busybox</text>"));
+        let Some(rsvg) = tests::environment::tool("rsvg-convert") else {
+            continue;
+        };
+        let drawn = Command::new(rsvg)
+            .arg(&picture)
+            .arg("-o")
+            .arg(images.path("size.png"))
+            .output()
+            .unwrap();
+        assert!(drawn.status.success(), "{}", stderr(&drawn));
+    }
 }
 
 #[test]

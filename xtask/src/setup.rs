@@ -62,6 +62,10 @@ pub(crate) const TEST: &[Need] = &[
         "/usr/lib/systemd/boot/efi/systemd-bootx64.efi",
     ),
     need("syslinux", "syslinux"),
+    need("libarchive-tools", "bsdtar"),
+    need("initramfs-tools-core", "lsinitramfs"),
+    need("dracut-core", "dracut"),
+    need("librsvg2-bin", "rsvg-convert"),
     need("syslinux-common", "/usr/lib/syslinux/mbr/mbr.bin"),
 ];
 

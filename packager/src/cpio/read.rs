@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{HEADER, Kind, NAME_MAX, TRAILER};
+use super::{HEADER, Kind, NAME_MAX, TRAILER, sum};
 
 /// One entry of an archive that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,18 @@ pub struct Entry<'a> {
     pub mtime: u32,
     /// A file's bytes, or a symbolic link's target.
     pub data: &'a [u8],
+    /// The sum of the bytes that the header promises, where it is of the kind that does (`070702`).
+    pub sum: Option<u32>,
+}
+
+impl Entry<'_> {
+    /// Whether a file's bytes have the sum that its header promises. Names of a hard link that carry no bytes promise nothing.
+    pub fn is_sound(&self) -> bool {
+        let promised = self
+            .sum
+            .filter(|_| self.kind == Kind::File && !self.data.is_empty());
+        promised.is_none_or(|promised| promised == sum(self.data))
+    }
 }
 
 /// Where and how an archive breaks the format.
@@ -72,6 +84,7 @@ pub fn entries(bytes: &[u8]) -> Entries<'_> {
         bytes,
         offset: 0,
         done: false,
+        has_trailer: false,
     }
 }
 
@@ -81,12 +94,18 @@ pub struct Entries<'a> {
     bytes: &'a [u8],
     offset: usize,
     done: bool,
+    has_trailer: bool,
 }
 
 impl<'a> Entries<'a> {
     /// How many bytes of the archive have been read: after the end, the offset behind the trailer.
     pub fn consumed(&self) -> usize {
         self.offset
+    }
+
+    /// Whether the end of the archive was its trailer and not the end of the bytes.
+    pub fn has_trailer(&self) -> bool {
+        self.has_trailer
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
@@ -123,7 +142,7 @@ impl<'a> Entries<'a> {
             major,
             minor,
             name_length,
-            _,
+            sum,
         ] = fields;
         let name_length = name_length as usize;
         if name_length == 0 || name_length > NAME_MAX {
@@ -138,6 +157,7 @@ impl<'a> Entries<'a> {
             .ok_or(Problem::Name)?;
         let name = &padded[..end];
         if name == TRAILER {
+            self.has_trailer = true;
             return Ok(None);
         }
         if name.is_empty() {
@@ -155,6 +175,7 @@ impl<'a> Entries<'a> {
             gid,
             mtime,
             data,
+            sum: header.starts_with(b"070702").then_some(sum),
         }))
     }
 }

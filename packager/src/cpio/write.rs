@@ -1,6 +1,6 @@
 //! The writer: the same bytes on every machine.
 
-use super::{HEADER, Kind, NAME_MAX, TRAILER};
+use super::{HEADER, Kind, NAME_MAX, TRAILER, sum};
 
 /// What an entry of an archive is, and whose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,10 +257,4 @@ impl Writer {
         self.bytes
             .resize(self.bytes.len().next_multiple_of(alignment), 0);
     }
-}
-
-/// The checksum of `070702`: the sum of all bytes, modulo 2^32.
-fn sum(data: &[u8]) -> u32 {
-    data.iter()
-        .fold(0, |sum: u32, &byte| sum.wrapping_add(u32::from(byte)))
 }

@@ -5,14 +5,15 @@
 
 pub mod codes;
 mod frames;
+mod keymaps;
 mod modules;
 mod programs;
+mod scripts;
 
 use modtree::KernelConfig;
 
-use super::{Files, Segment};
+use super::{Files, InspectError, Segment};
 use crate::compression::Compression;
-use crate::cpio::Kind;
 use crate::finding::Report;
 
 /// What is known of the kernel that is to boot with the image.
@@ -27,27 +28,17 @@ pub struct Booted<'a> {
 /// Checks an image.
 pub fn check(image: &[u8], kernel: Booted<'_>) -> Report {
     let mut report = Report::default();
-    let segments = match super::segments(image) {
-        Ok(segments) => segments,
-        Err(error) => {
-            report.find(&codes::DAMAGED, error);
-            return report;
-        }
-    };
+    let (segments, end) = super::readable_segments(image);
     for (number, segment) in segments.iter().enumerate() {
         check_segment(image, segment, kernel, &mut report);
-        let Some(error) = segment.entries().find_map(Result::err) else {
-            continue;
-        };
-        let goes_on = segments
-            .get(number + 1)
-            .is_some_and(|next| next.format.is_some());
-        let code = if goes_on {
-            &codes::SPLIT
-        } else {
-            &codes::DAMAGED
-        };
-        report.find(code, error);
+        let next = segments.get(number + 1);
+        if !check_entries(segment, next, &mut report) {
+            return report;
+        }
+    }
+    if let Some(error) = end
+        && !check_end(image, error, &segments, &mut report)
+    {
         return report;
     }
     match Files::new(&segments) {
@@ -84,6 +75,70 @@ fn check_segment(image: &[u8], segment: &Segment<'_>, kernel: Booted<'_>, report
     }
 }
 
+/// Whether the archives of a segment can be read; `next` is the segment behind it.
+fn check_entries(segment: &Segment<'_>, next: Option<&Segment<'_>>, report: &mut Report) -> bool {
+    let goes_on = next.is_some_and(|next| next.format.is_some());
+    for entry in segment.entries() {
+        match entry {
+            Ok(entry) if !entry.is_sound() => {
+                let name = String::from_utf8_lossy(entry.name);
+                report.find(&codes::CHECKSUM, format_args!("/{name}"));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let code = if goes_on {
+                    &codes::SPLIT
+                } else {
+                    &codes::DAMAGED
+                };
+                report.find(code, error);
+                return false;
+            }
+        }
+    }
+    if !segment.has_trailer() {
+        let offset = segment.offset;
+        let code = if goes_on {
+            &codes::SPLIT
+        } else {
+            &codes::NO_TRAILER
+        };
+        report.find(code, format_args!("the archive at offset {offset}"));
+    }
+    true
+}
+
+/// What stands behind the last segment that can be read. False where nothing more is to be said of the image.
+fn check_end(
+    image: &[u8],
+    error: InspectError,
+    segments: &[Segment<'_>],
+    report: &mut Report,
+) -> bool {
+    match error {
+        InspectError::Unknown { offset } if !segments.is_empty() => {
+            let length = image.len() - offset;
+            report.find(
+                &codes::JUNK,
+                format_args!(
+                    "{length} bytes at offset {offset} are neither an archive nor compressed"
+                ),
+            );
+            true
+        }
+        // A decoder may refuse a window before it has read a byte.
+        InspectError::Decode { offset, .. }
+            if frames::check_window(&image[offset..], offset, report) =>
+        {
+            false
+        }
+        error => {
+            report.find(&codes::DAMAGED, error);
+            false
+        }
+    }
+}
+
 fn check_files(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
     report.facts.push(format!("{} files", files.iter().count()));
     // What the kernel looks for before it has a file system (microcode, ACPI tables) needs no folders: it scans for the name
@@ -91,6 +146,9 @@ fn check_files(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
     let early = |name: &&String| name.starts_with("kernel/");
     for orphan in files.orphans.iter().filter(|name| !early(name)) {
         report.find(&codes::ORPHAN, format_args!("/{orphan}"));
+    }
+    for name in &files.blocked {
+        report.find(&codes::BLOCKED, format_args!("/{name}"));
     }
     match files.follow("init") {
         None => report.find(&codes::NO_INIT, "there is no /init"),
@@ -104,24 +162,7 @@ fn check_files(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
         Some(_) => {}
     }
     programs::check(files, report);
+    scripts::check(files, kernel.config, report);
     modules::check(files, kernel, report);
-    check_keymaps(files, report);
-}
-
-/// `bkeymap`, 256 flags, and a table of 128 16-bit codes for each flag that is set.
-fn check_keymaps(files: &Files<'_>, report: &mut Report) {
-    for (path, file) in files.iter() {
-        if !path.ends_with(".bmap") || file.attributes.kind != Kind::File {
-            continue;
-        }
-        let flags = file
-            .data
-            .strip_prefix(b"bkeymap")
-            .and_then(|rest| rest.get(..256));
-        let tables = flags.map(|flags| flags.iter().filter(|flag| **flag == 1).count());
-        let expected = tables.map(|tables| 7 + 256 + tables * 256);
-        if expected != Some(file.data.len()) {
-            report.find(&codes::KEYMAP, format_args!("/{path}"));
-        }
-    }
+    keymaps::check(files, report);
 }

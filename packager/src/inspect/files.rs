@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use kmap::{Endian, Keymap};
+
 use super::{InspectError, Segment};
 use crate::cpio::{Attributes, Entry, Kind};
 use crate::paths::resolve;
@@ -21,12 +23,25 @@ pub struct File<'image> {
     pub data: &'image [u8],
 }
 
+/// A binary keymap has 7 bytes of magic, 256 flags, and 256 bytes for each of at most 256 tables.
+const KEYMAP_LIMIT: u64 = 7 + 256 + 256 * 256;
+
+impl File<'_> {
+    /// The keymap for `loadkmap` that the file is, compressed or not; `None` where it is none.
+    pub fn keymap(&self) -> Option<Keymap> {
+        let bytes = codec::decode(self.data, KEYMAP_LIMIT).ok()?;
+        Keymap::from_bkeymap(&bytes, Endian::Little).ok()
+    }
+}
+
 /// The file tree of an image, by path without a leading `/`, sorted.
 #[derive(Clone, Debug, Default)]
 pub struct Files<'image> {
     files: BTreeMap<String, File<'image>>,
     /// Names that the kernel drops, since their parent directory is missing.
     pub orphans: Vec<String>,
+    /// Names that the kernel drops, since a directory stands there that is not empty.
+    pub blocked: Vec<String>,
 }
 
 impl<'image> Files<'image> {
@@ -63,6 +78,11 @@ impl<'image> Files<'image> {
         Some((real, file))
     }
 
+    /// Where a path leads when all links are followed, whether something is there or not; `None` where they lead in a circle.
+    pub fn leads_to(&self, path: &str) -> Option<String> {
+        self.real_path(path, true)
+    }
+
     fn add(&mut self, entry: &Entry<'image>, links: &mut HashMap<u32, Vec<String>>) {
         let name = String::from_utf8_lossy(entry.name).into_owned();
         let Some(path) = self.real_path(&name, false).filter(|path| !path.is_empty()) else {
@@ -75,6 +95,10 @@ impl<'image> Files<'image> {
                 .is_none_or(|file| file.attributes.kind != Kind::Directory)
         {
             self.orphans.push(path);
+            return;
+        }
+        if entry.kind != Kind::Directory && self.holds_something(&path) {
+            self.blocked.push(path);
             return;
         }
         let mut file = File {
@@ -93,6 +117,13 @@ impl<'image> Files<'image> {
             names.push(path.clone());
         }
         self.files.insert(path, file);
+    }
+
+    /// Whether a path is a directory with something in it.
+    fn holds_something(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        let next = self.files.range(below.clone()..).next();
+        next.is_some_and(|(name, _)| name.starts_with(&below))
     }
 
     /// The path as [`resolve`] gives it, over the files that are there so far.

@@ -5,107 +5,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use cli::{Failure, Fault};
-use kmap::{KEYS, Keymap, Keysym, Mode, Press, Typing, Way, emit, layout};
+use kmap::{Keymap, Mode, Press, Typing, Way, emit, layout};
 
 use crate::args::{Decompile, Diff, Show, Type};
 use crate::input::{self, Input};
 use crate::screen::Screen;
-
-/// What a keyboard of the United States has on its keys, by keycode.
-const KEY_NAMES: [&str; 89] = [
-    "",
-    "Esc",
-    "1",
-    "2",
-    "3",
-    "4",
-    "5",
-    "6",
-    "7",
-    "8",
-    "9",
-    "0",
-    "-",
-    "=",
-    "Backspace",
-    "Tab",
-    "Q",
-    "W",
-    "E",
-    "R",
-    "T",
-    "Y",
-    "U",
-    "I",
-    "O",
-    "P",
-    "[",
-    "]",
-    "Enter",
-    "Ctrl",
-    "A",
-    "S",
-    "D",
-    "F",
-    "G",
-    "H",
-    "J",
-    "K",
-    "L",
-    ";",
-    "'",
-    "`",
-    "Shift",
-    "\\",
-    "Z",
-    "X",
-    "C",
-    "V",
-    "B",
-    "N",
-    "M",
-    ",",
-    ".",
-    "/",
-    "right Shift",
-    "keypad *",
-    "Alt",
-    "Space",
-    "Caps Lock",
-    "F1",
-    "F2",
-    "F3",
-    "F4",
-    "F5",
-    "F6",
-    "F7",
-    "F8",
-    "F9",
-    "F10",
-    "Num Lock",
-    "Scroll Lock",
-    "keypad 7",
-    "keypad 8",
-    "keypad 9",
-    "keypad -",
-    "keypad 4",
-    "keypad 5",
-    "keypad 6",
-    "keypad +",
-    "keypad 1",
-    "keypad 2",
-    "keypad 3",
-    "keypad 0",
-    "keypad .",
-    "",
-    "",
-    "< beside left Shift",
-    "F11",
-    "F12",
-];
-const MODIFIERS: [&str; 8] = [
-    "Shift", "AltGr", "Ctrl", "Alt", "ShiftL", "ShiftR", "CtrlL", "CtrlR",
-];
 
 pub(crate) fn decompile(args: &Decompile, screen: Screen) -> Result<(), Failure> {
     let keymap = input::keymap(&args.input, &args.reading, screen)?;
@@ -184,42 +88,13 @@ fn other_mode(other: Option<&(Typing, bool)>, character: char) -> &'static str {
 
 fn describe(way: &Way) -> String {
     match way {
-        Way::Direct(press) => describe_press(*press),
+        Way::Direct(press) => press.to_string(),
         Way::Dead(dead, press) => {
-            format!("{}, then {}", describe_press(*dead), describe_press(*press))
+            format!("{dead}, then {press}")
         }
         Way::Compose(compose, first, second) => {
-            let presses = [compose, first, second].map(|press| describe_press(*press));
-            presses.join(", then ")
+            format!("{compose}, then {first}, then {second}")
         }
-    }
-}
-
-fn describe_press(press: Press) -> String {
-    let name = key_name(press.keycode);
-    match press.map {
-        0 => name,
-        map => format!("{}+{name}", modifiers(map)),
-    }
-}
-
-/// `key ; (39)`: what is on the key in the United States, and its keycode.
-fn key_name(keycode: u8) -> String {
-    match KEY_NAMES.get(usize::from(keycode)) {
-        Some(name) if !name.is_empty() => format!("key {name} ({keycode})"),
-        _ => format!("key {keycode}"),
-    }
-}
-
-fn modifiers(map: u8) -> String {
-    let names = MODIFIERS.iter().enumerate();
-    let held: Vec<&str> = names
-        .filter(|(bit, _)| map & (1 << bit) != 0)
-        .map(|(_, name)| *name)
-        .collect();
-    match held.is_empty() {
-        true => "plain".to_owned(),
-        false => held.join("+"),
     }
 }
 
@@ -243,33 +118,18 @@ pub(crate) fn diff(args: &Diff, screen: Screen) -> Result<(), Failure> {
     }
 }
 
-/// Key by key, the levels that a person can get to with either keymap and that do something else.
+/// Key by key, with a line for each level that does something else.
 fn differences(old: &Keymap, new: &Keymap) -> String {
-    let reachable = old.reachable_modifiers() | new.reachable_modifiers();
     let mut out = String::new();
-    for keycode in 0..KEYS as u8 {
-        let mut lines = String::new();
-        for map in (0..=u8::MAX).filter(|map| map & !reachable == 0) {
-            let [before, after] = [old, new].map(|keymap| action(keymap.get(map, keycode)));
-            if before != after {
-                let _ = writeln!(lines, "  {:12}  {before} -> {after}", modifiers(map));
-            }
+    let mut key = None;
+    for difference in old.differences(new) {
+        let Press { keycode, .. } = difference.press;
+        if key.replace(keycode) != Some(keycode) {
+            let _ = writeln!(out, "{}", difference.press.key());
         }
-        if !lines.is_empty() {
-            let _ = write!(out, "{}\n{lines}", key_name(keycode));
-        }
+        let (before, after) = (difference.before(), difference.after());
+        let modifiers = difference.press.modifiers();
+        let _ = writeln!(out, "  {modifiers:12}  {before} -> {after}");
     }
     out
-}
-
-/// A character as such, anything else by its name. Caps Lock's effect is no difference that is seen on the key.
-fn action(keysym: Option<Keysym>) -> String {
-    match keysym {
-        None | Some(Keysym::VOID) => "nothing".to_owned(),
-        Some(keysym) => match keysym.character() {
-            Some(' ') => "space".to_owned(),
-            Some(character) if !character.is_control() => character.to_string(),
-            _ => keysym.describe(),
-        },
-    }
 }

@@ -12,6 +12,7 @@ use crate::check::CheckArgs;
 use crate::diff::DiffArgs;
 use crate::extract::ExtractArgs;
 use crate::image::ImageArgs;
+use crate::plan::PlanArgs;
 use crate::pxe::PxeArgs;
 use crate::recipe::RecipeArgs;
 use crate::size::SizeArgs;
@@ -34,6 +35,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Initramfs(InitramfsArgs),
+    Plan(PlanArgs),
     Image(ImageArgs),
     Uki(UkiArgs),
     Init(InitArgs),
@@ -57,7 +59,7 @@ Examples:
   packager initramfs --keymap es -o simple.igz           with a Spanish keyboard
   packager initramfs --modules nvme,ext4 -o root.izst    other modules, compressed with zstd
   packager initramfs --deb linux-image-6.1.0-56-amd64_6.1.192-2_amd64.deb -o simple.igz
-  packager initramfs --keymap es --dry-run               what would be inside, and why")]
+  packager initramfs --keymap es --dry-run               what would be inside, and why (packager plan)")]
 pub(crate) struct InitramfsArgs {
     /// The image to write [default: initramfs-VERSION.izst, or .igz]
     #[arg(short, long, value_name = "FILE")]

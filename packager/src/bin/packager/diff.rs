@@ -1,17 +1,20 @@
 //! `packager diff`: what differs between two images.
 
+mod json;
+mod text;
+
 use std::path::PathBuf;
 
 use clap::Args;
 use cli::{Failure, Fault};
-use packager::cpio::Kind;
-use packager::inspect::{Difference, File, diff};
+use packager::inspect::{Image, compare};
 
-use crate::{input, report};
+use crate::input;
 
-/// Show what differs between two images: + only in the second, - only in the first, ~ in both
+/// Show what differs between two images, by meaning: modules, keymaps key by key, init line by line, files
 ///
-/// Exit code 0: no difference; 1: differences, or an image is wrong.
+/// A `+` is only in the second image, a `-` only in the first, a `~` in both. Exit code 0: no difference; 1: differences; 2: an
+/// image is wrong, as diff(1) has it; 3: the machine is at fault.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     /// The first image
@@ -19,81 +22,37 @@ pub(crate) struct DiffArgs {
 
     /// The second image
     new: PathBuf,
+
+    /// Show so many lines of each keymap and each text; 0 shows all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    lines: usize,
+
+    /// Print the differences as JSON, all of them
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
-    input::with_files(&args.old, |_, old| {
-        input::with_files(&args.new, |_, new| {
-            let differences = diff(old, new);
-            let text: String = differences.iter().map(line).collect();
-            cli::print(text.as_bytes())?;
-            if differences.is_empty() {
-                Ok(())
+    let differ = input::with_files(&args.old, |segments, files| {
+        let old = Image { segments, files };
+        input::with_files(&args.new, |segments, files| {
+            let comparison = compare(old, Image { segments, files });
+            let text = if args.json {
+                json::text(&comparison)
             } else {
-                Err(Failure::reported(Fault::Input))
-            }
+                text::text(&comparison, args.lines)
+            };
+            cli::print(text.as_bytes())?;
+            Ok(!comparison.is_empty())
         })
-    })
-}
-
-fn line(difference: &Difference<'_>) -> String {
-    match difference {
-        Difference::Added(path, file) => format!("+ {}\n", entry(path, file)),
-        Difference::Removed(path, file) => format!("- {}\n", entry(path, file)),
-        Difference::Changed(path, old, new) => {
-            format!("~ /{path}: {}\n", changes(old, new).join(", "))
+    });
+    match differ {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Failure::reported(Fault::Input)),
+        // 1 says that the images differ.
+        Err(failure) if failure.fault() == Fault::Input => {
+            Err(Failure::usage(failure.message().unwrap_or_default()))
         }
+        Err(failure) => Err(failure),
     }
-}
-
-fn entry(path: &str, file: &File<'_>) -> String {
-    let name = report::name(
-        format!("/{path}").as_bytes(),
-        file.attributes.kind,
-        file.data,
-    );
-    match file.attributes.kind {
-        Kind::File => format!("{name} ({} bytes)", file.data.len()),
-        _ => name,
-    }
-}
-
-fn changes(old: &File<'_>, new: &File<'_>) -> Vec<String> {
-    let mut changes = Vec::new();
-    let (before, after) = (old.attributes, new.attributes);
-    if before.kind != after.kind {
-        changes.push(format!(
-            "{} -> {}",
-            report::type_name(before.kind),
-            report::type_name(after.kind)
-        ));
-    }
-    if before.permissions != after.permissions {
-        changes.push(format!(
-            "mode {:04o} -> {:04o}",
-            before.permissions, after.permissions
-        ));
-    }
-    if (before.uid, before.gid) != (after.uid, after.gid) {
-        changes.push(format!(
-            "owner {}:{} -> {}:{}",
-            before.uid, before.gid, after.uid, after.gid
-        ));
-    }
-    if old.data != new.data {
-        changes.push(match (before.kind, after.kind) {
-            (Kind::Symlink, Kind::Symlink) => {
-                format!(
-                    "{} -> {}",
-                    String::from_utf8_lossy(old.data),
-                    String::from_utf8_lossy(new.data)
-                )
-            }
-            _ if old.data.len() == new.data.len() => {
-                format!("other contents, {} bytes as before", new.data.len())
-            }
-            _ => format!("{} -> {} bytes", old.data.len(), new.data.len()),
-        });
-    }
-    changes
 }

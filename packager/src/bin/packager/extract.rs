@@ -37,6 +37,11 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
                 "note: /{orphan} is left out, as the kernel does: its folder is not in the image before it"
             );
         }
+        for name in &files.blocked {
+            eprintln!(
+                "note: /{name} is left out, as the kernel does: a folder that is not empty is there"
+            );
+        }
         Ok(())
     })
 }

@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use cli::Failure;
 use packager::finding::Report;
 use packager::inspect::check::{Booted, check};
-use packager::timing::Timings;
 use packager::{Initramfs, Plan};
-use serde_json::json;
 
 use crate::args::InitramfsArgs;
 use crate::progress::Progress;
-use crate::report;
+use crate::{plan, report};
 
 pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     if let Some(output) = &args.output
@@ -29,8 +27,8 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     let mut timings = std::mem::take(&mut plan.timings);
     if args.dry_run {
         drop(progress);
-        tell(&args, &plan, &timings, None);
-        return print(&plan, args.json);
+        plan::tell(&plan, &timings, args.quiet, args.timings);
+        return plan::print(&plan, args.json);
     }
     let cache = args.content.cache()?;
     let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), &mut timings)
@@ -56,8 +54,10 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
             depfile(&output, &plan, args.content.recipe.as_deref()).as_bytes(),
         )?;
     }
-    let summary = summary(&output, &plan, &image);
-    tell(&args, &plan, &timings, Some(summary));
+    plan::tell(&plan, &timings, args.quiet, args.timings);
+    if !args.quiet {
+        eprintln!("{}", summary(&output, &plan, &image));
+    }
     Ok(())
 }
 
@@ -68,25 +68,6 @@ fn check_image(image: &Initramfs, plan: &Plan) -> Report {
         config: plan.config.as_ref(),
     };
     check(&image.bytes, kernel)
-}
-
-/// What people read, on stderr: notes, times, and the summary.
-fn tell(args: &InitramfsArgs, plan: &Plan, timings: &Timings, summary: Option<String>) {
-    if !args.quiet {
-        for note in &plan.notes {
-            eprintln!("note: {note}");
-        }
-    }
-    if args.timings {
-        for (phase, time) in timings.phases() {
-            eprintln!("{phase:>12}: {:8.2} ms", time.as_secs_f64() * 1e3);
-        }
-    }
-    if let Some(summary) = summary
-        && !args.quiet
-    {
-        eprintln!("{summary}");
-    }
 }
 
 /// The rule that make(1) and ninja read: `OUTPUT: INPUT…`, blanks and `$`, `#` and `\` escaped.
@@ -120,45 +101,4 @@ fn summary(output: &Path, plan: &Plan, image: &Initramfs) -> String {
         plan.modules.len(),
         plan.version,
     )
-}
-
-fn print(plan: &Plan, as_json: bool) -> Result<(), Failure> {
-    let text = if as_json {
-        plan_json(plan)
-    } else {
-        plan_text(plan)
-    };
-    cli::print(text.as_bytes())
-}
-
-fn plan_text(plan: &Plan) -> String {
-    let mut out = String::new();
-    for (path, item) in plan.items() {
-        let permissions = report::permissions(item.kind(), item.attributes.permissions);
-        let name = report::name(path.as_bytes(), item.kind(), &item.data);
-        out += &format!(
-            "{permissions} {:>8}  {name}  # {}\n",
-            report::extent(item.kind(), item.data.len()),
-            item.reason
-        );
-    }
-    out
-}
-
-fn plan_json(plan: &Plan) -> String {
-    let files: Vec<_> = plan
-        .items()
-        .map(|(path, item)| {
-            json!({
-                "path": format!("/{path}"),
-                "type": report::type_name(item.kind()),
-                "mode": format!("{:04o}", item.attributes.permissions),
-                "size": item.data.len(),
-                "target": report::target(item.kind(), &item.data),
-                "reason": item.reason,
-            })
-        })
-        .collect();
-    let plan = json!({ "kernel": plan.version, "modules": plan.modules, "notes": plan.notes, "files": files });
-    format!("{plan:#}\n")
 }

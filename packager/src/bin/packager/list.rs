@@ -9,12 +9,13 @@ use crate::{input, report};
 pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
     let image = input::read(&args.image)?;
     let at_fault = |error| input::at_fault(&args.image, error);
-    let segments = inspect::segments(&image).map_err(at_fault)?;
+    let (segments, end) = inspect::readable_segments(&image);
     let mut out = Vec::new();
-    let mut result = Ok(());
+    let mut result = end.map_or(Ok(()), |error| Err(at_fault(error)));
     for segment in &segments {
-        result = list(segment, args.names, &mut out).map_err(at_fault);
-        if result.is_err() {
+        let listed = list(segment, args.names, &mut out).map_err(at_fault);
+        if listed.is_err() {
+            result = listed;
             break;
         }
     }

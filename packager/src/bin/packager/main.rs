@@ -13,6 +13,7 @@ mod init;
 mod initramfs;
 mod input;
 mod list;
+mod plan;
 mod progress;
 mod pxe;
 mod recipe;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let args = args::Args::parse();
     cli::finish(match args.command {
         args::Command::Initramfs(args) => initramfs::run(args),
+        args::Command::Plan(args) => plan::run(&args),
         args::Command::Init(args) => init::run(&args),
         args::Command::Image(args) => image::run(args),
         args::Command::Uki(args) => uki::run(args),

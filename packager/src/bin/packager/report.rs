@@ -1,11 +1,13 @@
 //! Errors with their exit codes, and the words for people.
 
 use cli::Failure;
+use codec::Format;
 use codec::file::ReadError;
 use modtree::TreeError;
 use modtree::index::IndexError;
 use packager::busybox::BusyboxError;
 use packager::cpio::Kind;
+use packager::inspect::size::readable;
 use packager::kernel::{DebError, KernelError};
 use packager::libraries::LibraryError;
 use packager::qemu::QemuError;
@@ -66,11 +68,12 @@ fn keymap(report: &kmap::Report) -> Failure {
 
 /// A size for people, in units of 1000 bytes.
 pub(crate) fn size(bytes: usize) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        _ => format!("{:.2} MB", bytes as f64 / 1e6),
-    }
+    readable(bytes as u64)
+}
+
+/// How something is compressed.
+pub(crate) fn format_name(format: Option<Format>) -> String {
+    format.map_or("not compressed".to_owned(), |format| format.to_string())
 }
 
 /// As `ls -l` shows type and permissions: `drwxr-xr-x`.
@@ -127,7 +130,7 @@ pub(crate) fn type_name(kind: Kind) -> &'static str {
 }
 
 /// A name that shows what it is and cannot drive the terminal.
-fn escaped(bytes: &[u8]) -> String {
+pub(crate) fn escaped(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     text.chars()
         .flat_map(|c| {

@@ -1,15 +1,20 @@
 //! `packager size`: where an image's bytes go.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::path::PathBuf;
 
 use clap::Args;
 use cli::Failure;
-use packager::inspect::Files;
+use packager::inspect::size::{Size, Tree, Use, sizes};
+use packager::inspect::{Segment, treemap};
+use serde_json::{Value, json};
 
 use crate::{input, report};
 
-/// Show where the bytes of an initramfs go: folders and files, the largest first
+/// Show where the bytes of an initramfs go: folders and files with their shares of the compressed image, the largest first
+///
+/// A file's share of a compressed segment is what the decoder reads to give the file out; where a compressor reads whole blocks
+/// (zstd, bzip2, lz4), a block is divided by what its files take when each is compressed alone. All shares add up to the image.
 #[derive(Debug, Args)]
 pub(crate) struct SizeArgs {
     /// The image
@@ -18,64 +23,118 @@ pub(crate) struct SizeArgs {
     /// Leave out what has less than this share of the whole, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
     least: f64,
+
+    /// Draw a treemap
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+
+    /// Print every file as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: &SizeArgs) -> Result<(), Failure> {
-    input::with_files(&args.image, |segments, files| {
-        let mut out = String::new();
-        for segment in segments {
-            let format = segment
-                .format
-                .map_or("not compressed".to_owned(), |format| format.to_string());
-            let (packed, unpacked) = (
-                report::size(segment.length),
-                report::size(segment.archive.len()),
-            );
-            out += &format!(
-                "segment at {}: {packed}, {unpacked} unpacked, {format}\n",
-                segment.offset
-            );
-        }
-        let tree = Tree::new(files);
-        let least = tree.size as f64 * args.least / 100.0;
-        tree.print(&mut out, "/", 0, least, tree.size);
-        cli::print(out.as_bytes())
-    })
-}
-
-/// A folder or a file with the bytes of all that it holds.
-#[derive(Default)]
-struct Tree {
-    size: usize,
-    parts: BTreeMap<String, Tree>,
-}
-
-impl Tree {
-    fn new(files: &Files<'_>) -> Self {
-        let mut root = Self::default();
-        for (path, file) in files.iter() {
-            root.size += file.data.len();
-            let mut here = &mut root;
-            for part in path.split('/') {
-                here = here.parts.entry(part.to_owned()).or_default();
-                here.size += file.data.len();
-            }
-        }
-        root
+    let image = input::read(&args.image)?;
+    let at_fault = |error| input::at_fault(&args.image, error);
+    let segments = packager::inspect::segments(&image).map_err(at_fault)?;
+    let tree = sizes(&image, &segments).map_err(at_fault)?;
+    if let Some(path) = &args.svg {
+        let name = args.image.file_name().unwrap_or_default();
+        let picture = treemap::svg(&tree, &name.to_string_lossy());
+        cli::write_atomically(path, picture.as_bytes())?;
     }
+    let text = if args.json {
+        json_text(&segments, &tree)
+    } else {
+        text(&segments, &tree, args.least)
+    };
+    cli::print(text.as_bytes())
+}
 
-    fn print(&self, out: &mut String, name: &str, depth: usize, least: f64, whole: usize) {
-        let share = 100.0 * self.size as f64 / whole.max(1) as f64;
-        let indent = "  ".repeat(depth);
-        *out += &format!("{:>12} {share:5.1} %  {indent}{name}\n", self.size);
-        let mut parts: Vec<_> = self
-            .parts
+fn text(segments: &[Segment<'_>], tree: &Tree, least: f64) -> String {
+    let mut out = String::new();
+    for segment in segments {
+        let (packed, unpacked) = (segment.length, segment.archive.len());
+        out += &format!(
+            "segment at {}: {}, {} unpacked, {}\n",
+            segment.offset,
+            report::size(packed),
+            report::size(unpacked),
+            report::format_name(segment.format)
+        );
+    }
+    for (used, count, size) in uses(tree) {
+        out += &format!(
+            "{}: {count} entries, {}, {} unpacked\n",
+            used.name(),
+            report::size(size.packed as usize),
+            report::size(size.unpacked as usize)
+        );
+    }
+    out += &format!("{:>12} {:>12}\n", "unpacked", "packed");
+    let least = tree.size.packed as f64 * least / 100.0;
+    lines(&mut out, "/", tree, 0, least, tree.size.packed);
+    out
+}
+
+fn lines(out: &mut String, name: &str, tree: &Tree, depth: usize, least: f64, whole: u64) {
+    let Size { unpacked, packed } = tree.size;
+    let share = 100.0 * packed as f64 / whole.max(1) as f64;
+    let (indent, name) = ("  ".repeat(depth), report::escaped(name.as_bytes()));
+    *out += &format!("{unpacked:>12} {packed:>12} {share:5.1} %  {indent}{name}\n");
+    let parts = tree.parts.iter();
+    let mut parts: Vec<_> = parts
+        .filter(|(_, part)| part.size.packed as f64 >= least)
+        .collect();
+    parts.sort_by_key(|(name, part)| (Reverse(part.size.packed), name.as_str()));
+    for (name, part) in parts {
+        lines(out, name, part, depth + 1, least, whole);
+    }
+}
+
+/// What the files of each use take together; those that the image has.
+fn uses(tree: &Tree) -> Vec<(Use, usize, Size)> {
+    let files = tree.files();
+    let sum = |used: Use| {
+        let of_use: Vec<_> = files
             .iter()
-            .filter(|(_, part)| part.size as f64 >= least && part.size > 0)
+            .filter(|(path, _)| Use::of(path) == used)
             .collect();
-        parts.sort_by_key(|(name, part)| (std::cmp::Reverse(part.size), name.as_str()));
-        for (name, part) in parts {
-            part.print(out, name, depth + 1, least, whole);
-        }
-    }
+        let size = Size {
+            unpacked: of_use.iter().map(|(_, size)| size.unpacked).sum(),
+            packed: of_use.iter().map(|(_, size)| size.packed).sum(),
+        };
+        (used, of_use.len(), size)
+    };
+    let all = Use::ALL.into_iter().map(sum);
+    all.filter(|(_, count, _)| *count > 0).collect()
+}
+
+fn json_text(segments: &[Segment<'_>], tree: &Tree) -> String {
+    let size = |size: &Size| json!({ "unpacked": size.unpacked, "packed": size.packed });
+    let segments: Vec<Value> = segments
+        .iter()
+        .map(|segment| {
+            json!({
+                "offset": segment.offset,
+                "packed": segment.length,
+                "unpacked": segment.archive.len(),
+                "compression": segment.format.map(|format| format.name()),
+            })
+        })
+        .collect();
+    let files: Vec<Value> = tree
+        .files()
+        .into_iter()
+        .map(|(path, size)| {
+            json!({
+                "path": format!("/{path}"),
+                "use": Use::of(&path).name(),
+                "unpacked": size.unpacked,
+                "packed": size.packed,
+            })
+        })
+        .collect();
+    let json = json!({ "segments": segments, "whole": size(&tree.size), "files": files });
+    format!("{json:#}\n")
 }

@@ -10,6 +10,15 @@ codes! {
     SPLIT = "split-archive", Error,
         "An archive goes on in the next compressed stream. The kernel unpacks each stream by itself, so that each must hold whole archives.",
         "Compress the archive as one stream, or make an archive of each part.";
+    CHECKSUM = "bad-checksum", Error,
+        "A file's bytes do not have the sum that its header promises (070702). The kernel stops there, and all that follows is missing.",
+        "Make the image anew; if it was copied, compare the files.";
+    NO_TRAILER = "no-trailer", Warning,
+        "The archive does not end with its trailer. The kernel takes it, but what was cut off between two entries looks the same, and nothing may follow it.",
+        "Make the image anew, unless its tool writes no trailer on purpose.";
+    JUNK = "junk-behind-archive", Warning,
+        "The kernel stops where neither an archive nor a compressed stream begins; it says so, and goes on with what it has.",
+        "Remove the bytes; if another archive should be there, compare its size.";
     UNALIGNED = "unaligned-archive", Error,
         "The kernel looks for an uncompressed archive only at multiples of 4 bytes, and ignores this one and all that follows.",
         "Pad what stands before it with zero bytes.";
@@ -28,6 +37,9 @@ codes! {
     ORPHAN = "missing-folder", Error,
         "The kernel drops an entry whose folder has not come before it, without a word.",
         "Add the folder before its files.";
+    BLOCKED = "folder-in-the-way", Error,
+        "The kernel cannot replace a folder that is not empty by something else, and drops the entry without a word.",
+        "Leave out the folder or the file.";
     NO_INIT = "no-init", Error,
         "The kernel starts /init. Without it, it looks for a real root and panics, unless its command line names another (rdinit=).",
         "Add an executable /init.";
@@ -40,6 +52,12 @@ codes! {
     LIBRARY = "missing-library", Error,
         "The dynamic loader ends a program whose library it does not find.",
         "Add the library: `programs` in a recipe brings all that a program needs.";
+    COMMAND = "missing-command", Error,
+        "/init calls a command that is no applet of this busybox, no program of the image and no function of the script: not found.",
+        "Use a busybox that has the applet, or add the program.";
+    HOTPLUG = "no-hotplug-helper", Error,
+        "/init names a program for the kernel to start for each device, and this kernel was built without that (CONFIG_UEVENT_HELPER).",
+        "Listen for events instead: `mdev -d`, or udevd.";
     KERNEL_VERSION = "modules-of-another-kernel", Error,
         "The image has no modules for this kernel, and those that it has would be refused.",
         "Make the image for this kernel, or boot the kernel that it was made for.";
@@ -70,6 +88,9 @@ codes! {
     KEYMAP = "bad-keymap", Error,
         "loadkmap refuses what is no binary keymap (bkeymap), and the keyboard stays as the kernel has it.",
         "Compile the map with kmapc.";
+    LOCKED_OUT = "keymap-locks-out", Error,
+        "With this keymap no command can be typed: it has no Enter, or no Latin letters on any level that its keys lead to.",
+        "Choose a keymap with a Latin level, or load it on request only (keymap=NAME).";
     FIRMWARE = "missing-firmware", Warning,
         "A driver that asks for firmware may work without it, or not at all, depending on the device.",
         "Add the firmware, if a device of the machine needs it.";

@@ -33,16 +33,25 @@ pub(super) fn check(bytes: &[u8], segment: &Segment<'_>, report: &mut Report) {
             }
         }
         Some(Format::Zstd) => {
-            if let Some(window) = zstd_window(bytes).filter(|window| *window > LARGEST_WINDOW) {
-                let window = window >> 20;
-                report.find(
-                    &codes::ZSTD_WINDOW,
-                    format_args!("the archive at offset {offset} has a window of {window} MiB"),
-                );
-            }
+            check_window(bytes, offset, report);
         }
         _ => {}
     }
+}
+
+/// Whether `bytes`, which stand at `offset`, are a zstd frame with a window that is too large; if so, it is reported.
+pub(super) fn check_window(bytes: &[u8], offset: usize, report: &mut Report) -> bool {
+    let is_zstd = codec::detect(bytes) == Some(Format::Zstd);
+    let window = is_zstd.then(|| zstd_window(bytes)).flatten();
+    let Some(window) = window.filter(|window| *window > LARGEST_WINDOW) else {
+        return false;
+    };
+    let window = window >> 20;
+    report.find(
+        &codes::ZSTD_WINDOW,
+        format_args!("the archive at offset {offset} has a window of {window} MiB"),
+    );
+    true
 }
 
 /// The check's number: the low half of the second byte of the stream flags (xz-file-format.txt, 2.1.1.2).

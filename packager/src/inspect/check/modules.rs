@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use modtree::{Builtins, Module, ModuleName, When, alias};
 
 use super::{Booted, codes};
-use crate::cpio::Kind;
 use crate::finding::Report;
 use crate::inspect::Files;
+use crate::inspect::modules::below_modules;
 
 /// Larger than any module.
 const MODULE_LIMIT: u64 = 256 << 20;
@@ -59,13 +59,6 @@ pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) 
     }
 }
 
-/// What follows `lib/modules/` in a path.
-fn below_modules(path: &str) -> Option<&str> {
-    path.strip_prefix("usr/")
-        .unwrap_or(path)
-        .strip_prefix("lib/modules/")
-}
-
 fn read(files: &Files<'_>, version: &str, report: &mut Report) -> Modules {
     let text = |name: &str| {
         let found = files.follow(&format!("lib/modules/{version}/{name}"));
@@ -75,29 +68,32 @@ fn read(files: &Files<'_>, version: &str, report: &mut Report) -> Modules {
         modules: BTreeMap::new(),
         builtins: Builtins::parse(text("modules.builtin"), text("modules.builtin.modinfo")),
     };
-    for (path, file) in files.iter() {
-        let Some((_, name)) =
-            below_modules(path).and_then(|rest| rest.strip_prefix(version)?.rsplit_once('/'))
-        else {
-            continue;
-        };
-        if file.attributes.kind != Kind::File || !(name.ends_with(".ko") || name.contains(".ko.")) {
-            continue;
-        }
-        if codec::detect(file.data).is_some() {
+    let busybox_loads = !kmod_loads(files);
+    for module in files.modules().filter(|module| module.version == version) {
+        let (path, data) = (module.path, module.file.data);
+        if busybox_loads && codec::detect(data).is_some() {
             report.find(&codes::MODULE_COMPRESSED, format_args!("/{path}"));
         }
-        let parsed = codec::decode(file.data, MODULE_LIMIT).map_err(|error| error.to_string());
+        let parsed = codec::decode(data, MODULE_LIMIT).map_err(|error| error.to_string());
         match parsed.and_then(|bytes| Module::parse(&bytes).map_err(|error| error.to_string())) {
-            Ok(module) => drop(
-                modules
-                    .modules
-                    .insert(ModuleName::of_file(name.as_ref()), module),
-            ),
+            Ok(parsed) => drop(modules.modules.insert(module.name, parsed)),
             Err(error) => report.find(&codes::MODULE_DAMAGED, format_args!("/{path}: {error}")),
         }
     }
     modules
+}
+
+/// Whether the image's modprobe is kmod's, which unpacks modules itself. Where there is none, busybox's insmod is left.
+fn kmod_loads(files: &Files<'_>) -> bool {
+    let places = [
+        "sbin/modprobe",
+        "usr/sbin/modprobe",
+        "bin/kmod",
+        "usr/bin/kmod",
+    ];
+    let programs = places.iter().filter_map(|place| files.follow(place));
+    let names: Vec<_> = programs.map(|(path, _)| path).collect();
+    !names.is_empty() && !names.iter().any(|path| path.contains("busybox"))
 }
 
 fn check_each(modules: &Modules, version: &str, report: &mut Report) {
@@ -181,12 +177,23 @@ fn check_code_pages(modules: &Modules, kernel: Booted<'_>, report: &mut Report) 
     }
 }
 
+/// Whether a firmware file is there, compressed or not. A name with `*` stands for those of many devices, and none may be meant.
+fn has_firmware(files: &Files<'_>, name: &str) -> bool {
+    let suffixes = ["", ".xz", ".zst"];
+    let there = |suffix: &&str| {
+        files
+            .follow(&format!("lib/firmware/{name}{suffix}"))
+            .is_some()
+    };
+    name.contains('*') || suffixes.iter().any(there)
+}
+
 fn check_firmware(modules: &Modules, files: &Files<'_>, report: &mut Report) {
     let missing: BTreeSet<String> = modules
         .modules
         .values()
         .flat_map(|module| module.info.all("firmware"))
-        .filter(|name| files.follow(&format!("lib/firmware/{name}")).is_none())
+        .filter(|name| !has_firmware(files, name))
         .map(|name| name.into_owned())
         .collect();
     if let Some(first) = missing.first() {

@@ -32,10 +32,10 @@ pub(super) fn check(files: &Files<'_>, report: &mut Report) {
 
 fn check_link(path: &str, file: &File<'_>, files: &Files<'_>, report: &mut Report) {
     let target = String::from_utf8_lossy(file.data);
-    let absolute = target.trim_start_matches('/');
+    let end = files.leads_to(path).unwrap_or_default();
     let is_mounted = MOUNTED
         .iter()
-        .any(|folder| absolute.starts_with(folder) || path.starts_with(folder));
+        .any(|folder| end.starts_with(folder) || path.starts_with(folder));
     if !is_mounted && files.follow(path).is_none() {
         report.find(&codes::DANGLING, format_args!("/{path} -> {target}"));
     }

@@ -1,0 +1,109 @@
+//! `/init`, where it is a script for busybox: whether all that it calls is there, and whether the kernel offers what it uses.
+//!
+//! A shell script cannot be understood without running it; what is read here is the first word of each simple command, and
+//! only where no doubt is left: words with expansions, words of `case` patterns and quoted words are passed over, and so is a
+//! command that the script itself looks for (`command -v NAME`).
+
+mod words;
+
+use std::collections::BTreeSet;
+
+use modtree::KernelConfig;
+
+use super::codes;
+use crate::busybox;
+use crate::cpio::Kind;
+use crate::finding::Report;
+use crate::inspect::{File, Files};
+
+/// What the shell does itself (busybox's ash, `help`), and what it takes as a part of its grammar.
+const BUILT_IN: &str = ". : [ [[ alias bg break cd chdir command continue echo eval exec exit export false fg getopts hash \
+    help history jobs kill let local printf pwd read readonly return set shift source test times trap true type ulimit umask \
+    unalias unset wait if then elif else fi for while until do done case esac in function time ! { } ";
+
+/// Where a shell looks for programs in an initramfs.
+const FOLDERS: [&str; 4] = ["bin", "sbin", "usr/bin", "usr/sbin"];
+
+/// Files that name the program which the kernel starts for each device.
+const HELPERS: [&str; 2] = ["/proc/sys/kernel/hotplug", "/sys/kernel/uevent_helper"];
+
+/// A larger file is no script.
+const LIMIT: usize = 256 << 10;
+
+pub(super) fn check(files: &Files<'_>, config: Option<&KernelConfig>, report: &mut Report) {
+    let Some((_, init)) = files.follow("init") else {
+        return;
+    };
+    let Some(script) = script(init) else { return };
+    check_helper(script, config, report);
+    let shell = interpreter(script).and_then(|program| files.follow(program));
+    let Some((_, busybox)) = shell.filter(|(path, _)| path.ends_with("busybox")) else {
+        return;
+    };
+    let applets = busybox::applets(busybox.data);
+    // A busybox whose table is not found says nothing about what it lacks.
+    if !applets.is_empty() {
+        check_commands(script, files, &applets, report);
+    }
+}
+
+fn check_commands(
+    script: &str,
+    files: &Files<'_>,
+    applets: &BTreeSet<String>,
+    report: &mut Report,
+) {
+    let functions: BTreeSet<&str> = files
+        .iter()
+        .filter_map(|(_, file)| text(file))
+        .flat_map(words::functions)
+        .collect();
+    for command in words::commands(script) {
+        let is_known = BUILT_IN.split(' ').any(|word| word == command)
+            || functions.contains(command)
+            || applets.contains(command)
+            || words::looks_for(script, command)
+            || FOLDERS
+                .iter()
+                .any(|folder| files.follow(&format!("{folder}/{command}")).is_some());
+        if !is_known {
+            report.find(&codes::COMMAND, format_args!("/init calls {command}"));
+        }
+    }
+}
+
+fn check_helper(script: &str, config: Option<&KernelConfig>, report: &mut Report) {
+    if config.is_none_or(|config| config.get("CONFIG_UEVENT_HELPER") == Some("y")) {
+        return;
+    }
+    for helper in HELPERS {
+        let lines = script.lines().map(str::trim);
+        let mut code = lines.filter(|line| !line.starts_with('#'));
+        let writes = |line: &str| {
+            let before = line.find(helper).map(|at| line[..at].trim_end());
+            before.is_some_and(|before| before.ends_with('>'))
+        };
+        let asks = ["-e", "-f", "-w"]
+            .iter()
+            .any(|test| script.contains(&format!("{test} {helper}")));
+        if code.any(writes) && !asks {
+            report.find(&codes::HOTPLUG, format_args!("/init writes to {helper}"));
+        }
+    }
+}
+
+/// The program behind `#!`.
+fn interpreter(script: &str) -> Option<&str> {
+    script.strip_prefix("#!")?.split_whitespace().next()
+}
+
+fn script<'image>(file: &File<'image>) -> Option<&'image str> {
+    text(file).filter(|text| text.starts_with("#!"))
+}
+
+fn text<'image>(file: &File<'image>) -> Option<&'image str> {
+    let is_small = file.attributes.kind == Kind::File && file.data.len() <= LIMIT;
+    is_small
+        .then(|| std::str::from_utf8(file.data).ok())
+        .flatten()
+}

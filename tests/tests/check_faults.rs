@@ -1,0 +1,331 @@
+//! `packager check` on the faults that the kernel hides: each case of the format, with what the kernel does with it.
+
+use std::collections::BTreeSet;
+
+use codec::Format;
+use packager::cpio::{Attributes, Kind, Options, Writer};
+use packager::inspect::check::{check, codes};
+use tests::environment::tool;
+use tests::keymaps::console_data;
+use tests::sound::{SOUND, pack_without};
+
+type Findings = BTreeSet<&'static str>;
+
+fn only(name: &'static str) -> Findings {
+    BTreeSet::from([name])
+}
+
+fn none() -> Findings {
+    BTreeSet::new()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    codec::encode(bytes, Format::Gzip, Some(1)).unwrap()
+}
+
+/// An archive of one file in the root.
+fn one(name: &str, options: Options) -> Vec<u8> {
+    let mut writer = Writer::new(options);
+    let attributes = Attributes::of_root(Kind::File, 0o644);
+    writer
+        .entry(name.as_bytes(), attributes, b"contents")
+        .unwrap();
+    writer.finish()
+}
+
+/// Where the trailer's entry begins.
+fn trailer(archive: &[u8]) -> usize {
+    let name = b"TRAILER!!!";
+    let at = archive.windows(name.len()).rposition(|part| part == name);
+    at.unwrap() - 110
+}
+
+/// A zstd frame of raw blocks whose header asks for a window (RFC 8878, 3.1.1): exponent and mantissa as in the format.
+fn zstd_frame(window: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, window];
+    let blocks = bytes.chunks(1 << 17);
+    let last = blocks.len() - 1;
+    for (number, block) in blocks.enumerate() {
+        let header = (block.len() as u32) << 3 | u32::from(number == last);
+        frame.extend(&header.to_le_bytes()[..3]);
+        frame.extend(block);
+    }
+    frame
+}
+
+#[test]
+fn what_the_kernel_boots_has_no_finding() {
+    let Some(sound) = &*SOUND else { return };
+    let archive = sound.archive();
+    let with = |options| sound.plan.archive(options).unwrap();
+    let aligned = with(Options {
+        alignment: 4096,
+        ..Options::default()
+    });
+    assert_eq!(sound.findings(&aligned), none());
+    let summed = with(Options {
+        checksums: true,
+        ..Options::default()
+    });
+    assert_eq!(sound.findings(&summed), none());
+    // A window of 128 MiB is the largest.
+    assert_eq!(sound.findings(&zstd_frame(0x88, &archive)), none());
+    // Complete archives in a row, each compressed in its own way; an early one that is not compressed.
+    let zstd = codec::encode(&one("zstd", Options::default()), Format::Zstd, None).unwrap();
+    let xz = codec::encode(&one("xz", Options::default()), Format::Xz, Some(0)).unwrap();
+    assert_eq!(sound.findings(&[gzip(&archive), zstd, xz].concat()), none());
+    let early = one("kernel/x86/microcode/GenuineIntel.bin", Options::default());
+    assert_eq!(sound.findings(&[early, gzip(&archive)].concat()), none());
+    // A later file of the same name, of another type, and a device.
+    let mut writer = Writer::new(Options::default());
+    let link = Attributes::of_root(Kind::Symlink, 0o777);
+    writer.entry(b"etc/profile", link, b"passwd").unwrap();
+    let console = Kind::CharacterDevice { major: 5, minor: 1 };
+    writer
+        .entry(b"dev/console", Attributes::of_root(console, 0o600), b"")
+        .unwrap();
+    assert_eq!(sound.findings(&[archive, writer.finish()].concat()), none());
+}
+
+#[test]
+fn an_archive_without_its_end_is_told() {
+    let Some(sound) = &*SOUND else { return };
+    let archive = sound.archive();
+    let cut = &archive[..trailer(&archive)];
+    assert_eq!(sound.findings(cut), only("no-trailer"));
+    assert_eq!(sound.findings(&gzip(cut)), only("no-trailer"));
+    assert!(check(cut, sound.booted()).passes());
+    // Where another stream follows, the kernel calls it junk.
+    let rest = one("rest", Options::default());
+    assert_eq!(
+        sound.findings(&[gzip(cut), gzip(&rest)].concat()),
+        only("split-archive")
+    );
+    let zstd = |bytes: &[u8]| codec::encode(bytes, Format::Zstd, None).unwrap();
+    let (first, second) = archive.split_at(archive.len() / 2);
+    assert_eq!(
+        sound.findings(&[zstd(first), zstd(second)].concat()),
+        only("split-archive")
+    );
+    let junk = [archive.as_slice(), b"junk"].concat();
+    assert_eq!(sound.findings(&junk), only("junk-behind-archive"));
+    assert!(check(&junk, sound.booted()).passes());
+    assert_eq!(
+        sound.findings(&[gzip(&archive), b"junk".to_vec()].concat()),
+        only("junk-behind-archive")
+    );
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_told() {
+    let Some(sound) = &*SOUND else { return };
+    let image = [sound.archive(), one("etc", Options::default())].concat();
+    assert_eq!(sound.findings(&image), only("folder-in-the-way"));
+}
+
+#[test]
+fn a_wrong_sum_is_told() {
+    let Some(sound) = &*SOUND else { return };
+    let options = Options {
+        checksums: true,
+        ..Options::default()
+    };
+    let mut archive = sound.plan.archive(options).unwrap();
+    let text = b"root:x:0:0:root:/root:/bin/sh";
+    let at = archive
+        .windows(text.len())
+        .position(|part| part == text)
+        .unwrap();
+    archive[at] = b'R';
+    assert_eq!(sound.findings(&archive), only("bad-checksum"));
+    let report = check(&archive, sound.booted());
+    assert_eq!(report.findings[0].seen, "/etc/passwd");
+}
+
+#[test]
+fn a_window_that_is_too_large_is_told_before_the_decoder_refuses_it() {
+    let Some(sound) = &*SOUND else { return };
+    let archive = sound.archive();
+    for window in [0x90, 0xa8] {
+        assert_eq!(
+            sound.findings(&zstd_frame(window, &archive)),
+            only("zstd-window")
+        );
+    }
+    let Some(zstd) = tool("zstd") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("plain");
+    std::fs::write(&plain, &archive).unwrap();
+    let pack = |window: &str| {
+        let input = std::fs::File::open(&plain).unwrap();
+        let output = std::process::Command::new(&zstd)
+            .args(["-q", "-1", window, "-c"])
+            .stdin(input)
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        output.stdout
+    };
+    assert_eq!(sound.findings(&pack("--long=27")), none());
+    assert_eq!(sound.findings(&pack("--long=28")), only("zstd-window"));
+}
+
+#[test]
+fn a_command_that_nothing_provides_is_told() {
+    let Some(sound) = &*SOUND else { return };
+    let init = String::from_utf8(sound.plan.get("init").unwrap().data.clone()).unwrap();
+    let with_init =
+        |script: String| sound.after(|plan| plan.file("init", 0o755, script.into(), ""));
+    assert_eq!(
+        with_init(format!("{init}\nplymouthd --mode=boot\n")),
+        only("missing-command")
+    );
+    // Whoever looks first may call.
+    let guarded = format!("{init}\ncommand -v plymouthd && plymouthd --mode=boot\n");
+    assert_eq!(with_init(guarded), none());
+    // A busybox without loadkmap: another name at its place in the table, and no link.
+    let mut plan = sound.plan.clone();
+    let mut busybox = plan.get("usr/bin/busybox").unwrap().data.clone();
+    let name = b"\0loadkmap\0";
+    let at = busybox
+        .windows(name.len())
+        .position(|part| part == name)
+        .unwrap();
+    busybox[at + 8] = b'q';
+    plan.file("usr/bin/busybox", 0o755, busybox, "");
+    assert_eq!(
+        sound.findings(&pack_without(&plan, "usr/bin/loadkmap")),
+        only("missing-command")
+    );
+}
+
+#[test]
+fn a_helper_that_the_kernel_never_starts_is_told() {
+    let Some(sound) = &*SOUND else { return };
+    let init = "#!/bin/sh\nmount -t proc proc /proc\necho /sbin/mdev >/proc/sys/kernel/hotplug\nmdev -s\nexec /sbin/init\n";
+    let with = |script: &str| sound.after(|plan| plan.file("init", 0o755, script.into(), ""));
+    assert_eq!(with(init), only("no-hotplug-helper"));
+    assert_eq!(
+        with(&init.replace("echo", "[ ! -e /proc/sys/kernel/hotplug ] || echo")),
+        none()
+    );
+    // A kernel that has it.
+    let mut plan = sound.plan.clone();
+    plan.file("init", 0o755, init.into(), "");
+    let config = modtree::KernelConfig::parse(b"CONFIG_BLK_DEV_INITRD=y\nCONFIG_UEVENT_HELPER=y\n");
+    let booted = packager::inspect::check::Booted {
+        version: None,
+        config: Some(&config),
+    };
+    let report = check(&plan.archive(Options::default()).unwrap(), booted);
+    assert_eq!(report.findings, []);
+}
+
+#[test]
+fn a_keymap_that_locks_out_is_told() {
+    let Some(sound) = &*SOUND else { return };
+    let compile = |text: &[u8]| {
+        let keymap = kmap::compile_bytes(text, kmap::Mode::Unicode).unwrap().keymap;
+        keymap.to_bkeymap(kmap::Endian::Little)
+    };
+    let with = |bytes: Vec<u8>| sound.after(|plan| plan.file("etc/keymap.bmap", 0o644, bytes, ""));
+    assert_eq!(
+        with(compile(b"keycode 30 = a\nkeycode 28 = Return\n")),
+        only("keymap-locks-out")
+    );
+    let letters: String = ('a'..='z')
+        .zip(16..)
+        .map(|(c, key)| format!("keycode {key} = {c}\n"))
+        .collect();
+    assert_eq!(with(compile(letters.as_bytes())), only("keymap-locks-out"));
+    assert_eq!(
+        with(compile(
+            format!("{letters}keycode 96 = Return\n").as_bytes()
+        )),
+        none()
+    );
+    // What is packed again under the name of a plain one is refused by loadkmap.
+    let packed = gzip(&sound.plan.get("etc/keymap.bmap").unwrap().data);
+    assert_eq!(with(packed), only("bad-keymap"));
+}
+
+/// Of the keymaps that people use, few have no Latin letters.
+#[test]
+fn few_of_console_datas_keymaps_lock_out() {
+    let Some(sound) = &*SOUND else { return };
+    let mut locked = Vec::new();
+    for path in console_data() {
+        let Ok(compiled) =
+            kmap::compile_named(&path, &kmap::SearchPath::from_env(), kmap::Mode::Unicode)
+        else {
+            continue;
+        };
+        let bytes = compiled.keymap.to_bkeymap(kmap::Endian::Little);
+        let mut writer = Writer::new(Options::default());
+        let file = Attributes::of_root(Kind::File, 0o644);
+        writer.entry(b"a.bmap", file, &bytes).unwrap();
+        let found = sound.findings(&writer.finish());
+        if found.contains(codes::LOCKED_OUT.name) {
+            let name = path.file_name().unwrap().to_string_lossy();
+            locked.push(name.split('.').next().unwrap().to_owned());
+        }
+    }
+    eprintln!("{locked:?}");
+    assert!(locked.len() < 30 && !locked.contains(&"es".to_owned()));
+}
+
+#[test]
+fn links_and_firmware_that_lead_nowhere_are_warnings() {
+    let Some(sound) = &*SOUND else { return };
+    assert_eq!(
+        sound.after(|plan| plan.symlink("etc/localtime", "/usr/share/none", "")),
+        only("dangling-link")
+    );
+    // What is there once the kernel's file systems are mounted is no fault.
+    assert_eq!(
+        sound.after(|plan| plan.symlink("etc/mtab", "../proc/self/mounts", "")),
+        none()
+    );
+    assert_eq!(
+        sound.after(|plan| plan.symlink("var/log", "../run/log", "")),
+        none()
+    );
+    let path = sound
+        .plan
+        .items()
+        .map(|(path, _)| path)
+        .find(|path| path.ends_with("/vfat.ko"));
+    let path = path.unwrap().to_owned();
+    let mut vfat = sound.plan.get(&path).unwrap().data.clone();
+    // As long as the field that it replaces.
+    let (license, firmware) = (b"\0license=GPL\0", b"\0firmware=ab\0");
+    let at = vfat
+        .windows(license.len())
+        .position(|part| part == license)
+        .unwrap();
+    vfat[at..at + firmware.len()].copy_from_slice(firmware);
+    let mut plan = sound.plan.clone();
+    plan.file(&path, 0o644, vfat, "");
+    let findings =
+        |plan: &packager::Plan| sound.findings(&plan.archive(Options::default()).unwrap());
+    assert_eq!(findings(&plan), only("missing-firmware"));
+    plan.file("usr/lib/firmware/ab.xz", 0o644, b"x".to_vec(), "");
+    assert_eq!(findings(&plan), none());
+}
+
+/// A code without a test that makes its fault would be a claim.
+#[test]
+fn every_code_is_made_by_a_test() {
+    let tests = [
+        include_str!("check_faults.rs"),
+        include_str!("check_initramfs.rs"),
+    ]
+    .concat();
+    for code in codes::ALL {
+        assert!(
+            tests.contains(&format!("\"{}\"", code.name)),
+            "{}",
+            code.name
+        );
+    }
+}

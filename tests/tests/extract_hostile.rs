@@ -1,0 +1,236 @@
+//! `packager extract` on archives that mean harm: nothing is written, linked or changed outside of the folder.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use packager::cpio::{Attributes, Kind, Options, Writer};
+use tests::environment::{command, tool};
+
+/// A folder with something in it that nobody may touch, and an image.
+struct Case {
+    folder: tempfile::TempDir,
+    writer: Writer,
+}
+
+impl Case {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(folder.path().join("outside")).unwrap();
+        fs::write(folder.path().join("outside/secret"), "untouched").unwrap();
+        Self {
+            folder,
+            writer: Writer::new(Options::default()),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn put(&mut self, name: impl AsRef<[u8]>, kind: Kind, data: &str) {
+        let attributes = Attributes::of_root(kind, 0o755);
+        self.writer
+            .entry(name.as_ref(), attributes, data.as_bytes())
+            .unwrap();
+    }
+
+    fn file(&mut self, name: impl AsRef<[u8]>) {
+        self.put(name, Kind::File, "harm");
+    }
+
+    /// Extracts into `in` and shows that nothing outside has changed; gives the names inside.
+    fn extract(self) -> (Vec<String>, Output) {
+        self.extract_bytes(|bytes| bytes)
+    }
+
+    fn extract_bytes(mut self, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Vec<String>, Output) {
+        let image = self.path("image.cpio");
+        let writer = std::mem::replace(&mut self.writer, Writer::new(Options::default()));
+        fs::write(&image, change(writer.finish())).unwrap();
+        let output = command("packager")
+            .arg("extract")
+            .arg(&image)
+            .arg(self.path("in"))
+            .output()
+            .unwrap();
+        let secret = self.path("outside/secret");
+        assert_eq!(fs::read_to_string(&secret).unwrap(), "untouched");
+        assert_eq!(fs::metadata(&secret).unwrap().nlink(), 1);
+        assert_eq!(names(&self.path("outside")), ["secret"]);
+        assert_eq!(names(self.folder.path()), ["image.cpio", "in", "outside"]);
+        (names(&self.path("in")), output)
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn dots_do_not_climb() {
+    let mut case = Case::new();
+    for name in [
+        "../outside/secret",
+        "../../harm",
+        "a/../../outside/secret",
+        "./../harm",
+    ] {
+        case.file(name);
+    }
+    let (names, output) = case.extract();
+    // `..` of the root is the root, as in the kernel; what has no folder there is left out.
+    assert_eq!(names, ["harm"]);
+    assert!(output.status.success());
+}
+
+#[test]
+fn absolute_names_are_names_in_the_folder() {
+    let mut case = Case::new();
+    let secret = case.path("outside/secret");
+    case.file(secret.as_os_str().as_encoded_bytes());
+    case.file("/absolute");
+    let (names, output) = case.extract();
+    assert_eq!(names, ["absolute"]);
+    assert!(output.status.success());
+}
+
+#[test]
+fn nothing_is_written_through_a_link() {
+    let mut case = Case::new();
+    let outside = case.path("outside");
+    case.put("absolute", Kind::Symlink, outside.to_str().unwrap());
+    case.put("relative", Kind::Symlink, "../outside");
+    for name in [
+        "absolute/secret",
+        "relative/secret",
+        "absolute/new",
+        "relative/new",
+    ] {
+        case.file(name);
+    }
+    let (names, _) = case.extract();
+    assert_eq!(names, ["absolute", "relative"]);
+}
+
+/// A link that another entry of the same name replaces, and a file that a link replaces.
+#[test]
+fn a_link_that_is_replaced_leads_nowhere() {
+    let mut case = Case::new();
+    let secret = case.path("outside/secret");
+    case.put("a", Kind::Symlink, secret.to_str().unwrap());
+    case.file("a");
+    case.file("b");
+    case.put("b", Kind::Symlink, "../outside/secret");
+    let (names, output) = case.extract();
+    assert_eq!(names, ["a", "b"]);
+    assert!(output.status.success());
+}
+
+/// newc names no file to link to: names of one inode share their contents. One that carries none is an empty file.
+#[test]
+fn a_hard_link_cannot_reach_outside() {
+    let mut case = Case::new();
+    let attributes = Attributes::of_root(Kind::File, 0o644);
+    let names: [&[u8]; 3] = [b"first", b"../outside/secret", b"last"];
+    case.writer
+        .hard_links(&names, attributes, b"shared")
+        .unwrap();
+    let (names, output) = case.extract();
+    assert_eq!(names, ["first", "last"]);
+    assert!(output.status.success());
+}
+
+#[test]
+fn devices_are_left_out_without_root() {
+    let Some(setpriv) = tool("setpriv") else {
+        return;
+    };
+    let mut case = Case::new();
+    case.put("null", Kind::CharacterDevice { major: 1, minor: 3 }, "");
+    case.put("disk", Kind::BlockDevice { major: 8, minor: 0 }, "");
+    case.put("fifo", Kind::Fifo, "");
+    case.file("file");
+    let image = case.path("image.cpio");
+    let writer = std::mem::replace(&mut case.writer, Writer::new(Options::default()));
+    fs::write(&image, writer.finish()).unwrap();
+    // The user may not be able to reach the folder of the checkout.
+    let packager = case.path("packager");
+    fs::copy(command("packager").get_program(), &packager).unwrap();
+    fs::create_dir(case.path("in")).unwrap();
+    fs::set_permissions(case.path("in"), fs::Permissions::from_mode(0o777)).unwrap();
+    let is_root = fs::metadata(&image).unwrap().uid() == 0;
+    let mut run = std::process::Command::new(if is_root { &setpriv } else { &packager });
+    if is_root {
+        run.args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&packager);
+    }
+    let output = run
+        .arg("extract")
+        .arg(&image)
+        .arg(case.path("in"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(
+        stderr.contains("note: 2 device nodes are left out"),
+        "{stderr}"
+    );
+    assert_eq!(names(&case.path("in")), ["fifo", "file"]);
+}
+
+#[test]
+fn the_last_of_several_entries_with_one_name_stays() {
+    let mut case = Case::new();
+    case.put("twice", Kind::File, "old");
+    case.put("./twice", Kind::File, "middle");
+    case.put("//twice", Kind::File, "new");
+    case.put("folder", Kind::Directory, "");
+    case.put("folder/file", Kind::File, "x");
+    case.put("folder", Kind::Directory, "");
+    let (names, output) = case.extract();
+    assert_eq!(names, ["folder", "twice"]);
+    assert!(output.status.success());
+}
+
+/// A name ends at its first NUL, as the kernel and every tool have it.
+#[test]
+fn a_name_ends_at_its_first_nul() {
+    let mut case = Case::new();
+    case.file("shownXhidden");
+    let (names, output) = case.extract_bytes(|mut bytes| {
+        let at = bytes.windows(6).position(|part| part == b"Xhidde").unwrap();
+        bytes[at] = 0;
+        bytes
+    });
+    assert_eq!(names, ["shown"]);
+    assert!(output.status.success());
+}
+
+/// A file where a folder with something in it stands is dropped, as by the kernel, with a word; a folder replaces a file.
+#[test]
+fn a_file_and_a_folder_of_one_name_do_not_break_it() {
+    let mut case = Case::new();
+    case.put("a", Kind::Directory, "");
+    case.file("a/below");
+    case.file("a");
+    case.file("b");
+    case.put("b", Kind::Directory, "");
+    case.file("b/below");
+    let (names, output) = case.extract();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(
+        stderr.contains("note: /a is left out, as the kernel does: a folder that is not empty"),
+        "{stderr}"
+    );
+    assert_eq!(names, ["a", "b"]);
+}
