@@ -219,7 +219,7 @@ fn what_uefi_needs_is_named_when_it_is_missing() {
     );
     names(
         built.changed(&[("mcopy", &["-o", config.to_str().unwrap(), "::/initrd.img"])]),
-        "bad-initramfs",
+        "damaged-archive",
     );
 }
 

@@ -26,14 +26,19 @@ pub struct Booted<'a> {
 
 /// Checks an image.
 pub fn check(image: &[u8], kernel: Booted<'_>) -> Report {
-    let mut report = Report::default();
-    let segments = match super::segments(image) {
-        Ok(segments) => segments,
+    match super::segments(image) {
+        Ok(segments) => check_segments(image, &segments, kernel),
         Err(error) => {
+            let mut report = Report::default();
             report.find(&codes::DAMAGED, error);
-            return report;
+            report
         }
-    };
+    }
+}
+
+/// As [`check`], for an image whose segments have been read.
+pub(crate) fn check_segments(image: &[u8], segments: &[Segment<'_>], kernel: Booted<'_>) -> Report {
+    let mut report = Report::default();
     for (number, segment) in segments.iter().enumerate() {
         check_segment(image, segment, kernel, &mut report);
         let Some(error) = segment.entries().find_map(Result::err) else {
@@ -50,7 +55,7 @@ pub fn check(image: &[u8], kernel: Booted<'_>) -> Report {
         report.find(code, error);
         return report;
     }
-    match Files::new(&segments) {
+    match Files::new(segments) {
         Ok(files) => check_files(&files, kernel, &mut report),
         Err(error) => report.find(&codes::DAMAGED, error),
     }
