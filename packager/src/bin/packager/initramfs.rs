@@ -34,17 +34,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     }
     let image = Initramfs::new(&plan, &recipe, &mut timings).map_err(report::initramfs)?;
     let report = timings.measure("check", || check_image(&image, &plan));
-    for finding in &report.findings {
-        eprintln!(
-            "{finding}\n  {}\n  way out: {}",
-            finding.code.explanation, finding.code.way_out
-        );
-    }
-    if !report.passes() && !args.no_check {
-        return Err(Failure::input(
-            "the image would not work, and is not written; --no-check writes it all the same",
-        ));
-    }
+    report::verdict(&report, args.no_check, "the image")?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     timings.measure("writing", || cli::write_atomically(&output, &image.bytes))?;
     drop(progress);
@@ -71,14 +61,10 @@ fn check_image(image: &Initramfs, plan: &Plan) -> Report {
 /// What people read, on stderr: notes, times, and the summary.
 fn tell(args: &InitramfsArgs, plan: &Plan, timings: &Timings, summary: Option<String>) {
     if !args.quiet {
-        for note in &plan.notes {
-            eprintln!("note: {note}");
-        }
+        report::notes(&plan.notes);
     }
     if args.timings {
-        for (phase, time) in timings.phases() {
-            eprintln!("{phase:>12}: {:8.2} ms", time.as_secs_f64() * 1e3);
-        }
+        report::timings(timings);
     }
     if let Some(summary) = summary
         && !args.quiet

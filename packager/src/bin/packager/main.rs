@@ -13,12 +13,15 @@ mod init;
 mod initramfs;
 mod input;
 mod list;
+mod menu;
 mod progress;
 mod pxe;
 mod recipe;
 mod report;
 mod size;
+mod steps;
 mod uki;
+mod watch;
 mod why;
 mod write;
 
