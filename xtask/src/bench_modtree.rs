@@ -16,16 +16,16 @@ use tests::modules::{Kmod, shadow};
 use crate::{corpus, shell};
 
 /// Enough for a median on a machine that does other things; the slowest command takes five seconds.
-const ROUNDS: usize = 9;
+pub(crate) const ROUNDS: usize = 9;
 
 /// A piece of work with the commands that do it, the peer first.
-struct Work {
-    name: &'static str,
-    commands: Vec<(&'static str, Start)>,
+pub(crate) struct Work {
+    pub(crate) name: &'static str,
+    pub(crate) commands: Vec<(&'static str, Start)>,
 }
 
 /// Makes a command anew for each run.
-type Start = Box<dyn Fn() -> Command>;
+pub(crate) type Start = Box<dyn Fn() -> Command>;
 
 /// Measures, prints the table, and writes it to `benches/results/modtree.md`.
 pub(crate) fn run() -> Result<()> {
@@ -194,7 +194,8 @@ fn works(kmod: &Kmod, tree: &Tree) -> Vec<Work> {
     ]
 }
 
-fn measure(work: &Work, text: &mut String) -> Result<()> {
+/// Runs the commands in turns, and adds a line for each.
+pub(crate) fn measure(work: &Work, text: &mut String) -> Result<()> {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); work.commands.len()];
     let mut processor = vec![0; work.commands.len()];
     // The first round brings the files into memory, and does not count.
@@ -247,27 +248,36 @@ fn children_ticks() -> Result<u64> {
     ticks.sum::<Result<u64, _>>().context("/proc/self/stat")
 }
 
-fn heading() -> Result<String> {
+/// What it was measured on, as a line of a list.
+pub(crate) fn machine() -> Result<String> {
     let cpu = fs::read_to_string("/proc/cpuinfo")?;
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model
         .unwrap_or("unknown")
         .trim_start_matches(['\t', ':', ' ']);
     let cores = std::thread::available_parallelism()?;
+    let load = load()?;
+    Ok(format!(
+        "* machine: {model}, {cores} cores; load at the beginning: {load}"
+    ))
+}
+
+fn heading() -> Result<String> {
     let rust = shell::output(Command::new("rustc").arg("--version"))?;
     Ok(format!(
         "# modtree beside kmod\n\n\
          Written by `cargo xtask bench modtree`. Medians of {ROUNDS} runs of whole processes, page cache warm, all commands of a\n\
          table in turns; \"times faster\" is against the first line of the same work in the same run.\n\
          Processor time is the mean, over all threads, in steps of 10 ms; on a machine with other work it says more than the clock.\n\n\
-         * machine: {model}, {cores} cores; load at the beginning: {}\n\
+         {}\n\
          * kmod 34 of Debian 13, with its own C library; {}",
-        load()?,
+        machine()?,
         rust.trim()
     ) + "\n")
 }
 
-fn load() -> Result<String> {
+/// The machine's load over 1, 5 and 15 minutes.
+pub(crate) fn load() -> Result<String> {
     let load = fs::read_to_string("/proc/loadavg")?;
     Ok(load.split(' ').take(3).collect::<Vec<_>>().join(" "))
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod apt;
+mod bench_disk;
 mod bench_kmap;
 mod bench_modtree;
 mod corpus;
@@ -44,6 +45,8 @@ enum Topic {
     Kmap,
     /// modtree against kmod 34
     Modtree,
+    /// packager image against scripts, xorriso and grub-mkrescue
+    Disk,
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Bench {
             topic: Topic::Modtree,
         } => bench_modtree::run(),
+        Task::Bench { topic: Topic::Disk } => bench_disk::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
