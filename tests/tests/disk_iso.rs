@@ -181,3 +181,70 @@ fn what_is_missing_is_named_and_nothing_is_left() {
         .unwrap();
     refuses(without, 3, "install the package xorriso");
 }
+
+/// `packager check`: its exit code, and what it says.
+fn check(iso: &Path) -> (Option<i32>, String) {
+    let output = command("packager").arg("check").arg(iso).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), text)
+}
+
+#[test]
+fn check_finds_what_firmware_starts_and_what_is_broken() {
+    let (Some(root), Some(())) = (small_root(), isolinux()) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let iso = folder.path().join("simple.iso");
+    let whole = made(&root, &iso, &[]);
+    let (code, text) = check(&iso);
+    assert_eq!(code, Some(0), "{text}");
+    for words in [
+        "ISO 9660, label SIMPLE",
+        "BIOS: El Torito",
+        "UEFI: systemd-boot, 1 entries",
+        "it can be written to a stick",
+        "nothing is wrong",
+    ] {
+        assert!(text.contains(words), "`{words}` is not in {text}");
+    }
+    let broken = |offset: usize, finding: &str| {
+        let mut bytes = whole.clone();
+        bytes[offset] ^= 1;
+        fs::write(&iso, bytes).unwrap();
+        let (_, text) = check(&iso);
+        assert!(text.contains(finding), "{finding} is not in {text}");
+    };
+    broken(510, "warning[no-hybrid]");
+    // The catalogue's place, in the second volume descriptor; and the catalogue's own mark.
+    broken(17 * 2048 + 0x48, "error[no-boot-catalogue]");
+    broken(33 * 2048, "error[no-boot-catalogue]");
+    // A file that ends within the file system for UEFI.
+    fs::write(&iso, &whole[..whole.len() / 2]).unwrap();
+    let (code, text) = check(&iso);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("error[partition-outside]"), "{text}");
+}
+
+/// GRUB's ISO, where somebody has the program: other boot loaders, other tables, and no fault of theirs.
+#[test]
+fn check_takes_the_iso_of_grub() {
+    if find_program("grub-mkrescue").is_none() || find_program("xorriso").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().join("tree");
+    fs::create_dir_all(tree.join("boot/grub")).unwrap();
+    fs::write(tree.join("boot/grub/grub.cfg"), "menuentry Linux { }\n").unwrap();
+    let iso = folder.path().join("grub.iso");
+    let made = Command::new("grub-mkrescue")
+        .arg("-o")
+        .arg(&iso)
+        .arg(&tree)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let (code, text) = check(&iso);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("BIOS: El Torito"), "{text}");
+}
