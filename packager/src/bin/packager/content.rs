@@ -54,18 +54,27 @@ pub(crate) struct Content {
 impl ContentArgs {
     /// Reads the kernel, packs the initramfs or reads it, and checks that the two get along.
     pub(crate) fn load(&self, timings: &mut Timings) -> Result<Content, Failure> {
+        let content = self.load_unchecked(timings)?;
+        timings.measure("check", || self.judge(&content))?;
+        Ok(content)
+    }
+
+    /// As [`load`](Self::load), for who judges while something else is going on.
+    pub(crate) fn load_unchecked(&self, timings: &mut Timings) -> Result<Content, Failure> {
         let time = source_date_epoch()?.into();
-        let content = match &self.initramfs {
-            Some(path) => self.with_initramfs(path, time, timings)?,
-            None => self.pack(time, timings)?,
-        };
-        let report = timings.measure("check", || content.check());
+        match &self.initramfs {
+            Some(path) => self.with_initramfs(path, time, timings),
+            None => self.pack(time, timings),
+        }
+    }
+
+    /// Shows what is wrong with kernel and initramfs, and fails where they would not work.
+    pub(crate) fn judge(&self, content: &Content) -> Result<(), Failure> {
         let what = match &self.initramfs {
             Some(path) => format!("`{}`", path.display()),
             None => "the initramfs".to_owned(),
         };
-        report::verdict(&report, self.no_check, &what)?;
-        Ok(content)
+        report::verdict(&content.check(), self.no_check, &what)
     }
 
     fn pack(&self, time: u64, timings: &mut Timings) -> Result<Content, Failure> {

@@ -70,15 +70,17 @@ pub(crate) fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure 
     Failure::machine(format_args!("cannot read `{}`: {error}", path.display()))
 }
 
-/// Writes the image in a format.
+/// Writes the image in a format. It becomes the output when `approve` has been waited for.
 pub(crate) fn write(
     output: &Path,
     image: &SparseImage<'_>,
     format: ImageFormat,
+    approve: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     if format.is_plain() {
-        return cli::write_atomically_with(output, |file| image.write_to(file));
+        return write_raw(output, image, approve);
     }
+    approve()?;
     let failed = |error| failed(output, &error);
     let folder = tempfile::tempdir().map_err(failed)?;
     let [raw, converted] = ["raw", "converted"].map(|name| folder.path().join(name));
@@ -88,10 +90,34 @@ pub(crate) fn write(
     copy(&converted, output)
 }
 
-/// Makes an ISO; gives its size in bytes.
-pub(crate) fn write_iso(output: &Path, iso: &Iso<'_>) -> Result<u64, Failure> {
+fn write_raw(
+    output: &Path,
+    image: &SparseImage<'_>,
+    approve: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut verdict = Ok(());
+    let written = cli::write_atomically_with(output, |file| {
+        image.write_to(file)?;
+        // The check goes on while the disk is busy.
+        file.sync_all()?;
+        verdict = approve();
+        match verdict {
+            Ok(()) => Ok(()),
+            Err(_) => Err(io::Error::other("it would not work")),
+        }
+    });
+    verdict.and(written)
+}
+
+/// Makes an ISO; gives its size in bytes. It becomes the output when `approve` has been waited for.
+pub(crate) fn write_iso(
+    output: &Path,
+    iso: &Iso<'_>,
+    approve: impl FnOnce() -> Result<(), Failure>,
+) -> Result<u64, Failure> {
     let folder = tempfile::tempdir().map_err(|error| failed(output, &error))?;
     let made = iso.make(folder.path()).map_err(iso_failure)?;
+    approve()?;
     copy(&made, output)?;
     let metadata = made.metadata().map_err(|error| failed(output, &error))?;
     Ok(metadata.len())

@@ -1,6 +1,7 @@
 //! `packager image`: a disk image that boots, from the same inputs as an initramfs.
 
 use std::path::PathBuf;
+use std::thread;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use cli::Failure;
@@ -19,6 +20,7 @@ use crate::menu::MenuArgs;
 use crate::progress::Progress;
 use crate::report;
 use crate::uki::failure;
+use crate::values::{parse_serial, parse_signature, parse_size};
 
 /// Make a disk image that starts a PC from USB or disk, by BIOS and by UEFI: partition table, FAT, boot loaders, kernel and
 /// initramfs in one file.
@@ -151,13 +153,22 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
     let progress = Progress::new("making the disk image");
     let parts = Parts::new(&args, format)?;
     let mut timings = Timings::default();
-    let content = args.content.load(&mut timings)?;
+    let content = args.content.load_unchecked(&mut timings)?;
     let uefi = timings.measure("efi program", || args.uefi(&content))?;
     let recipe = args.recipe(&parts, &content, uefi);
-    let made = match format {
-        Format::Iso => args.write_iso(&parts, &content, recipe, &mut timings)?,
-        _ => args.write_disk(recipe, format, &mut timings)?,
-    };
+    // The check takes about as long as writing, and nothing else depends on it but the output's name.
+    let made = thread::scope(|scope| {
+        let check = scope.spawn(|| args.content.judge(&content));
+        let approve = || {
+            check
+                .join()
+                .unwrap_or_else(|_| Err(Failure::machine("the check failed")))
+        };
+        match format {
+            Format::Iso => args.write_iso(&parts, &content, recipe, &mut timings, approve),
+            _ => args.write_disk(recipe, format, &mut timings, approve),
+        }
+    })?;
     drop(progress);
     args.tell(&content, &made, &timings);
     Ok(())
@@ -253,11 +264,12 @@ impl ImageArgs {
         recipe: ImageRecipe<'_>,
         format: Format,
         timings: &mut Timings,
+        approve: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<Made, Failure> {
         let image = timings.measure("layout", || recipe.build());
         let image = image.map_err(Failure::input)?;
         timings.measure("writing", || {
-            convert::write(&self.output, &image, format.into())
+            convert::write(&self.output, &image, format.into(), approve)
         })?;
         Ok(Made {
             length: image.length(),
@@ -271,6 +283,7 @@ impl ImageArgs {
         content: &Content,
         recipe: ImageRecipe<'_>,
         timings: &mut Timings,
+        approve: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<Made, Failure> {
         let recipe = ImageRecipe {
             table: TableKind::None,
@@ -289,7 +302,9 @@ impl ImageArgs {
             signature: self.disk_signature,
             time: content.time,
         };
-        let length = timings.measure("writing", || convert::write_iso(&self.output, &iso))?;
+        let length = timings.measure("writing", || {
+            convert::write_iso(&self.output, &iso, approve)
+        })?;
         Ok(Made {
             length,
             stored: length,
@@ -347,54 +362,5 @@ impl ImageArgs {
                 content.version,
             );
         }
-    }
-}
-
-/// A number of bytes; K, M and G are 1024 of the one before.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let shift = match text.trim_end_matches(['i', 'B']).bytes().last() {
-        Some(b'K' | b'k') => 10,
-        Some(b'M' | b'm') => 20,
-        Some(b'G' | b'g') => 30,
-        _ => 0,
-    };
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let size = digits.parse::<u64>().ok();
-    size.and_then(|size| size.checked_mul(1 << shift))
-        .ok_or_else(|| "a number of bytes is needed, or one with K, M or G: 64M".to_owned())
-}
-
-/// As `fdisk -l` shows it, with or without `0x`.
-fn parse_signature(text: &str) -> Result<u32, String> {
-    let digits = text.trim_start_matches("0x");
-    match u32::from_str_radix(digits, 16) {
-        Ok(signature) if digits.len() == 8 && signature != 0 => Ok(signature),
-        _ => Err("eight hexadecimal digits are needed, not all zero: 1234abcd".to_owned()),
-    }
-}
-
-fn parse_serial(text: &str) -> Result<u32, String> {
-    let digits = text.replacen('-', "", 1);
-    match u32::from_str_radix(&digits, 16) {
-        Ok(serial) if digits.len() == 8 => Ok(serial),
-        _ => Err("eight hexadecimal digits are needed: 1234-ABCD".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_and_serials() {
-        assert_eq!(parse_size("64M"), Ok(64 << 20));
-        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
-        assert_eq!(parse_size("1000"), Ok(1000));
-        assert!(parse_size("M").is_err());
-        assert!(parse_size("99999999999G").is_err());
-        assert_eq!(parse_serial("1234-ABCD"), Ok(0x1234_abcd));
-        assert!(parse_serial("1234").is_err());
-        assert_eq!(parse_signature("0x1234abcd"), Ok(0x1234_abcd));
-        assert!(parse_signature("00000000").is_err());
     }
 }

@@ -21,6 +21,7 @@ mod report;
 mod size;
 mod steps;
 mod uki;
+mod values;
 mod watch;
 mod why;
 mod write;
