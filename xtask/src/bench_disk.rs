@@ -191,7 +191,7 @@ fn heading() -> Result<String> {
          Written by `cargo xtask bench disk`. All sides make an image that starts by BIOS and UEFI from Debian's kernel 6.1 and an\n\
          initramfs of 2.1 MB that are there, and sync it. Medians of {ROUNDS} runs of whole processes, page cache warm, all commands\n\
          of a work in turns; \"times faster\" is against the first line of the same work in the same run. Processor time is the\n\
-         mean, over all threads, in steps of 10 ms; on a machine with other work it says more than the clock.\n\n{}\n",
+         mean, over all threads, in steps of 10 ms; on a machine with other work it says more than the clock.\n\n{}\n\n",
         machine()?
     ))
 }
