@@ -9,14 +9,19 @@ pub mod check;
 pub mod device;
 pub mod fat;
 pub mod flash;
+mod format;
 pub mod gpt;
+mod identity;
+pub mod iso;
 pub mod mbr;
+pub mod menu;
 pub mod pe;
 mod sparse;
 pub mod syslinux;
 pub mod uki;
 
 pub use build::{ImageError, ImageRecipe, TableKind, Uefi};
+pub use format::ImageFormat;
 pub use sparse::SparseImage;
 
 /// Bytes of a sector. Disks with larger ones (4096) are not booted from by a BIOS, and are not made here.

@@ -2,6 +2,7 @@
 
 mod bzimage;
 mod deb;
+mod decompressors;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use codec::file::ReadError;
 use modtree::{Tree, TreeError};
 
 pub use deb::DebError;
+pub use decompressors::Unpacked;
 
 /// The boot header points to the version's text with 16 bits, so that it stands in the image's beginning.
 const HEADER_LENGTH: u64 = 128 << 10;

@@ -225,7 +225,9 @@ fn a_helper_that_the_kernel_never_starts_is_told() {
 fn a_keymap_that_locks_out_is_told() {
     let Some(sound) = &*SOUND else { return };
     let compile = |text: &[u8]| {
-        let keymap = kmap::compile_bytes(text, kmap::Mode::Unicode).unwrap().keymap;
+        let keymap = kmap::compile_bytes(text, kmap::Mode::Unicode)
+            .unwrap()
+            .keymap;
         keymap.to_bkeymap(kmap::Endian::Little)
     };
     let with = |bytes: Vec<u8>| sound.after(|plan| plan.file("etc/keymap.bmap", 0o644, bytes, ""));

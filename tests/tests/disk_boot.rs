@@ -1,75 +1,13 @@
 //! Disk images that boot: by BIOS and UEFI, as a stick and as a disk; and a user's walk through one.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use packager::qemu::{BootDisk, Bus, Firmware, Machine, Session};
-use tests::environment::{command, corpus, has, kernel, required};
+use packager::qemu::{BootDisk, Bus, Firmware, Session};
+use tests::disks::{CONSOLES, image, root, start};
+use tests::guest::{PATIENCE, power_off};
 use tests::stick::Stick;
-
-/// Translated, on a loaded machine of two processors, a boot takes up to a minute; this is only there to end a hang.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-const CONSOLES: &str = "quiet console=tty0 console=ttyS0";
-
-/// `packager image` with the Spanish keymap, for a kernel of the corpus.
-fn image(root: &Path, folder: &Path, arguments: &[&str]) -> PathBuf {
-    let image = folder.join("simple.img");
-    let status = command("packager")
-        .args(["image", "--keymap", "es", "--append", CONSOLES, "--root"])
-        .arg(root)
-        .args(arguments)
-        .args(["-q", "-o"])
-        .arg(&image)
-        .status()
-        .unwrap();
-    assert!(status.success());
-    image
-}
-
-/// The root of a kernel, where everything else is there, too.
-fn root(name: &str) -> Option<PathBuf> {
-    let files = [
-        "/usr/lib/systemd/boot/efi/systemd-bootx64.efi",
-        "/usr/share/OVMF/OVMF_CODE_4M.fd",
-    ];
-    let present = files.iter().all(|file| Path::new(file).is_file());
-    required(present.then_some(()), "systemd-boot-efi or ovmf")?;
-    if !has(&["qemu-system-x86_64", "syslinux", "mformat", "busybox"]) {
-        return None;
-    }
-    match name {
-        "linux-6.1" => kernel(name),
-        // Not every corpus has it.
-        _ => Some(corpus().join(name)).filter(|root| root.is_dir()),
-    }
-}
-
-fn start(image: &Path, firmware: Firmware, bus: Bus) -> Session {
-    let machine = Machine::from_disk(BootDisk {
-        image: image.into(),
-        bus,
-        firmware,
-        uefi: None,
-    });
-    let mut session = machine.start().unwrap();
-    session.expect("init: ready", PATIENCE).unwrap();
-    session.expect("# ", PATIENCE).unwrap();
-    session
-}
 
 /// Runs a command that must succeed; gives what it prints.
 fn run(session: &mut Session, command: &str) -> String {
-    let output = session.run(command, PATIENCE).unwrap();
-    assert_eq!(output.code, 0, "`{command}` in the guest:\n{}", output.text);
-    output.text.trim().to_owned()
-}
-
-fn power_off(mut session: Session) {
-    session.send(b"poweroff\n").unwrap();
-    session.wait(PATIENCE).unwrap();
-    let transcript = session.transcript();
-    assert!(!transcript.contains("Kernel panic"), "{transcript}");
+    tests::guest::run(session, command).trim().to_owned()
 }
 
 /// What is typed at the screen's keyboard, on a terminal of its own, in the foreground, raw, and held open.
@@ -107,7 +45,7 @@ fn one_image_starts_by_bios_and_uefi_from_stick_and_disk() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let image = image(&root, folder.path(), &[]);
+    let image = image(&root, folder.path(), "simple.img", &[]);
     for (firmware, bus) in [
         (Firmware::Bios, Bus::Usb),
         (Firmware::Bios, Bus::Ide),
@@ -129,7 +67,12 @@ fn a_unified_image_and_an_efi_system_partition_start() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let image = image(&root, folder.path(), &["--uki", "--partition-type", "esp"]);
+    let image = image(
+        &root,
+        folder.path(),
+        "simple.img",
+        &["--uki", "--partition-type", "esp"],
+    );
     for firmware in [Firmware::Uefi, Firmware::Bios] {
         let mut session = start(&image, firmware, Bus::Usb);
         let line = run(&mut session, "cat /proc/cmdline");
@@ -144,7 +87,7 @@ fn a_guid_partition_table_starts() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let image = image(&root, folder.path(), &["--table", "gpt"]);
+    let image = image(&root, folder.path(), "simple.img", &["--table", "gpt"]);
     for firmware in [Firmware::Bios, Firmware::Uefi] {
         power_off(start(&image, firmware, Bus::Usb));
     }
@@ -156,7 +99,12 @@ fn fat16_starts() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let image = image(&root, folder.path(), &["--fat", "16", "--compress", "zstd"]);
+    let image = image(
+        &root,
+        folder.path(),
+        "simple.img",
+        &["--fat", "16", "--compress", "zstd"],
+    );
     for firmware in [Firmware::Bios, Firmware::Uefi] {
         power_off(start(&image, firmware, Bus::Usb));
     }
@@ -166,7 +114,7 @@ fn fat16_starts() {
 fn walk_through(kernel: &str, firmware: Firmware) {
     let Some(root) = root(kernel) else { return };
     let folder = tempfile::tempdir().unwrap();
-    let image = image(&root, folder.path(), &[]);
+    let image = image(&root, folder.path(), "simple.img", &[]);
     let mut session = start(&image, firmware, Bus::Usb);
     let keys = ["semicolon", "q", "shift-2", "alt_r-2", "minus"];
     assert_eq!(typed(&mut session, &keys, 6), hex("ñq\"@'"));

@@ -219,7 +219,7 @@ fn what_uefi_needs_is_named_when_it_is_missing() {
     );
     names(
         built.changed(&[("mcopy", &["-o", config.to_str().unwrap(), "::/initrd.img"])]),
-        "bad-initramfs",
+        "damaged-archive",
     );
 }
 
@@ -269,6 +269,12 @@ fn other_formats_hold_the_same_disk() {
             .output()
             .unwrap();
         assert!(compared.status.success(), "{suffix}: {compared:?}");
+        for verb in ["check", "write"] {
+            let output = command("packager").arg(verb).arg(&path).output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{stderr}");
+            assert!(stderr.contains("a raw one is needed"), "{stderr}");
+        }
     }
 }
 

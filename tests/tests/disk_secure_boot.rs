@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use packager::disk::ImageFormat;
 use packager::qemu::{BootDisk, Bus, Firmware, Machine, Session, UefiFirmware};
 use tests::environment::{command, has, kernel, required};
 use tests::modules::run;
@@ -49,6 +50,7 @@ fn start(root: &Path, folder: &Path, program: &Path) -> Session {
         .arg(&image));
     let machine = Machine::from_disk(BootDisk {
         image,
+        format: ImageFormat::Raw,
         bus: Bus::Usb,
         firmware: Firmware::Uefi,
         uefi: Some(UefiFirmware {

@@ -3,11 +3,13 @@
 
 mod apt;
 mod architectures;
+mod bench_disk;
 mod bench_kmap;
 mod bench_modtree;
 mod corpus;
 mod demo;
 mod keymaps;
+mod measure;
 mod setup;
 mod shell;
 mod test;
@@ -45,6 +47,8 @@ enum Topic {
     Kmap,
     /// modtree against kmod 34
     Modtree,
+    /// packager image against scripts, xorriso and grub-mkrescue
+    Disk,
 }
 
 fn main() -> ExitCode {
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Task::Bench {
             topic: Topic::Modtree,
         } => bench_modtree::run(),
+        Task::Bench { topic: Topic::Disk } => bench_disk::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -67,6 +67,8 @@ pub(crate) const TEST: &[Need] = &[
     need("dracut-core", "dracut"),
     need("librsvg2-bin", "rsvg-convert"),
     need("syslinux-common", "/usr/lib/syslinux/mbr/mbr.bin"),
+    need("isolinux", "/usr/lib/ISOLINUX/isolinux.bin"),
+    need("xorriso", "xorriso"),
 ];
 
 /// The machine lacks something that this program may not or cannot bring: exit code 3.

@@ -1,14 +1,13 @@
 //! From kernel and initramfs to a whole disk image.
 
-use sha2::{Digest, Sha256};
-
 use super::fat::{
     FatKind, Geometry, GeometryError, Label, Timestamp, Tree, TreeError, Volume, VolumeError,
     VolumeOptions,
 };
-use super::gpt::{self, Guid};
+use super::gpt;
+use super::identity::{Identity, Numbers};
 use super::mbr::{Mbr, Partition, PartitionType};
-use super::syslinux::config::{Config, Entry};
+use super::menu::Menu;
 use super::syslinux::{self, InstallError, Pieces};
 use super::{SECTOR_SIZE, Sector, SparseImage};
 
@@ -23,7 +22,7 @@ pub const INITRAMFS: &str = "initrd.img";
 pub const EFI_PROGRAM: &str = "EFI/BOOT/BOOTX64.EFI";
 const SYSLINUX_CONFIG: &str = "syslinux.cfg";
 const LOADER_CONFIG: &str = "loader/loader.conf";
-const LOADER_ENTRY: &str = "loader/entries/linux.conf";
+const LOADER_ENTRIES: &str = "loader/entries";
 
 /// What UEFI starts.
 #[derive(Clone, Debug)]
@@ -42,6 +41,8 @@ pub enum TableKind {
     Mbr,
     /// The GUID partition table.
     Gpt,
+    /// None: the file system begins in the first sector, as on a floppy disk, or as a CD holds it for UEFI.
+    None,
 }
 
 /// What an image is made of.
@@ -53,8 +54,10 @@ pub struct ImageRecipe<'a> {
     pub version: &'a str,
     /// The initramfs.
     pub initramfs: &'a [u8],
-    /// The kernel's command line.
-    pub append: &'a str,
+    /// What the boot loaders offer.
+    pub menu: &'a Menu,
+    /// What stands in syslinux's configuration instead of the menu.
+    pub syslinux_config: Option<&'a [u8]>,
     /// What a BIOS starts.
     pub bios: Option<&'a Pieces>,
     /// What UEFI starts.
@@ -71,10 +74,8 @@ pub struct ImageRecipe<'a> {
     pub label: Label,
     /// The volume's serial number; `None` derives it from the contents.
     pub serial: Option<u32>,
-    /// How many seconds the boot loader waits for a key.
-    pub timeout: u32,
-    /// The serial port that a BIOS's boot loader also talks to, and its speed.
-    pub serial_console: Option<(u8, u32)>,
+    /// An MBR's disk signature; `None` derives it from the contents.
+    pub signature: Option<u32>,
     /// The time of every file, in seconds since 1970.
     pub time: u64,
 }
@@ -105,9 +106,6 @@ pub enum ImageError {
         "the boot code gptmbr.bin of syslinux was not found beside mbr.bin; install the package syslinux, or make an image with an MBR"
     )]
     NoGptCode,
-    /// The command line holds a character that would end it.
-    #[error("the kernel's command line has a line break")]
-    Append,
 }
 
 impl<'a> ImageRecipe<'a> {
@@ -116,53 +114,49 @@ impl<'a> ImageRecipe<'a> {
     /// # Errors
     /// See [`ImageError`].
     pub fn build(self) -> Result<SparseImage<'a>, ImageError> {
-        if self.append.contains(['\n', '\r', '\0']) {
-            return Err(ImageError::Append);
-        }
         let (bios, table) = (self.bios, self.table()?);
-        let recipe_kind = self.fat;
-        let size = self.size;
+        let (kind, size, serial) = (self.fat, self.size, self.serial);
         let options = VolumeOptions {
             label: self.label,
-            serial: self.serial.unwrap_or(0),
+            serial: serial.unwrap_or(0),
             time: Timestamp::from_unix(self.time),
-            start: PARTITION_START,
+            start: table.start(),
         };
-        let serial = self.serial;
         let tree = self.tree()?;
-        let identity = identity(&tree, &options);
-        let geometry = geometry(recipe_kind, size, table.tail(), &tree)?;
+        let numbers = numbers(&tree, &options.label);
+        let geometry = geometry(kind, size, &table, &tree)?;
         let mut volume = Volume::reserve(tree, geometry, options)?;
         if serial.is_none() {
-            volume.set_serial(number(&identity, 0));
+            volume.set_serial(numbers.serial());
         }
         if let Some(pieces) = bios {
             syslinux::install(&mut volume, pieces)?;
         }
-        let end = PARTITION_START + geometry.total + table.tail();
+        let end = table.start() + geometry.total + table.tail();
         let length = size.map_or(end.bytes(), |size| size - size % SECTOR_SIZE);
         let mut image = SparseImage::new(length);
-        table.write(&mut image, &geometry, &identity);
+        table.write(&mut image, &geometry, &numbers);
         volume.write(&mut image);
         Ok(image)
     }
 
     fn table(&self) -> Result<Table, ImageError> {
         let code = match (self.bios, self.table) {
-            (None, _) => Vec::new(),
+            (None, _) | (_, TableKind::None) => Vec::new(),
             (Some(pieces), TableKind::Mbr) => pieces.mbr.clone(),
             (Some(pieces), TableKind::Gpt) => {
                 pieces.gpt_mbr.clone().ok_or(ImageError::NoGptCode)?
             }
         };
-        let kind = self.partition_type.unwrap_or(match self.fat {
+        let partition = self.partition_type.unwrap_or(match self.fat {
             FatKind::Fat16 => PartitionType::FAT16_LBA,
             FatKind::Fat32 => PartitionType::FAT32_LBA,
         });
         Ok(Table {
-            table: self.table,
+            kind: self.table,
             code,
-            kind,
+            partition,
+            signature: self.signature,
         })
     }
 
@@ -170,15 +164,14 @@ impl<'a> ImageRecipe<'a> {
     fn tree(self) -> Result<Tree<'a>, ImageError> {
         let mut tree = Tree::default();
         let shared = self.bios.is_some() || matches!(self.uefi, Some(Uefi::BootLoader(_)));
-        let syslinux = self.syslinux_config().to_string();
-        let entry = self.loader_entry();
         match self.uefi {
             Some(Uefi::Unified(program)) => tree.file(EFI_PROGRAM, program)?,
             Some(Uefi::BootLoader(program)) => {
                 tree.file(EFI_PROGRAM, program)?;
-                let config = format!("default linux.conf\ntimeout {}\n", self.timeout);
-                tree.file(LOADER_CONFIG, config.into_bytes())?;
-                tree.file(LOADER_ENTRY, entry.into_bytes())?;
+                tree.file(LOADER_CONFIG, self.menu.loader().into_bytes())?;
+                for (name, text) in self.menu.loader_entries(self.version) {
+                    tree.file(&format!("{LOADER_ENTRIES}/{name}"), text.into_bytes())?;
+                }
             }
             None => {}
         }
@@ -187,88 +180,80 @@ impl<'a> ImageRecipe<'a> {
             tree.file(INITRAMFS, self.initramfs)?;
         }
         if let Some(pieces) = self.bios {
-            tree.file(SYSLINUX_CONFIG, syslinux.into_bytes())?;
+            match self.syslinux_config {
+                Some(text) => tree.file(SYSLINUX_CONFIG, text)?,
+                None => {
+                    let text = self.menu.syslinux("/").to_string();
+                    tree.file(SYSLINUX_CONFIG, text.into_bytes())?;
+                }
+            }
             syslinux::add_files(&mut tree, pieces)?;
         }
         Ok(tree)
-    }
-
-    fn syslinux_config(&self) -> Config {
-        Config {
-            default: "linux".into(),
-            prompt: self.timeout > 0,
-            timeout: self.timeout * 10,
-            serial: self.serial_console,
-            entries: vec![Entry {
-                label: "linux".into(),
-                kernel: format!("/{KERNEL}"),
-                initramfs: vec![format!("/{INITRAMFS}")],
-                append: self.append.to_owned(),
-            }],
-            files: Vec::new(),
-        }
-    }
-
-    /// As <https://uapi-group.org/specifications/specs/boot_loader_specification/> has it.
-    fn loader_entry(&self) -> String {
-        format!(
-            "title Linux {0} in memory\nversion {0}\nlinux /{KERNEL}\ninitrd /{INITRAMFS}\noptions {1}\n",
-            self.version, self.append
-        )
     }
 }
 
 /// The partition table.
 struct Table {
-    table: TableKind,
+    kind: TableKind,
     code: Vec<u8>,
-    kind: PartitionType,
+    /// The type of the partition in an MBR.
+    partition: PartitionType,
+    signature: Option<u32>,
 }
 
 impl Table {
+    /// Where the file system begins.
+    fn start(&self) -> Sector {
+        match self.kind {
+            TableKind::None => Sector(0),
+            TableKind::Mbr | TableKind::Gpt => PARTITION_START,
+        }
+    }
+
     /// What is kept free behind the partition: the second copy of a GUID partition table, in a MiB of its own.
     fn tail(&self) -> Sector {
-        match self.table {
-            TableKind::Mbr => Sector(0),
+        match self.kind {
+            TableKind::Mbr | TableKind::None => Sector(0),
             TableKind::Gpt => Sector((1 << 20) / SECTOR_SIZE),
         }
     }
 
-    fn write(self, image: &mut SparseImage<'_>, geometry: &Geometry, identity: &[u8; 32]) {
-        if self.table == TableKind::Gpt {
-            let guids = [8, 16].map(|at| {
-                let mut bytes = [0; 16];
-                bytes.copy_from_slice(&identity[at..at + 16]);
-                Guid::derived(bytes)
-            });
-            gpt::write(image, PARTITION_START, geometry.total, self.code, guids);
-            return;
+    fn write(self, image: &mut SparseImage<'_>, geometry: &Geometry, numbers: &Numbers) {
+        match self.kind {
+            TableKind::None => {}
+            TableKind::Gpt => {
+                let count = geometry.total;
+                gpt::write(image, PARTITION_START, count, self.code, numbers.guids());
+            }
+            TableKind::Mbr => {
+                let partition = Partition {
+                    active: true,
+                    kind: self.partition,
+                    first: PARTITION_START,
+                    count: geometry.total,
+                };
+                let mbr = Mbr {
+                    code: self.code,
+                    signature: self.signature.unwrap_or(numbers.signature()),
+                    partitions: [Some(partition), None, None, None],
+                };
+                image.put(0, mbr.to_bytes().to_vec());
+            }
         }
-        let partition = Partition {
-            active: true,
-            kind: self.kind,
-            first: PARTITION_START,
-            count: geometry.total,
-        };
-        let mbr = Mbr {
-            code: self.code,
-            signature: number(identity, 4),
-            partitions: [Some(partition), None, None, None],
-        };
-        image.put(0, mbr.to_bytes().to_vec());
     }
 }
 
 fn geometry(
     kind: FatKind,
     size: Option<u64>,
-    tail: Sector,
+    table: &Table,
     tree: &Tree<'_>,
 ) -> Result<Geometry, ImageError> {
     match size {
         Some(size) => {
             let sectors = (size / SECTOR_SIZE)
-                .checked_sub((PARTITION_START + tail).0)
+                .checked_sub((table.start() + table.tail()).0)
                 .ok_or(ImageError::TooSmall(size))?;
             Ok(Geometry::new(kind, Sector(sectors))?)
         }
@@ -280,21 +265,9 @@ fn geometry(
     }
 }
 
-/// What the numbers follow from that tell one image from another: the files and the label. The same inputs give the same.
-fn identity(tree: &Tree<'_>, options: &VolumeOptions) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(format!("{:?}", options.label));
-    tree.visit("", &mut |path, data| {
-        hash.update((path.len() as u64).to_le_bytes());
-        hash.update(path);
-        hash.update((data.len() as u64).to_le_bytes());
-        hash.update(data);
-    });
-    hash.finalize().into()
-}
-
-/// Four bytes of an identity; not 0, which means that there is no number.
-fn number(identity: &[u8; 32], at: usize) -> u32 {
-    let bytes = [0, 1, 2, 3].map(|index| identity[(at + index) % 32]);
-    u32::from_le_bytes(bytes).max(1)
+/// What serial number, signature and GUIDs follow from: the label and every file.
+fn numbers(tree: &Tree<'_>, label: &Label) -> Numbers {
+    let mut identity = Identity::new(label);
+    tree.visit("", &mut |path, data| identity.add(path, data));
+    identity.numbers()
 }

@@ -5,6 +5,7 @@
 //! a [finding](crate::finding::Finding); what lies behind it is checked all the same, as far as it can be found.
 
 mod bios;
+mod cd;
 pub mod codes;
 mod payload;
 mod uefi;
@@ -44,6 +45,14 @@ pub fn check<M: Medium + ?Sized>(
         return Ok(report);
     }
     read(medium, 0, &mut sector)?;
+    if cd::is_cd(medium) {
+        match cd::check(medium, expected, &mut report) {
+            Err(error) if is_end(&error) => report.find(&codes::NO_EL_TORITO, error),
+            result => result?,
+        }
+        check_stick(&sector, length, &mut report);
+        return Ok(report);
+    }
     let Some(start) = start(medium, &sector, length, &mut report)? else {
         return Ok(report);
     };
@@ -72,6 +81,18 @@ pub fn check<M: Medium + ?Sized>(
         );
     }
     Ok(report)
+}
+
+/// Whether a CD can be written to a stick as it is.
+fn check_stick(sector: &[u8; SECTOR_SIZE as usize], length: u64, report: &mut Report) {
+    match Mbr::parse(sector) {
+        Ok(mbr) if mbr.partitions().next().is_some() => {
+            inside(&mbr, length, report);
+            let fact = "a hybrid: it can be written to a stick";
+            report.facts.push(fact.to_owned());
+        }
+        _ => report.find(&codes::CD_ONLY, "the first sector has no partition table"),
+    }
 }
 
 /// The volume with what the checks read from it.
@@ -193,18 +214,11 @@ fn partition(sector: &[u8; 512], length: u64, report: &mut Report) -> Option<Sec
     chosen.map(|(_, partition)| partition.first)
 }
 
-/// Partitions that leave the image or share sectors.
+/// Partitions that leave the image or share sectors. In a hybrid ISO they may: one is the whole, another a file in it.
 fn layout(mbr: &Mbr, length: u64, report: &mut Report) {
+    inside(mbr, length, report);
     let mut sorted: Vec<_> = mbr.partitions().collect();
     sorted.sort_by_key(|(_, partition)| partition.first);
-    for (number, partition) in &sorted {
-        let end = (partition.first + partition.count).bytes();
-        if end > length {
-            let seen =
-                format!("partition {number} ends at byte {end}, and the image has {length} bytes");
-            report.find(&codes::PARTITION_OUTSIDE, seen);
-        }
-    }
     for pair in sorted.windows(2) {
         let [(one, first), (two, second)] = pair else {
             continue;
@@ -212,6 +226,18 @@ fn layout(mbr: &Mbr, length: u64, report: &mut Report) {
         if first.first + first.count > second.first {
             let seen = format!("partitions {one} and {two} share sectors");
             report.find(&codes::PARTITIONS_OVERLAP, seen);
+        }
+    }
+}
+
+/// Partitions that leave the image.
+fn inside(mbr: &Mbr, length: u64, report: &mut Report) {
+    for (number, partition) in mbr.partitions() {
+        let end = (partition.first + partition.count).bytes();
+        if end > length {
+            let seen =
+                format!("partition {number} ends at byte {end}, and the image has {length} bytes");
+            report.find(&codes::PARTITION_OUTSIDE, seen);
         }
     }
 }

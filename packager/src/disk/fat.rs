@@ -51,6 +51,10 @@ mod field {
 /// Bytes of a directory entry.
 const ENTRY_SIZE: usize = 32;
 
+/// UTF-16 units in a long-name entry, and where they stand.
+const LONG_UNITS: usize = 13;
+const LONG_PLACES: [usize; LONG_UNITS] = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
+
 /// Whether a sector has a BPB: a jump, 512 bytes a sector, clusters of a power of two, one or two tables.
 pub(super) fn looks_like_boot_record(sector: &[u8; 512]) -> bool {
     let jump = sector[0] == 0xeb && sector[2] == 0x90 || sector[0] == 0xe9;

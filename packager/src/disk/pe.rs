@@ -39,6 +39,9 @@ const READ_ONLY_DATA: u32 = 0x4000_0040;
 /// Sections in memory begin at least at multiples of a page.
 const PAGE: u64 = 4096;
 
+/// The largest alignment that the format allows in a file, and larger than any in memory.
+const ALIGNMENT_MAX: u64 = 64 << 10;
+
 /// Whose instructions a program has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine(pub u16);
@@ -83,6 +86,11 @@ pub enum PeError {
         /// How many are to be added.
         wanted: usize,
     },
+    /// An alignment that would fill a file with nothing.
+    #[error(
+        "it is a damaged EFI program: it aligns its sections to more than {ALIGNMENT_MAX} bytes"
+    )]
+    Alignment,
     /// The program would have more bytes than 32-bit offsets can say.
     #[error("with its sections it would be larger than 4 GiB")]
     TooLarge,
@@ -129,7 +137,7 @@ impl<'a> Program<'a> {
     /// Reads the headers.
     ///
     /// # Errors
-    /// [`PeError`], but for `NoRoom` and `TooLarge`.
+    /// [`PeError`], but for `NoRoom`, `Alignment` and `TooLarge`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, PeError> {
         if !bytes.starts_with(b"MZ") {
             return Err(PeError::NotPe);
@@ -146,8 +154,10 @@ impl<'a> Program<'a> {
         let machine = Machine(u16_at(header, field::MACHINE).ok_or_else(outside)?);
         let count = u16_at(header, field::SECTIONS).ok_or_else(outside)?;
         let optional = u16_at(header, field::OPTIONAL_SIZE).ok_or_else(outside)?;
-        // What is written when sections are added must be there.
-        header.get(..field::CERTIFICATES + 8).ok_or_else(outside)?;
+        // What is written when sections are added must be there, and in front of the table.
+        if usize::from(optional) < field::CERTIFICATES + 8 - field::OPTIONAL {
+            return Err(outside());
+        }
         let table = signature + field::OPTIONAL + usize::from(optional);
         let headers = bytes
             .get(table..)
@@ -180,16 +190,23 @@ impl<'a> Program<'a> {
     /// first two do not hold for the new program, the others would tell when and where it was made.
     ///
     /// # Errors
-    /// [`PeError::NoRoom`], [`PeError::TooLarge`].
+    /// [`PeError::NoRoom`], [`PeError::Alignment`], [`PeError::TooLarge`].
     pub fn with_sections(&self, added: &[(&str, Cow<'_, [u8]>)]) -> Result<Vec<u8>, PeError> {
         let header = &self.bytes[self.signature..];
         let alignment = |at: usize| u64::from(u32_at(header, at).unwrap_or(0));
         let in_memory = alignment(field::SECTION_ALIGNMENT).max(PAGE);
         let in_file = alignment(field::FILE_ALIGNMENT).max(512);
-        self.check_room(added.len())?;
-        let end = self.sections.iter().map(Section::end_in_file).max();
+        if in_memory > ALIGNMENT_MAX || in_file > ALIGNMENT_MAX {
+            return Err(PeError::Alignment);
+        }
+        let headers = self.check_room(added.len())?;
+        let ends = self
+            .sections
+            .iter()
+            .map(|section| section.end_in_file() as usize);
+        let end = ends.chain([headers]).max();
         let mut address = self.sections.iter().map(Section::end_in_memory).max();
-        let mut out = self.bytes[..end.unwrap_or(0) as usize].to_vec();
+        let mut out = self.bytes[..end.unwrap_or(headers)].to_vec();
         let size: usize = added
             .iter()
             .map(|(_, data)| data.len() + in_file as usize)
@@ -222,8 +239,8 @@ impl<'a> Program<'a> {
         Ok(out)
     }
 
-    /// The table may grow as far as the headers' end, which is where the first section's bytes begin.
-    fn check_room(&self, wanted: usize) -> Result<(), PeError> {
+    /// The table may grow as far as the headers' end, which is where the first section's bytes begin; gives that end.
+    fn check_room(&self, wanted: usize) -> Result<usize, PeError> {
         let end = self.table + self.sections.len() * SECTION;
         let headers = u32_at(&self.bytes[self.signature..], field::HEADERS_SIZE).unwrap_or(0);
         let stored = self.sections.iter().filter(|section| section.stored > 0);
@@ -231,11 +248,12 @@ impl<'a> Program<'a> {
             .map(|section| section.offset)
             .min()
             .unwrap_or(headers);
-        let room = (headers.min(first) as usize).saturating_sub(end) / SECTION;
+        let headers = (headers.min(first) as usize).min(self.bytes.len());
+        let room = headers.saturating_sub(end) / SECTION;
         if wanted > room {
             return Err(PeError::NoRoom { room, wanted });
         }
-        Ok(())
+        Ok(headers.max(end))
     }
 }
 

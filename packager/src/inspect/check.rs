@@ -27,8 +27,18 @@ pub struct Booted<'a> {
 
 /// Checks an image.
 pub fn check(image: &[u8], kernel: Booted<'_>) -> Report {
-    let mut report = Report::default();
     let (segments, end) = super::readable_segments(image);
+    check_segments(image, &segments, end, kernel)
+}
+
+/// As [`check`], for an image whose segments have been read; `end` is what stands behind the last readable one.
+pub(crate) fn check_segments(
+    image: &[u8],
+    segments: &[Segment<'_>],
+    end: Option<InspectError>,
+    kernel: Booted<'_>,
+) -> Report {
+    let mut report = Report::default();
     for (number, segment) in segments.iter().enumerate() {
         check_segment(image, segment, kernel, &mut report);
         let next = segments.get(number + 1);
@@ -37,11 +47,11 @@ pub fn check(image: &[u8], kernel: Booted<'_>) -> Report {
         }
     }
     if let Some(error) = end
-        && !check_end(image, error, &segments, &mut report)
+        && !check_end(image, error, segments, &mut report)
     {
         return report;
     }
-    match Files::new(&segments) {
+    match Files::new(segments) {
         Ok(files) => check_files(&files, kernel, &mut report),
         Err(error) => report.find(&codes::DAMAGED, error),
     }

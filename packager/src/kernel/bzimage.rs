@@ -6,6 +6,10 @@ const MAGIC: (usize, &[u8]) = (0x202, b"HdrS");
 /// Offset of a `u16`: where the version's text stands, less 0x200.
 const VERSION_POINTER: usize = 0x20e;
 
+/// Sectors of the real-mode code behind the first one; and where the compressed kernel begins behind that code, and its length.
+const SETUP_SECTORS: usize = 0x1f1;
+const PAYLOAD: [usize; 2] = [0x248, 0x24c];
+
 /// The version is the text's first word; a longer one is damage.
 const VERSION_MAX: usize = 128;
 
@@ -23,6 +27,24 @@ pub(super) fn version(image: &[u8]) -> Option<String> {
         .position(|byte| matches!(byte, b' ' | 0))?;
     let version = std::str::from_utf8(&text[..end]).ok()?;
     (!version.is_empty()).then(|| version.to_owned())
+}
+
+/// The compressed kernel (boot protocol 2.08, Linux 2.6.26).
+pub(super) fn payload(image: &[u8]) -> Option<&[u8]> {
+    if !image.get(MAGIC.0..)?.starts_with(MAGIC.1) {
+        return None;
+    }
+    let [offset, length] = PAYLOAD.map(|place| {
+        let field = image.get(place..)?.first_chunk()?;
+        usize::try_from(u32::from_le_bytes(*field)).ok()
+    });
+    // 0 means 4, as in the oldest images.
+    let sectors = match *image.get(SETUP_SECTORS)? {
+        0 => 4,
+        sectors => usize::from(sectors),
+    };
+    let start = ((sectors + 1) * 512).checked_add(offset?)?;
+    image.get(start..)?.get(..length?)
 }
 
 #[cfg(test)]

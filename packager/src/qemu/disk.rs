@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{QemuError, escaped, joined};
+use crate::disk::ImageFormat;
 
 /// How the disk is attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum Bus {
     Usb,
     /// As an IDE disk; with UEFI, as a SATA disk.
     Ide,
+    /// As a CD in a drive on IDE; with UEFI, on SATA.
+    Cd,
 }
 
 /// What starts the disk.
@@ -28,8 +31,10 @@ pub enum Firmware {
 /// The disk that a machine starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootDisk {
-    /// A raw image. What the machine writes to it is forgotten when it powers off.
+    /// The image. What the machine writes to it is forgotten when it powers off.
     pub image: PathBuf,
+    /// The image's format. QEMU is told, and does not guess: a guest could write what makes a raw image look like another.
+    pub format: ImageFormat,
     /// How it is attached.
     pub bus: Bus,
     /// What starts it.
@@ -97,8 +102,13 @@ impl BootDisk {
                 &found.variables,
             ));
         }
+        let kind = match self.bus {
+            Bus::Cd => "media=cdrom,readonly=on",
+            Bus::Usb | Bus::Ide => "snapshot=on",
+        };
+        let format = self.format.name();
         arguments.extend(drive(
-            "if=none,id=boot,format=raw,snapshot=on,file=",
+            &format!("if=none,id=boot,format={format},{kind},file="),
             &self.image,
         ));
         arguments.push("-device".into());
@@ -108,6 +118,7 @@ impl BootDisk {
                 Self::STICK
             )
             .into(),
+            Bus::Cd => "ide-cd,bus=ide.0,drive=boot,bootindex=0".into(),
             Bus::Ide => "ide-hd,bus=ide.0,drive=boot,bootindex=0".into(),
         });
         Ok(arguments)

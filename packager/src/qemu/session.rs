@@ -3,12 +3,14 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
 use serde_json::json;
 
+use super::console::{Console, after_line_break, guest_text, tail};
 use super::monitor::Monitor;
 use super::{MonitorError, QemuError};
 
@@ -17,9 +19,6 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Stands between a command's output and its exit code; see [`Session::run`].
 const END_MARK: &str = "<end ";
-
-/// How much of the console an error shows.
-const TAIL_LINES: usize = 15;
 
 /// A running machine.
 #[derive(Debug)]
@@ -32,7 +31,16 @@ pub struct Session {
     position: usize,
     sticks: usize,
     stderr: PathBuf,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+}
+
+/// How a picture of the screen is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureFormat {
+    /// Portable network graphics.
+    Png,
+    /// Portable pixmap: a line of text, and three bytes a pixel.
+    Ppm,
 }
 
 /// What a command in the guest printed, and its exit code.
@@ -42,45 +50,6 @@ pub struct Output {
     pub text: String,
     /// The exit code.
     pub code: i32,
-}
-
-/// What the serial console has shown so far.
-#[derive(Debug, Default)]
-struct Console {
-    state: Mutex<ConsoleState>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct ConsoleState {
-    bytes: Vec<u8>,
-    ended: bool,
-    /// Whether what arrives is shown on standard output as well.
-    shown: bool,
-}
-
-impl Console {
-    fn lock(&self) -> MutexGuard<'_, ConsoleState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn follow(&self, mut source: impl Read) {
-        let mut buffer = [0; 4096];
-        while let Ok(read @ 1..) = source.read(&mut buffer) {
-            let mut state = self.lock();
-            state.bytes.extend_from_slice(&buffer[..read]);
-            if state.shown {
-                // A terminal that is gone is no reason to stop the machine.
-                let mut stdout = io::stdout().lock();
-                let _ = stdout
-                    .write_all(&buffer[..read])
-                    .and_then(|()| stdout.flush());
-            }
-            self.changed.notify_all();
-        }
-        self.lock().ended = true;
-        self.changed.notify_all();
-    }
 }
 
 impl Session {
@@ -110,7 +79,7 @@ impl Session {
                         position: 0,
                         sticks: 0,
                         stderr,
-                        _folder: folder,
+                        folder,
                     });
                 }
                 Err(error) => {
@@ -169,7 +138,9 @@ impl Session {
             let found = texts
                 .iter()
                 .enumerate()
-                .filter_map(|(which, text)| Some((find(new, text.as_bytes())? + text.len(), which)))
+                .filter_map(|(which, text)| {
+                    Some((memmem::find(new, text.as_bytes())? + text.len(), which))
+                })
                 .min();
             if let Some((end, which)) = found {
                 self.position += end;
@@ -245,11 +216,19 @@ impl Session {
     /// # Errors
     /// [`QemuError::Monitor`].
     pub fn plug(&mut self, image: &Path) -> Result<String, QemuError> {
+        self.plug_with(image, "")
+    }
+
+    /// As [`plug`](Self::plug), with more of QEMU's options for the drive: `,bps_wr=500000` makes a slow stick.
+    ///
+    /// # Errors
+    /// [`QemuError::Monitor`].
+    pub fn plug_with(&mut self, image: &Path, options: &str) -> Result<String, QemuError> {
         self.sticks += 1;
         let drive = format!("plugged{}", self.sticks);
         let id = format!("usb-{drive}");
         let printed = self.monitor.human(&format!(
-            "drive_add 0 if=none,id={drive},format=raw,file={}",
+            "drive_add 0 if=none,id={drive},format=raw{options},file={}",
             super::escaped(image).display()
         ))?;
         self.refused_if(printed.trim() != "OK", "drive_add", &printed)?;
@@ -269,14 +248,29 @@ impl Session {
         Ok(())
     }
 
-    /// Saves what is on the screen, as a PPM picture.
+    /// What is on the screen, as a picture.
     ///
     /// # Errors
-    /// [`QemuError::Monitor`].
-    pub fn screenshot(&mut self, path: &Path) -> Result<(), QemuError> {
-        self.monitor
-            .execute("screendump", json!({ "filename": path }))?;
-        Ok(())
+    /// [`QemuError::Monitor`]: QEMU makes PNG from version 7.1 on. [`QemuError::Connection`].
+    pub fn screenshot(&mut self, format: PictureFormat) -> Result<Vec<u8>, QemuError> {
+        let path = self.folder.path().join("screen");
+        let mut arguments = json!({ "filename": path });
+        if format == PictureFormat::Png {
+            arguments["format"] = "png".into();
+        }
+        self.monitor.execute("screendump", arguments)?;
+        Ok(std::fs::read(path)?)
+    }
+
+    /// Lets the machine run on for a while.
+    ///
+    /// # Errors
+    /// [`QemuError::Ended`] where it ends before.
+    pub fn run_on(&mut self, time: Duration) -> Result<(), QemuError> {
+        match self.expect_any(&[], time) {
+            Err(QemuError::Timeout { .. }) => Ok(()),
+            result => result.map(|_| ()),
+        }
     }
 
     /// Waits for the machine to power off.
@@ -362,67 +356,6 @@ impl TryCloneForForwarding for ChildStdin {
     }
 }
 
-fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
-    memchr::memmem::find(bytes, text)
-}
-
-/// The last lines, for an error; begins with a line break unless there is nothing.
-fn tail(bytes: &[u8]) -> String {
-    let text = guest_text(bytes);
-    let lines: Vec<_> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
-    after_line_break(&last.join("\n"))
-}
-
-fn after_line_break(text: &str) -> String {
-    match text.trim_end() {
-        "" => String::new(),
-        text => text
-            .lines()
-            .fold(String::new(), |out, line| out + "\n    " + line),
-    }
-}
-
 fn read_text(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
-}
-
-/// What a terminal would show as plain lines: without carriage returns and escape sequences.
-fn guest_text(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut out = String::new();
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '\r' => {}
-            '\x1b' if characters.peek() == Some(&'[') => {
-                characters.next();
-                // A control sequence ends with a byte from @ to ~.
-                while characters.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
-            }
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escape_sequences_and_carriage_returns_are_gone() {
-        assert_eq!(guest_text(b"\r\n\x1b[6na\x1b[1;32mb\x1b[m\r\n"), "\nab\n");
-    }
-
-    #[test]
-    fn the_tail_is_indented_and_short() {
-        let long: String = (0..40).map(|n| format!("line {n}\r\n")).collect();
-        let tail = tail(long.as_bytes());
-        assert!(tail.starts_with("\n    line 25\n"), "{tail}");
-        assert!(tail.ends_with("line 39"));
-    }
 }

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand};
 use packager::kernel::{KernelChoice, KernelSource};
-use packager::qemu::{Bus, Firmware, UsbController};
 
+use crate::boot::BootArgs;
 use crate::cat::CatArgs;
 use crate::check::CheckArgs;
 use crate::diff::DiffArgs;
@@ -161,113 +161,4 @@ pub(crate) struct ListArgs {
     /// Print only the names
     #[arg(short, long)]
     pub(crate) names: bool,
-}
-
-/// Boot an initramfs or a disk image in QEMU, on this terminal. Ctrl-A X ends it.
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Examples:
-  packager boot simple.igz                      with the kernel whose modules are inside
-  packager boot simple.igz --usb stick.img      with a USB stick plugged in
-  packager boot simple.igz --vnc :0             with the screen on VNC port 5900
-  packager boot simple.img --vnc :0             a disk image, as a USB stick, by BIOS
-  packager boot simple.img --firmware uefi --bus ide")]
-pub(crate) struct BootArgs {
-    /// The image
-    pub(crate) image: PathBuf,
-
-    #[command(flatten)]
-    pub(crate) kernel: KernelArgs,
-
-    /// Plug in a USB stick: a raw disk image, which the machine may write to
-    #[arg(long, value_name = "STICK.img")]
-    pub(crate) usb: Vec<PathBuf>,
-
-    /// The USB host controller
-    #[arg(long, value_name = "KIND", value_enum, default_value = "xhci")]
-    pub(crate) controller: Controller,
-
-    /// What starts a disk image
-    #[arg(long, value_name = "KIND", value_enum, default_value = "bios")]
-    pub(crate) firmware: BootFirmware,
-
-    /// What a disk image is plugged into
-    #[arg(long, value_name = "KIND", value_enum, default_value = "usb")]
-    pub(crate) bus: BootBus,
-
-    /// More words for the kernel's command line
-    #[arg(long, value_name = "WORDS")]
-    pub(crate) append: Option<String>,
-
-    /// Show the screen on this VNC display, for example :0 (port 5900)
-    #[arg(long, value_name = "DISPLAY")]
-    pub(crate) vnc: Option<String>,
-
-    /// Memory in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 512)]
-    pub(crate) memory: u32,
-
-    /// How instructions are carried out; auto takes KVM where a short probe shows that it runs
-    #[arg(long, value_name = "KIND", value_enum, default_value = "auto")]
-    pub(crate) accel: Accel,
-}
-
-/// The values of `--controller`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Controller {
-    Xhci,
-    Ehci,
-    Uhci,
-    Ohci,
-}
-
-impl From<Controller> for UsbController {
-    fn from(controller: Controller) -> Self {
-        match controller {
-            Controller::Xhci => UsbController::Xhci,
-            Controller::Ehci => UsbController::Ehci,
-            Controller::Uhci => UsbController::Uhci,
-            Controller::Ohci => UsbController::Ohci,
-        }
-    }
-}
-
-/// The values of `--firmware`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum BootFirmware {
-    Bios,
-    Uefi,
-}
-
-impl From<BootFirmware> for Firmware {
-    fn from(firmware: BootFirmware) -> Self {
-        match firmware {
-            BootFirmware::Bios => Firmware::Bios,
-            BootFirmware::Uefi => Firmware::Uefi,
-        }
-    }
-}
-
-/// The values of `--bus`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum BootBus {
-    Usb,
-    Ide,
-}
-
-impl From<BootBus> for Bus {
-    fn from(bus: BootBus) -> Self {
-        match bus {
-            BootBus::Usb => Bus::Usb,
-            BootBus::Ide => Bus::Ide,
-        }
-    }
-}
-
-/// The values of `--accel`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Accel {
-    Auto,
-    Kvm,
-    Tcg,
 }

@@ -1,30 +1,153 @@
-//! `packager boot`: an image in QEMU, on this terminal.
+//! `packager boot`: an image in QEMU, on this terminal, or watched by this program.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use clap::{Args as ClapArgs, ValueEnum};
 use cli::Failure;
+use packager::disk::ImageFormat;
 use packager::inspect;
 use packager::kernel::{Kernel, KernelChoice};
-use packager::qemu::{Accelerator, BootDisk, Machine};
+use packager::qemu::{Accelerator, BootDisk, Bus, Firmware, Machine, UsbController};
 
-use crate::args::{Accel, BootArgs};
+use crate::args::KernelArgs;
+use crate::convert::unreadable;
 use crate::report;
+use crate::watch::{WatchArgs, watch};
 
 /// The machine must hold it in memory, twice.
 const IMAGE_LIMIT: u64 = 2 << 30;
 
+/// Boot an initramfs or a disk image in QEMU, on this terminal. Ctrl-A X ends it.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  packager boot simple.igz                      with the kernel whose modules are inside
+  packager boot simple.igz --usb stick.img      with a USB stick plugged in
+  packager boot simple.igz --vnc :0             with the screen on VNC port 5900
+  packager boot simple.img --vnc :0             a disk image, as a USB stick, by BIOS
+  packager boot simple.img --firmware uefi --bus ide
+  packager boot simple.iso                      a CD; with --bus usb the same file as a stick
+  packager boot simple.igz --expect 'init: ready' --type 'ls /sys/firmware' --expect acpi
+  packager boot simple.img --wait 20 --keys 'l s ret' --screenshot screen.png")]
+pub(crate) struct BootArgs {
+    /// The image
+    image: PathBuf,
+
+    #[command(flatten)]
+    kernel: KernelArgs,
+
+    /// Plug in a USB stick: a raw disk image, which the machine may write to
+    #[arg(long, value_name = "STICK.img")]
+    usb: Vec<PathBuf>,
+
+    /// The USB host controller
+    #[arg(long, value_name = "KIND", value_enum, default_value = "xhci")]
+    controller: Controller,
+
+    /// What starts a disk image
+    #[arg(long, value_name = "KIND", value_enum, default_value = "bios")]
+    firmware: BootFirmware,
+
+    /// What a disk image is plugged into [default: usb; for an ISO cd]
+    #[arg(long, value_name = "KIND", value_enum)]
+    bus: Option<BootBus>,
+
+    /// More words for the kernel's command line
+    #[arg(long, value_name = "WORDS")]
+    append: Option<String>,
+
+    /// Show the screen on this VNC display, for example :0 (port 5900)
+    #[arg(long, value_name = "DISPLAY")]
+    vnc: Option<String>,
+
+    /// Memory in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    memory: u32,
+
+    /// How instructions are carried out; auto takes KVM where a short probe shows that it runs
+    #[arg(long, value_name = "KIND", value_enum, default_value = "auto")]
+    accel: Accel,
+
+    #[command(flatten)]
+    watch: WatchArgs,
+}
+
+/// The values of `--controller`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Controller {
+    Xhci,
+    Ehci,
+    Uhci,
+    Ohci,
+}
+
+impl From<Controller> for UsbController {
+    fn from(controller: Controller) -> Self {
+        match controller {
+            Controller::Xhci => UsbController::Xhci,
+            Controller::Ehci => UsbController::Ehci,
+            Controller::Uhci => UsbController::Uhci,
+            Controller::Ohci => UsbController::Ohci,
+        }
+    }
+}
+
+/// The values of `--firmware`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BootFirmware {
+    Bios,
+    Uefi,
+}
+
+impl From<BootFirmware> for Firmware {
+    fn from(firmware: BootFirmware) -> Self {
+        match firmware {
+            BootFirmware::Bios => Firmware::Bios,
+            BootFirmware::Uefi => Firmware::Uefi,
+        }
+    }
+}
+
+/// The values of `--bus`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BootBus {
+    Usb,
+    Ide,
+    Cd,
+}
+
+impl From<BootBus> for Bus {
+    fn from(bus: BootBus) -> Self {
+        match bus {
+            BootBus::Usb => Bus::Usb,
+            BootBus::Ide => Bus::Ide,
+            BootBus::Cd => Bus::Cd,
+        }
+    }
+}
+
+/// The values of `--accel`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Accel {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
 pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
-    for file in args.usb.iter().chain([&args.image]) {
+    for file in &args.usb {
         codec::file::open(file).map_err(report::read)?;
     }
-    let (mut machine, _kept) = match is_disk(&args.image)? {
-        true => (Machine::from_disk(disk(args)?), None),
-        false => {
-            let (kernel, kept) = kernel(args)?;
-            (Machine::new(kernel, &args.image), kept)
-        }
-    };
+    args.watch.check()?;
+    let image = codec::file::open(&args.image).map_err(report::read)?;
+    let (mut machine, _kept) =
+        match ImageFormat::detect(&image).map_err(|error| unreadable(&args.image, &error))? {
+            Some(format) => (Machine::from_disk(disk(args, format)?), None),
+            None => {
+                let (kernel, kept) = kernel(args)?;
+                (Machine::new(kernel, &args.image), kept)
+            }
+        };
     machine.memory = args.memory;
     machine.controller = args.controller.into();
     machine.sticks.clone_from(&args.usb);
@@ -38,6 +161,13 @@ pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
         machine.append += " ";
         machine.append += words;
     }
+    match args.watch.is_wanted() {
+        true => watch(&machine, &args.watch),
+        false => interact(&machine),
+    }
+}
+
+fn interact(machine: &Machine) -> Result<(), Failure> {
     eprintln!(
         "booting in QEMU ({}); `poweroff` ends it, Ctrl-A X at once",
         machine.accelerator.argument()
@@ -49,26 +179,20 @@ pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
     Err(Failure::machine(format_args!("QEMU ended with {status}")))
 }
 
-/// Whether an image is a disk's: its first sector ends with the boot signature. No archive and no compressed stream has
-/// it there but by chance, and those are known by how they begin.
-fn is_disk(path: &Path) -> Result<bool, Failure> {
-    let mut sector = [0; 512];
-    let mut file = codec::file::open(path).map_err(report::read)?;
-    match file.read_exact(&mut sector) {
-        Ok(()) => Ok(sector.ends_with(&[0x55, 0xaa]) && !sector.starts_with(b"07070")),
-        Err(_) => Ok(false),
-    }
-}
-
-fn disk(args: &BootArgs) -> Result<BootDisk, Failure> {
+fn disk(args: &BootArgs, format: ImageFormat) -> Result<BootDisk, Failure> {
     if args.append.is_some() {
         return Err(Failure::usage(
             "--append cannot change the command line that is inside a disk image; give it to `packager image`",
         ));
     }
+    let bus = args.bus.map(Bus::from).unwrap_or(match format {
+        ImageFormat::Iso => Bus::Cd,
+        _ => Bus::Usb,
+    });
     Ok(BootDisk {
         image: args.image.clone(),
-        bus: args.bus.into(),
+        format,
+        bus,
         firmware: args.firmware.into(),
         uefi: None,
     })
@@ -86,12 +210,8 @@ fn kernel(args: &BootArgs) -> Result<(PathBuf, Option<Kernel>), Failure> {
         },
     };
     let kernel = Kernel::open(&args.kernel.source(), &choice).map_err(report::kernel)?;
-    let image = kernel.image.clone().ok_or_else(|| {
-        Failure::input(format_args!(
-            "no image of kernel {} beside its modules; name one with --kernel FILE",
-            kernel.version()
-        ))
-    })?;
+    let image = kernel.image.clone();
+    let image = image.ok_or_else(|| report::no_image(kernel.version()))?;
     Ok((image, Some(kernel)))
 }
 

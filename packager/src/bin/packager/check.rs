@@ -13,6 +13,7 @@ use packager::kernel::{Kernel, KernelChoice};
 use serde_json::json;
 
 use crate::args::KernelArgs;
+use crate::convert::{require_plain, unreadable};
 use crate::{boot, input, report};
 
 /// Check that a disk image or an initramfs will start: boot loaders, archives, programs, modules.
@@ -63,15 +64,14 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     if is_initramfs(&file) {
         return finish(&check_initramfs(path, &args.kernel)?, args.json);
     }
-    let unreadable = |error: &dyn std::fmt::Display| {
-        Failure::machine(format_args!("cannot read `{}`: {error}", path.display()))
-    };
-    let length = file.metadata().map_err(|error| unreadable(&error))?.len();
+    require_plain(path, &file)?;
+    let metadata = file.metadata();
+    let length = metadata.map_err(|error| unreadable(path, &error))?.len();
     let expected = Expected {
         bios: matches!(args.firmware, Some(Firmware::Both | Firmware::Bios)),
         uefi: matches!(args.firmware, Some(Firmware::Both | Firmware::Uefi)),
     };
-    let report = check(&file, length, expected).map_err(|error| unreadable(&error))?;
+    let report = check(&file, length, expected).map_err(|error| unreadable(path, &error))?;
     finish(&report, args.json)
 }
 
@@ -124,18 +124,15 @@ fn check_initramfs(path: &Path, kernel: &KernelArgs) -> Result<Report, Failure> 
     Ok(inspect::check::check(&image, booted))
 }
 
-fn as_text(report: &Report) -> String {
+fn as_text(result: &Report) -> String {
     let mut out = String::new();
-    for fact in &report.facts {
+    for fact in &result.facts {
         out += &format!("{fact}\n");
     }
-    for finding in &report.findings {
-        out += &format!(
-            "{finding}\n  {}\n  way out: {}\n",
-            finding.code.explanation, finding.code.way_out
-        );
+    for finding in &result.findings {
+        out += &report::finding(finding);
     }
-    out += match (report.passes(), report.findings.is_empty()) {
+    out += match (result.passes(), result.findings.is_empty()) {
         (true, true) => "nothing is wrong\n",
         (true, false) => "it works, as far as can be seen\n",
         (false, _) => "it does not work\n",

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use cli::Failure;
-use packager::compression::Compression;
-use packager::inspect;
+use modtree::KernelConfig;
+use packager::disk::uki::{Uki, UkiError, os_release};
+use packager::finding::Report;
+use packager::inspect::check::{Booted, check};
 use packager::kernel::{Kernel, KernelChoice, KernelSource, version_of};
 use packager::timing::Timings;
-use packager::{Initramfs, Plan};
+use packager::{Initramfs, Plan, Recipe};
 
 use crate::recipe::{RecipeArgs, source_date_epoch};
 use crate::report;
@@ -29,6 +31,10 @@ pub(crate) struct ContentArgs {
     /// The kernel's command line
     #[arg(long, value_name = "WORDS", default_value = "quiet")]
     pub(crate) append: String,
+
+    /// Go on also if `packager check` says that the initramfs would not work
+    #[arg(long)]
+    no_check: bool,
 }
 
 /// Kernel and initramfs in memory.
@@ -37,6 +43,8 @@ pub(crate) struct Content {
     /// As `uname -r` says it.
     pub(crate) version: String,
     pub(crate) initramfs: Vec<u8>,
+    /// The kernel's configuration, where it is known.
+    config: Option<KernelConfig>,
     /// What the user should know.
     pub(crate) notes: Vec<String>,
     /// Seconds since 1970.
@@ -44,88 +52,132 @@ pub(crate) struct Content {
 }
 
 impl ContentArgs {
-    /// Reads the kernel, and packs the initramfs or reads it.
+    /// Reads the kernel, packs the initramfs or reads it, and checks that the two get along.
     pub(crate) fn load(&self, timings: &mut Timings) -> Result<Content, Failure> {
-        let time = source_date_epoch()?;
+        let content = self.load_unchecked(timings)?;
+        timings.measure("check", || self.judge(&content))?;
+        Ok(content)
+    }
+
+    /// As [`load`](Self::load), for who judges while something else is going on.
+    pub(crate) fn load_unchecked(&self, timings: &mut Timings) -> Result<Content, Failure> {
+        let time = source_date_epoch()?.into();
         match &self.initramfs {
-            Some(path) => self.with_initramfs(path, time),
+            Some(path) => self.with_initramfs(path, time, timings),
             None => self.pack(time, timings),
         }
     }
 
-    fn pack(&self, time: u32, timings: &mut Timings) -> Result<Content, Failure> {
+    /// Shows what is wrong with kernel and initramfs, and fails where they would not work.
+    pub(crate) fn judge(&self, content: &Content) -> Result<(), Failure> {
+        let what = match &self.initramfs {
+            Some(path) => format!("`{}`", path.display()),
+            None => "the initramfs".to_owned(),
+        };
+        report::verdict(&content.check(), self.no_check, &what)
+    }
+
+    fn pack(&self, time: u64, timings: &mut Timings) -> Result<Content, Failure> {
         let mut recipe = self.recipe.recipe(None)?;
-        // A package is unpacked once, for the image and for the modules.
-        let opened = Kernel::open(&recipe.kernel, &recipe.choice).map_err(report::kernel)?;
-        if let Some(folder) = opened.unpacked() {
-            recipe.sysroot = Some(recipe.root().to_path_buf());
-            recipe.kernel = KernelSource::Root(folder.to_path_buf());
-        }
+        let package = unpack(&mut recipe)?;
         let mut plan = Plan::new(&recipe).map_err(report::plan)?;
         *timings = std::mem::take(&mut plan.timings);
         let cache = self.recipe.cache()?;
         let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), timings)
             .map_err(report::initramfs)?;
+        let kernel = read_kernel(plan.kernel_image.as_deref(), &plan.version)?;
+        drop(package);
         Ok(Content {
-            kernel: read_kernel(&opened)?,
+            kernel,
             version: plan.version,
             initramfs: image.bytes,
+            config: plan.config,
             notes: plan.notes,
-            time: time.into(),
+            time,
         })
     }
 
-    /// Kernel and initramfs are taken as they are, as far as they go together.
-    fn with_initramfs(&self, path: &Path, time: u32) -> Result<Content, Failure> {
-        let initramfs = codec::file::read(path, LIMIT).map_err(report::read)?;
-        let at_fault = |error| Failure::input(format_args!("`{}`: {error}", path.display()));
-        let segments = inspect::segments(&initramfs).map_err(at_fault)?;
-        let formats: Vec<_> = segments.iter().map(|segment| segment.format).collect();
-        drop(segments);
-        let (kernel, config) = match self.recipe.kernel.choice() {
-            KernelChoice::Image(path) => {
-                (codec::file::read(&path, LIMIT).map_err(report::read)?, None)
-            }
-            choice => {
-                let opened =
-                    Kernel::open(&self.recipe.kernel.source(), &choice).map_err(report::kernel)?;
-                let config = opened
-                    .tree
-                    .config()
-                    .map_err(|error| report::kernel(error.into()))?;
-                (read_kernel(&opened)?, config.cloned())
-            }
-        };
+    /// Kernel and initramfs are taken as they are.
+    fn with_initramfs(
+        &self,
+        path: &Path,
+        time: u64,
+        timings: &mut Timings,
+    ) -> Result<Content, Failure> {
+        let read = || codec::file::read(path, LIMIT).map_err(report::read);
+        let initramfs = timings.measure("initramfs", read)?;
+        let (kernel, config) = timings.measure("kernel", || self.kernel())?;
         let version = version_of(&kernel)
             .ok_or_else(|| Failure::input("the kernel is not a kernel image for x86 (bzImage)"))?;
-        for format in formats {
-            let compression = Compression {
-                format,
-                level: None,
-            };
-            if let Some(option) = compression.lacking(config.as_ref()) {
-                return Err(Failure::input(format_args!(
-                    "kernel {version} cannot unpack `{}`: its configuration does not set {option}",
-                    path.display()
-                )));
-            }
-        }
         Ok(Content {
             kernel,
             version,
             initramfs,
+            config,
             notes: Vec::new(),
-            time: time.into(),
+            time,
         })
+    }
+
+    /// A kernel's image without its modules.
+    fn kernel(&self) -> Result<(Vec<u8>, Option<KernelConfig>), Failure> {
+        let choice = self.recipe.kernel.choice();
+        if let KernelChoice::Image(path) = choice {
+            let bytes = codec::file::read(&path, LIMIT).map_err(report::read)?;
+            return Ok((bytes, None));
+        }
+        let kernel = Kernel::open(&self.recipe.kernel.source(), &choice).map_err(report::kernel)?;
+        let config = kernel.tree.config();
+        let config = config.map_err(|error| report::kernel(error.into()))?;
+        let bytes = read_kernel(kernel.image.as_deref(), kernel.version())?;
+        Ok((bytes, config.cloned()))
     }
 }
 
-fn read_kernel(kernel: &Kernel) -> Result<Vec<u8>, Failure> {
-    let path = kernel.image.as_ref().ok_or_else(|| {
-        Failure::input(format_args!(
-            "no image of kernel {} beside its modules; name one with --kernel FILE",
-            kernel.version()
-        ))
-    })?;
+impl Content {
+    /// What `packager check` says of the initramfs, for this kernel.
+    fn check(&self) -> Report {
+        let kernel = Booted {
+            version: Some(&self.version),
+            config: self.config.as_ref(),
+        };
+        check(&self.initramfs, kernel)
+    }
+
+    /// One EFI program of everything. `release` is an os-release(5); there is one that says what the image is.
+    pub(crate) fn uki(
+        &self,
+        stub: &[u8],
+        append: &str,
+        release: Option<&str>,
+    ) -> Result<Vec<u8>, UkiError> {
+        let own = os_release(&self.version);
+        let uki = Uki {
+            stub,
+            kernel: &self.kernel,
+            initramfs: &self.initramfs,
+            append,
+            version: &self.version,
+            os_release: release.unwrap_or(&own),
+        };
+        uki.build()
+    }
+}
+
+/// Unpacks a package once, for the plan and for the kernel's image; its files go with the value.
+fn unpack(recipe: &mut Recipe) -> Result<Option<Kernel>, Failure> {
+    if !matches!(recipe.kernel, KernelSource::Deb(_)) {
+        return Ok(None);
+    }
+    let package = Kernel::open(&recipe.kernel, &recipe.choice).map_err(report::kernel)?;
+    if let Some(folder) = package.unpacked() {
+        recipe.sysroot = Some(recipe.root().to_path_buf());
+        recipe.kernel = KernelSource::Root(folder.to_path_buf());
+    }
+    Ok(Some(package))
+}
+
+fn read_kernel(path: Option<&Path>, version: &str) -> Result<Vec<u8>, Failure> {
+    let path = path.ok_or_else(|| report::no_image(version))?;
     codec::file::read(path, LIMIT).map_err(report::read)
 }

@@ -1,4 +1,4 @@
-//! Disk images in the formats of virtual machines, through qemu-img.
+//! Disk images in other formats than the disk's own: those of virtual machines through qemu-img, ISOs through xorriso.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 use cli::Failure;
-use packager::disk::SparseImage;
+use packager::disk::iso::{Iso, IsoError};
+use packager::disk::{ImageFormat, SparseImage};
 
 const PROGRAM: &str = "qemu-img";
 
@@ -17,6 +18,8 @@ const PROGRAM: &str = "qemu-img";
 pub(crate) enum Format {
     /// As it is on a stick
     Raw,
+    /// A CD, which can be written to a stick as it is
+    Iso,
     /// QEMU
     Qcow2,
     /// VMware
@@ -29,43 +32,119 @@ impl Format {
     /// What the suffix of the output says; raw for every other one.
     pub(crate) fn by_suffix(output: &Path) -> Self {
         match output.extension().and_then(|suffix| suffix.to_str()) {
+            Some("iso") => Format::Iso,
             Some("qcow2") => Format::Qcow2,
             Some("vmdk") => Format::Vmdk,
             Some("vdi") => Format::Vdi,
             _ => Format::Raw,
         }
     }
+}
 
-    fn name(self) -> &'static str {
-        match self {
-            Format::Raw => "raw",
-            Format::Qcow2 => "qcow2",
-            Format::Vmdk => "vmdk",
-            Format::Vdi => "vdi",
+impl From<Format> for ImageFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Raw => ImageFormat::Raw,
+            Format::Iso => ImageFormat::Iso,
+            Format::Qcow2 => ImageFormat::Qcow2,
+            Format::Vmdk => ImageFormat::Vmdk,
+            Format::Vdi => ImageFormat::Vdi,
         }
     }
 }
 
-/// Writes the image in a format.
-pub(crate) fn write(output: &Path, image: &SparseImage<'_>, format: Format) -> Result<(), Failure> {
-    if format == Format::Raw {
-        return cli::write_atomically_with(output, |file| image.write_to(file));
+/// Refuses images in the formats of virtual machines, where the disk's own bytes are needed.
+pub(crate) fn require_plain(path: &Path, image: &File) -> Result<(), Failure> {
+    match ImageFormat::detect(image).map_err(|error| unreadable(path, &error))? {
+        Some(format) if !format.is_plain() => Err(Failure::input(format_args!(
+            "`{}` is a {} image, and a raw one is needed: make it with `{PROGRAM} convert -O raw`",
+            path.display(),
+            format.name()
+        ))),
+        _ => Ok(()),
     }
-    let failed = |error: io::Error| {
-        Failure::machine(format_args!("cannot write `{}`: {error}", output.display()))
-    };
+}
+
+/// The machine's fault: the file was open already.
+pub(crate) fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::machine(format_args!("cannot read `{}`: {error}", path.display()))
+}
+
+/// Writes the image in a format. It becomes the output when `approve` has been waited for.
+pub(crate) fn write(
+    output: &Path,
+    image: &SparseImage<'_>,
+    format: ImageFormat,
+    approve: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if format.is_plain() {
+        return write_raw(output, image, approve);
+    }
+    approve()?;
+    let failed = |error| failed(output, &error);
     let folder = tempfile::tempdir().map_err(failed)?;
     let [raw, converted] = ["raw", "converted"].map(|name| folder.path().join(name));
     let written = File::create(&raw).and_then(|file| image.write_to(&file));
     written.map_err(failed)?;
     convert(&raw, &converted, format)?;
-    let mut source = File::open(&converted).map_err(failed)?;
+    copy(&converted, output)
+}
+
+fn write_raw(
+    output: &Path,
+    image: &SparseImage<'_>,
+    approve: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut verdict = Ok(());
+    let written = cli::write_atomically_with(output, |file| {
+        image.write_to(file)?;
+        // The check goes on while the disk is busy.
+        file.sync_all()?;
+        verdict = approve();
+        match verdict {
+            Ok(()) => Ok(()),
+            Err(_) => Err(io::Error::other("it would not work")),
+        }
+    });
+    verdict.and(written)
+}
+
+/// Makes an ISO; gives its size in bytes. It becomes the output when `approve` has been waited for.
+pub(crate) fn write_iso(
+    output: &Path,
+    iso: &Iso<'_>,
+    approve: impl FnOnce() -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let folder = tempfile::tempdir().map_err(|error| failed(output, &error))?;
+    let made = iso.make(folder.path()).map_err(iso_failure)?;
+    approve()?;
+    copy(&made, output)?;
+    let metadata = made.metadata().map_err(|error| failed(output, &error))?;
+    Ok(metadata.len())
+}
+
+/// Missing programs and full disks are the machine's fault.
+pub(crate) fn iso_failure(error: IsoError) -> Failure {
+    match error {
+        IsoError::Read(error) => crate::report::read(error),
+        error if error.is_input() => Failure::input(error),
+        error => Failure::machine(error),
+    }
+}
+
+/// What another program has made takes the output's place when it is whole.
+fn copy(made: &Path, output: &Path) -> Result<(), Failure> {
+    let mut source = File::open(made).map_err(|error| failed(output, &error))?;
     cli::write_atomically_with(output, |mut file| {
         io::copy(&mut source, &mut file).map(|_| ())
     })
 }
 
-fn convert(raw: &Path, converted: &Path, format: Format) -> Result<(), Failure> {
+fn failed(output: &Path, error: &io::Error) -> Failure {
+    Failure::machine(format_args!("cannot write `{}`: {error}", output.display()))
+}
+
+fn convert(raw: &Path, converted: &Path, format: ImageFormat) -> Result<(), Failure> {
     let arguments: [OsString; 7] = [
         "convert".into(),
         "-f".into(),

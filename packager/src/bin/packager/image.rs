@@ -1,21 +1,26 @@
 //! `packager image`: a disk image that boots, from the same inputs as an initramfs.
 
 use std::path::PathBuf;
+use std::thread;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use cli::Failure;
 use packager::disk::fat::{FatKind, Label};
+use packager::disk::iso::{Iso, Isolinux};
 use packager::disk::mbr::PartitionType;
+use packager::disk::menu::Menu;
 use packager::disk::syslinux::{Pieces, PiecesError};
-use packager::disk::uki::{self, Uki, UkiError, find_boot_loader, find_stub};
-use packager::disk::{ImageRecipe, SparseImage, TableKind, Uefi};
+use packager::disk::uki::{self, UkiError, find_boot_loader, find_stub};
+use packager::disk::{ImageRecipe, TableKind, Uefi};
 use packager::timing::Timings;
 
 use crate::content::{Content, ContentArgs};
 use crate::convert::{self, Format};
+use crate::menu::MenuArgs;
 use crate::progress::Progress;
 use crate::report;
 use crate::uki::failure;
+use crate::values::{parse_serial, parse_signature, parse_size};
 
 /// Make a disk image that starts a PC from USB or disk, by BIOS and by UEFI: partition table, FAT, boot loaders, kernel and
 /// initramfs in one file.
@@ -26,6 +31,8 @@ Examples:
   packager image --firmware bios --size 64M             for a BIOS only, with room for more files
   packager image --uki                                  UEFI starts one program, which can be signed
   packager image --initramfs simple.igz --append 'quiet console=ttyS0'
+  packager image --entry 'rescue=break=root' --timeout 5
+  packager image -o simple.iso                          a CD, and a stick as well
   packager boot simple.img                              try it in QEMU")]
 pub(crate) struct ImageArgs {
     /// The image to write
@@ -35,6 +42,9 @@ pub(crate) struct ImageArgs {
     #[command(flatten)]
     content: ContentArgs,
 
+    #[command(flatten)]
+    menu: MenuArgs,
+
     /// What starts the PC
     #[arg(long, value_name = "KIND", value_enum, default_value = "both")]
     firmware: Firmware,
@@ -43,13 +53,13 @@ pub(crate) struct ImageArgs {
     #[arg(long)]
     uki: bool,
 
-    /// The image's format; all but raw through qemu-img [default: by the output's suffix; else raw]
+    /// The image's format, through xorriso or qemu-img unless it is raw [default: by the output's suffix; else raw]
     #[arg(long, value_name = "NAME", value_enum)]
     format: Option<Format>,
 
-    /// The file system
-    #[arg(long, value_name = "BITS", value_enum, default_value = "32")]
-    fat: Fat,
+    /// The file system [default: 32; on a CD 16]
+    #[arg(long, value_name = "BITS", value_enum)]
+    fat: Option<Fat>,
 
     /// The image's size in bytes, or with K, M or G [default: as small as the files allow]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -63,25 +73,25 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "XXXX-XXXX", value_parser = parse_serial)]
     serial: Option<u32>,
 
-    /// The partition table
-    #[arg(long, value_name = "KIND", value_enum, default_value = "mbr")]
-    table: Table,
+    /// An MBR's disk signature, by which Linux names the partition (PARTUUID) [default: from the contents]
+    #[arg(long, value_name = "XXXXXXXX", value_parser = parse_signature)]
+    disk_signature: Option<u32>,
 
-    /// The partition's type in an MBR: FAT, or an EFI system partition, which some firmware insists on
-    #[arg(long, value_name = "TYPE", value_enum, default_value = "fat")]
-    partition_type: Type,
+    /// The partition table; none makes the whole disk a file system [default: mbr]
+    #[arg(long, value_name = "KIND", value_enum)]
+    table: Option<Table>,
 
-    /// How many seconds the boot loader waits for another choice
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..3600))]
-    timeout: u32,
-
-    /// Let a BIOS's boot loader talk to the first serial port as well (115200 baud)
-    #[arg(long)]
-    serial_console: bool,
+    /// The partition's type in an MBR: FAT, or an EFI system partition, which some firmware insists on [default: fat]
+    #[arg(long, value_name = "TYPE", value_enum)]
+    partition_type: Option<Type>,
 
     /// Where syslinux is: its program, or ldlinux.bss, ldlinux.sys and ldlinux.c32; and mbr.bin [default: the installed one]
     #[arg(long, value_name = "DIR")]
     syslinux: Option<PathBuf>,
+
+    /// Where isolinux.bin, isohdpfx.bin and ldlinux.c32 are, for a CD [default: where distributions put them]
+    #[arg(long, value_name = "DIR")]
+    isolinux: Option<PathBuf>,
 
     /// systemd's boot loader [default: the installed systemd-bootx64.efi]
     #[arg(long, value_name = "FILE", conflicts_with = "uki")]
@@ -126,6 +136,7 @@ enum Fat {
 enum Table {
     Mbr,
     Gpt,
+    None,
 }
 
 /// The values of `--partition-type`.
@@ -139,55 +150,173 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
     let format = args
         .format
         .unwrap_or_else(|| Format::by_suffix(&args.output));
-    let label = Label::new(&args.label).map_err(Failure::usage)?;
     let progress = Progress::new("making the disk image");
+    let parts = Parts::new(&args, format)?;
     let mut timings = Timings::default();
-    let bios = args.bios()?;
-    let content = args.content.load(&mut timings)?;
+    let content = args.content.load_unchecked(&mut timings)?;
     let uefi = timings.measure("efi program", || args.uefi(&content))?;
-    let recipe = ImageRecipe {
-        kernel: &content.kernel,
-        version: &content.version,
-        initramfs: &content.initramfs,
-        append: &args.content.append,
-        bios: bios.as_ref(),
-        uefi,
-        fat: match args.fat {
-            Fat::Fat16 => FatKind::Fat16,
-            Fat::Fat32 => FatKind::Fat32,
-        },
-        table: match args.table {
-            Table::Mbr => TableKind::Mbr,
-            Table::Gpt => TableKind::Gpt,
-        },
-        partition_type: (args.partition_type == Type::Esp).then_some(PartitionType::EFI_SYSTEM),
-        size: args.size,
-        label,
-        serial: args.serial,
-        timeout: args.timeout,
-        serial_console: args.serial_console.then_some((0, 115_200)),
-        time: content.time,
-    };
-    let image = timings
-        .measure("layout", || recipe.build())
-        .map_err(Failure::input)?;
-    timings.measure("writing", || convert::write(&args.output, &image, format))?;
+    let recipe = args.recipe(&parts, &content, uefi);
+    // The check takes about as long as writing, and nothing else depends on it but the output's name.
+    let made = thread::scope(|scope| {
+        let check = scope.spawn(|| args.content.judge(&content));
+        let approve = || {
+            check
+                .join()
+                .unwrap_or_else(|_| Err(Failure::machine("the check failed")))
+        };
+        match format {
+            Format::Iso => args.write_iso(&parts, &content, recipe, &mut timings, approve),
+            _ => args.write_disk(recipe, format, &mut timings, approve),
+        }
+    })?;
     drop(progress);
-    args.tell(&content, &image, &timings);
+    args.tell(&content, &made, &timings);
     Ok(())
 }
 
+/// What does not depend on the kernel, and is looked for before any work is done.
+struct Parts {
+    /// What a BIOS starts from a disk, and from a CD.
+    syslinux: Option<Pieces>,
+    isolinux: Option<Isolinux>,
+    menu: Menu,
+    syslinux_config: Option<Vec<u8>>,
+    label: Label,
+    fat: FatKind,
+}
+
+impl Parts {
+    fn new(args: &ImageArgs, format: Format) -> Result<Self, Failure> {
+        let is_cd = format == Format::Iso;
+        let with_bios = args.firmware != Firmware::Uefi;
+        let about_disks =
+            args.size.is_some() || args.table.is_some() || args.partition_type.is_some();
+        if is_cd && about_disks {
+            return Err(Failure::usage(
+                "--size, --table and --partition-type are about disks; an ISO has a layout of its own",
+            ));
+        }
+        Ok(Self {
+            syslinux: (with_bios && !is_cd).then(|| args.syslinux()).transpose()?,
+            isolinux: (with_bios && is_cd)
+                .then(|| Isolinux::find(args.isolinux.as_deref()))
+                .transpose()
+                .map_err(convert::iso_failure)?,
+            menu: args.menu.menu(&args.content.append)?,
+            syslinux_config: args.menu.config()?,
+            label: Label::new(&args.label).map_err(Failure::usage)?,
+            fat: match args.fat {
+                Some(Fat::Fat16) => FatKind::Fat16,
+                Some(Fat::Fat32) => FatKind::Fat32,
+                // What is on a CD needs no more room than its files, and FAT32 begins at 33 MB.
+                None if is_cd => FatKind::Fat16,
+                None => FatKind::Fat32,
+            },
+        })
+    }
+
+    /// What isolinux reads.
+    fn config(&self) -> Vec<u8> {
+        let own = || self.menu.syslinux("/").to_string().into_bytes();
+        self.syslinux_config.clone().unwrap_or_else(own)
+    }
+}
+
+/// What people are told of an image: bytes of the whole, and of what is not zero.
+struct Made {
+    length: u64,
+    stored: u64,
+}
+
 impl ImageArgs {
-    fn bios(&self) -> Result<Option<Pieces>, Failure> {
-        if self.firmware == Firmware::Uefi {
-            return Ok(None);
+    fn recipe<'a>(
+        &self,
+        parts: &'a Parts,
+        content: &'a Content,
+        uefi: Option<Uefi>,
+    ) -> ImageRecipe<'a> {
+        let esp = (self.partition_type == Some(Type::Esp)).then_some(PartitionType::EFI_SYSTEM);
+        ImageRecipe {
+            kernel: &content.kernel,
+            version: &content.version,
+            initramfs: &content.initramfs,
+            menu: &parts.menu,
+            syslinux_config: parts.syslinux_config.as_deref(),
+            bios: parts.syslinux.as_ref(),
+            uefi,
+            fat: parts.fat,
+            table: match self.table {
+                Some(Table::None) => TableKind::None,
+                Some(Table::Gpt) => TableKind::Gpt,
+                Some(Table::Mbr) | None => TableKind::Mbr,
+            },
+            partition_type: esp,
+            size: self.size,
+            label: parts.label,
+            serial: self.serial,
+            signature: self.disk_signature,
+            time: content.time,
         }
-        match Pieces::find(self.syslinux.as_deref()) {
-            Ok(pieces) => Ok(Some(pieces)),
-            Err(PiecesError::Read(error)) => Err(report::read(error)),
-            Err(error @ PiecesError::NotFound { .. }) => Err(Failure::machine(error)),
-            Err(error) => Err(Failure::input(error)),
-        }
+    }
+
+    fn write_disk(
+        &self,
+        recipe: ImageRecipe<'_>,
+        format: Format,
+        timings: &mut Timings,
+        approve: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<Made, Failure> {
+        let image = timings.measure("layout", || recipe.build());
+        let image = image.map_err(Failure::input)?;
+        timings.measure("writing", || {
+            convert::write(&self.output, &image, format.into(), approve)
+        })?;
+        Ok(Made {
+            length: image.length(),
+            stored: image.stored(),
+        })
+    }
+
+    fn write_iso(
+        &self,
+        parts: &Parts,
+        content: &Content,
+        recipe: ImageRecipe<'_>,
+        timings: &mut Timings,
+        approve: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<Made, Failure> {
+        let recipe = ImageRecipe {
+            table: TableKind::None,
+            ..recipe
+        };
+        let with_uefi = recipe.uefi.is_some();
+        let uefi = with_uefi.then(|| timings.measure("layout", || recipe.build()));
+        let uefi = uefi.transpose().map_err(Failure::input)?;
+        let config = parts.config();
+        let iso = Iso {
+            kernel: &content.kernel,
+            initramfs: &content.initramfs,
+            bios: parts.isolinux.as_ref().map(|it| (it, config.as_slice())),
+            uefi: uefi.as_ref(),
+            label: parts.label,
+            signature: self.disk_signature,
+            time: content.time,
+        };
+        let length = timings.measure("writing", || {
+            convert::write_iso(&self.output, &iso, approve)
+        })?;
+        Ok(Made {
+            length,
+            stored: length,
+        })
+    }
+
+    fn syslinux(&self) -> Result<Pieces, Failure> {
+        Pieces::find(self.syslinux.as_deref()).map_err(|error| match error {
+            PiecesError::Read(error) => report::read(error),
+            error @ PiecesError::NotFound { .. } => Failure::machine(error),
+            error => Failure::input(error),
+        })
     }
 
     fn uefi(&self, content: &Content) -> Result<Option<Uefi>, Failure> {
@@ -207,28 +336,17 @@ impl ImageArgs {
             return Ok(Uefi::BootLoader(loader));
         }
         let stub = find_stub(self.stub.as_deref())?;
-        let uki = Uki {
-            stub: &stub,
-            kernel: &content.kernel,
-            initramfs: &content.initramfs,
-            append: &self.content.append,
-            version: &content.version,
-            os_release: &uki::os_release(&content.version),
-        };
-        uki.build().map(Uefi::Unified)
+        let program = content.uki(&stub, &self.content.append, None)?;
+        Ok(Uefi::Unified(program))
     }
 
     /// What people read, on stderr: notes, times, and the summary.
-    fn tell(&self, content: &Content, image: &SparseImage<'_>, timings: &Timings) {
+    fn tell(&self, content: &Content, made: &Made, timings: &Timings) {
         if !self.quiet {
-            for note in &content.notes {
-                eprintln!("note: {note}");
-            }
+            report::notes(&content.notes);
         }
         if self.timings {
-            for (phase, time) in timings.phases() {
-                eprintln!("{phase:>12}: {:8.2} ms", time.as_secs_f64() * 1e3);
-            }
+            report::timings(timings);
         }
         if !self.quiet {
             let firmware = match self.firmware {
@@ -239,48 +357,10 @@ impl ImageArgs {
             eprintln!(
                 "{}: {} ({} used), starts by {firmware}, kernel {}",
                 self.output.display(),
-                report::size(image.length() as usize),
-                report::size(image.stored() as usize),
+                report::size(made.length as usize),
+                report::size(made.stored as usize),
                 content.version,
             );
         }
-    }
-}
-
-/// A number of bytes; K, M and G are 1024 of the one before.
-pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    let shift = match text.trim_end_matches(['i', 'B']).bytes().last() {
-        Some(b'K' | b'k') => 10,
-        Some(b'M' | b'm') => 20,
-        Some(b'G' | b'g') => 30,
-        _ => 0,
-    };
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let size = digits.parse::<u64>().ok();
-    size.and_then(|size| size.checked_mul(1 << shift))
-        .ok_or_else(|| "a number of bytes is needed, or one with K, M or G: 64M".to_owned())
-}
-
-fn parse_serial(text: &str) -> Result<u32, String> {
-    let digits = text.replacen('-', "", 1);
-    match u32::from_str_radix(&digits, 16) {
-        Ok(serial) if digits.len() == 8 => Ok(serial),
-        _ => Err("eight hexadecimal digits are needed: 1234-ABCD".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_and_serials() {
-        assert_eq!(parse_size("64M"), Ok(64 << 20));
-        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
-        assert_eq!(parse_size("1000"), Ok(1000));
-        assert!(parse_size("M").is_err());
-        assert!(parse_size("99999999999G").is_err());
-        assert_eq!(parse_serial("1234-ABCD"), Ok(0x1234_abcd));
-        assert!(parse_serial("1234").is_err());
     }
 }

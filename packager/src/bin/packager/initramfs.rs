@@ -34,17 +34,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), &mut timings)
         .map_err(report::initramfs)?;
     let report = timings.measure("check", || check_image(&image, &plan));
-    for finding in &report.findings {
-        eprintln!(
-            "{finding}\n  {}\n  way out: {}",
-            finding.code.explanation, finding.code.way_out
-        );
-    }
-    if !report.passes() && !args.no_check {
-        return Err(Failure::input(
-            "the image would not work, and is not written; --no-check writes it all the same",
-        ));
-    }
+    report::verdict(&report, args.no_check, "the image")?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     timings.measure("writing", || cli::write_atomically(&output, &image.bytes))?;
     drop(progress);

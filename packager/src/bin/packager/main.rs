@@ -13,13 +13,17 @@ mod init;
 mod initramfs;
 mod input;
 mod list;
+mod menu;
 mod plan;
 mod progress;
 mod pxe;
 mod recipe;
 mod report;
 mod size;
+mod steps;
 mod uki;
+mod values;
+mod watch;
 mod why;
 mod write;
 

@@ -45,14 +45,10 @@ pub(crate) fn run(args: &PlanArgs) -> Result<(), Failure> {
 /// What people read, on stderr: notes and times.
 pub(crate) fn tell(plan: &Plan, timings: &Timings, quiet: bool, show_timings: bool) {
     if !quiet {
-        for note in &plan.notes {
-            eprintln!("note: {note}");
-        }
+        report::notes(&plan.notes);
     }
     if show_timings {
-        for (phase, time) in timings.phases() {
-            eprintln!("{phase:>12}: {:8.2} ms", time.as_secs_f64() * 1e3);
-        }
+        report::timings(timings);
     }
 }
 

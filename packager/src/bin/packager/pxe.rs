@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use cli::Failure;
-use packager::disk::syslinux::config::{Config, Entry};
-use packager::disk::uki::{Uki, UkiError, find_stub, os_release};
+use packager::disk::menu::{Choice, Menu};
+use packager::disk::uki::{UkiError, find_stub};
 use packager::timing::Timings;
 
 use crate::content::{Content, ContentArgs};
@@ -59,15 +59,21 @@ pub(crate) struct PxeArgs {
 
 pub(crate) fn run(args: PxeArgs) -> Result<(), Failure> {
     check_output(&args.output)?;
+    let append = &args.content.append;
+    let choice = Choice::new("linux", append);
+    let menu = choice.and_then(|choice| Menu::new(choice, Vec::new()));
+    let menu = menu.map_err(Failure::input)?;
     let progress = Progress::new("making the directory");
     let mut files = boot_loader(args.pxelinux.as_deref())?;
     let content = args.content.load(&mut Timings::default())?;
     let program = efi_program(&args, &content)?;
     let has_program = program.is_some();
     files.extend(program.map(|bytes| ("linux.efi", bytes)));
-    let append = &args.content.append;
     files.extend([
-        ("pxelinux.cfg/default", config(append).into_bytes()),
+        (
+            "pxelinux.cfg/default",
+            menu.syslinux("").to_string().into_bytes(),
+        ),
         ("boot.ipxe", ipxe(append).into_bytes()),
         ("vmlinuz", content.kernel),
         ("initrd.img", content.initramfs),
@@ -80,9 +86,7 @@ pub(crate) fn run(args: PxeArgs) -> Result<(), Failure> {
     })?;
     drop(progress);
     if !args.quiet {
-        for note in &content.notes {
-            eprintln!("note: {note}");
-        }
+        report::notes(&content.notes);
         let uefi = if has_program {
             "linux.efi for UEFI, "
         } else {
@@ -144,34 +148,11 @@ fn efi_program(args: &PxeArgs, content: &Content) -> Result<Option<Vec<u8>>, Fai
         Err(UkiError::NotFound { .. }) => return Ok(None),
         result => result.map_err(failure)?,
     };
-    let uki = Uki {
-        stub: &stub,
-        kernel: &content.kernel,
-        initramfs: &content.initramfs,
-        append: &args.content.append,
-        version: &content.version,
-        os_release: &os_release(&content.version),
-    };
-    match uki.build() {
+    match content.uki(&stub, &args.content.append, None) {
         // A kernel for a BIOS only still boots from there.
         Err(UkiError::Kernel(_)) => Ok(None),
         result => result.map(Some).map_err(failure),
     }
-}
-
-fn config(append: &str) -> String {
-    let entry = Entry {
-        label: "linux".into(),
-        kernel: "vmlinuz".into(),
-        initramfs: vec!["initrd.img".into()],
-        append: append.to_owned(),
-    };
-    let config = Config {
-        default: "linux".into(),
-        entries: vec![entry],
-        ..Config::default()
-    };
-    config.to_string()
 }
 
 fn ipxe(append: &str) -> String {

@@ -13,8 +13,8 @@ use packager::recipe::{Choice, Load, ModuleFiles, Segments};
 use packager::{Recipe, cpio};
 
 use crate::args::KernelArgs;
-use crate::image::parse_size;
 use crate::report;
+use crate::values::parse_size;
 
 /// A recipe that is larger is none.
 const RECIPE_LIMIT: u64 = 1 << 20;

@@ -7,10 +7,12 @@ use modtree::TreeError;
 use modtree::index::IndexError;
 use packager::busybox::BusyboxError;
 use packager::cpio::Kind;
+use packager::finding::{Finding, Report};
 use packager::inspect::size::readable;
 use packager::kernel::{DebError, KernelError};
 use packager::libraries::LibraryError;
 use packager::qemu::QemuError;
+use packager::timing::Timings;
 use packager::{InitramfsError, PlanError};
 
 pub(crate) fn plan(error: PlanError) -> Failure {
@@ -43,6 +45,49 @@ pub(crate) fn kernel(error: KernelError) -> Failure {
             "{error}; name the root of another system with --root, or a kernel's package with --deb"
         )),
         error => Failure::input(error),
+    }
+}
+
+/// There are modules, and nothing to boot with them.
+pub(crate) fn no_image(version: &str) -> Failure {
+    Failure::input(format_args!(
+        "no image of kernel {version} beside its modules; name one with --kernel FILE"
+    ))
+}
+
+/// Shows what a check of `what` has found. With an error among it there will be no output, unless that is wanted.
+pub(crate) fn verdict(report: &Report, no_check: bool, what: &str) -> Result<(), Failure> {
+    for it in &report.findings {
+        eprint!("{}", finding(it));
+    }
+    if report.passes() || no_check {
+        return Ok(());
+    }
+    Err(Failure::input(format_args!(
+        "{what} would not work, and nothing is written; --no-check goes on all the same"
+    )))
+}
+
+/// A finding, with what it means and the way out.
+pub(crate) fn finding(finding: &Finding) -> String {
+    let code = finding.code;
+    format!(
+        "{finding}\n  {}\n  way out: {}\n",
+        code.explanation, code.way_out
+    )
+}
+
+/// How long each phase took, on stderr.
+pub(crate) fn timings(timings: &Timings) {
+    for (phase, time) in timings.phases() {
+        eprintln!("{phase:>12}: {:8.2} ms", time.as_secs_f64() * 1e3);
+    }
+}
+
+/// What the user should know, on stderr.
+pub(crate) fn notes(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
     }
 }
 

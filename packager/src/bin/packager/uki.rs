@@ -1,10 +1,10 @@
 //! `packager uki`: kernel, initramfs and command line as one EFI program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use cli::Failure;
-use packager::disk::uki::{Uki, UkiError, find_stub, os_release};
+use packager::disk::uki::{UkiError, find_stub};
 use packager::timing::Timings;
 
 use crate::content::ContentArgs;
@@ -46,29 +46,14 @@ pub(crate) fn run(args: UkiArgs) -> Result<(), Failure> {
     let progress = Progress::new("making the EFI program");
     let stub = find_stub(args.stub.as_deref()).map_err(failure)?;
     let content = args.content.load(&mut Timings::default())?;
-    let os_release = match &args.os_release {
-        None => os_release(&content.version),
-        Some(path) => {
-            let bytes = codec::file::read(path, OS_RELEASE_LIMIT).map_err(report::read)?;
-            String::from_utf8(bytes)
-                .map_err(|_| Failure::input(format_args!("`{}` is not UTF-8", path.display())))?
-        }
-    };
-    let uki = Uki {
-        stub: &stub,
-        kernel: &content.kernel,
-        initramfs: &content.initramfs,
-        append: &args.content.append,
-        version: &content.version,
-        os_release: &os_release,
-    };
-    let bytes = uki.build().map_err(failure)?;
+    let release = args.os_release.as_deref().map(read_release).transpose()?;
+    let bytes = content
+        .uki(&stub, &args.content.append, release.as_deref())
+        .map_err(failure)?;
     cli::write_atomically(&args.output, &bytes)?;
     drop(progress);
     if !args.quiet {
-        for note in &content.notes {
-            eprintln!("note: {note}");
-        }
+        report::notes(&content.notes);
         eprintln!(
             "{}: {}, kernel {}",
             args.output.display(),
@@ -77,6 +62,12 @@ pub(crate) fn run(args: UkiArgs) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+fn read_release(path: &Path) -> Result<String, Failure> {
+    let bytes = codec::file::read(path, OS_RELEASE_LIMIT).map_err(report::read)?;
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::input(format_args!("`{}` is not UTF-8", path.display())))
 }
 
 /// A missing stub is the machine's fault, a kernel that UEFI cannot start the input's.

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use packager::disk::device::{self, Device};
 use packager::disk::flash::{self, FlashError, Phase, flash};
 
+use crate::convert::{require_plain, unreadable};
 use crate::report;
 
 /// Write a disk image to a stick, and read it back. Without a device: list the disks that could be meant.
@@ -46,6 +47,7 @@ pub(crate) fn run(args: &WriteArgs) -> Result<(), Failure> {
         .metadata()
         .map_err(|error| unreadable(&args.image, &error))?
         .len();
+    require_plain(&args.image, &image)?;
     check_image(&args.image, &image)?;
     let devices = device::list();
     let Some(path) = &args.device else {
@@ -197,8 +199,4 @@ fn bar(length: u64, quiet: bool) -> ProgressBar {
 
 fn failure(path: &Path, error: FlashError) -> Failure {
     Failure::machine(format_args!("`{}`: {error}", path.display()))
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::machine(format_args!("cannot read `{}`: {error}", path.display()))
 }

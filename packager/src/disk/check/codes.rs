@@ -82,12 +82,12 @@ codes! {
     NOT_A_KERNEL = "not-a-kernel", Error,
         "The file is not a Linux kernel for x86 (bzImage).",
         "Copy a kernel (boot/vmlinuz-VERSION) there.";
-    BAD_INITRAMFS = "bad-initramfs", Error,
-        "The kernel cannot unpack what is neither a cpio archive nor a compressed one, and then finds no init.",
-        "Make it anew with `packager initramfs`.";
-    VERSIONS_DIFFER = "versions-differ", Error,
-        "The initramfs holds modules of another kernel, which this one refuses to load.",
-        "Make the initramfs for this kernel, or take its own kernel.";
+    NO_EL_TORITO = "no-boot-catalogue", Error,
+        "Firmware starts a CD by the catalogue of El Torito, which says where the boot loaders for a BIOS and for UEFI are.",
+        "Make the ISO with `packager image -o FILE.iso`, or give xorriso the options -b and -e.";
+    CD_ONLY = "no-hybrid", Warning,
+        "An ISO without a partition table starts from a CD only: on a stick, a BIOS finds no boot code, and UEFI no partition.",
+        "Make it with `packager image -o FILE.iso`, or run `isohybrid` on it.";
     NO_EFI_PROGRAM = "no-efi-program", Error,
         "UEFI starts EFI/BOOT/BOOTX64.EFI from a stick; there is none.",
         "Make the image with --firmware both.";

@@ -3,8 +3,9 @@
 use super::{Report, Volume, codes};
 use crate::disk::fat::read::{FatError, Medium};
 use crate::disk::pe::Program;
-use crate::inspect;
-use crate::kernel::version_of;
+use crate::inspect::check::{Booted, check_segments, codes as inspect_codes};
+use crate::inspect::{self, Segment};
+use crate::kernel::{Unpacked, version_of};
 
 /// The files of one entry of a configuration.
 pub(super) struct Payload<'a> {
@@ -21,13 +22,14 @@ impl Payload<'_> {
         efi: bool,
         report: &mut Report,
     ) -> Result<(), FatError> {
-        let mut version = None;
-        if let Some(kernel) = exists(volume, self.named_in, &self.kernel, report)? {
-            version = check_kernel(&self.kernel, &kernel, efi, report);
-        }
+        let image = exists(volume, self.named_in, &self.kernel, report)?;
+        let kernel = image.as_deref().map(|image| LoadedKernel {
+            image,
+            version: check_kernel(&self.kernel, image, efi, report),
+        });
         for path in &self.initramfs {
             if let Some(bytes) = exists(volume, self.named_in, path, report)? {
-                check_initramfs(path, &bytes, version.as_deref(), report);
+                check_initramfs(path, &bytes, kernel.as_ref(), report);
             }
         }
         Ok(())
@@ -72,46 +74,49 @@ pub(super) fn check_kernel(
     version
 }
 
-/// The segments can be read, and the modules are this kernel's. An initramfs is checked once, however many name it.
-pub(super) fn check_initramfs(path: &str, bytes: &[u8], kernel: Option<&str>, report: &mut Report) {
+/// The kernel that boots with an initramfs.
+pub(super) struct LoadedKernel<'a> {
+    pub(super) image: &'a [u8],
+    pub(super) version: Option<String>,
+}
+
+/// What `packager check` says of the initramfs, for this kernel. It is checked once, however many entries name it; its facts
+/// are those of a check of the initramfs itself.
+pub(super) fn check_initramfs(
+    path: &str,
+    bytes: &[u8],
+    kernel: Option<&LoadedKernel<'_>>,
+    report: &mut Report,
+) {
     let fact = format!("initramfs {path}, {} bytes", bytes.len());
     if report.facts.contains(&fact) {
         return;
     }
     report.facts.push(fact);
-    let segments = match inspect::segments(bytes) {
-        Ok(segments) => segments,
-        Err(error) => {
-            report.find(&codes::BAD_INITRAMFS, format_args!("`{path}`: {error}"));
-            return;
-        }
-    };
-    for entry in segments.iter().flat_map(inspect::Segment::entries) {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                report.find(&codes::BAD_INITRAMFS, format_args!("`{path}`: {error}"));
-                return;
-            }
-        };
-        let name = String::from_utf8_lossy(entry.name);
-        let name = name.trim_start_matches("./").trim_start_matches("usr/");
-        let rest = name.strip_prefix("lib/modules/");
-        let modules = rest.and_then(|rest| rest.split('/').next());
-        if let (Some(kernel), Some(modules)) = (kernel, modules)
-            && kernel != modules
-        {
-            let seen = format!("the kernel is {kernel}, and `{path}` has modules of {modules}");
-            report.find(&codes::VERSIONS_DIFFER, seen);
-            return;
-        }
-    }
-    // What is inside matters as much; its facts are those of `packager check` on the initramfs itself.
-    let booted = inspect::check::Booted {
-        version: kernel,
+    let (segments, end) = inspect::readable_segments(bytes);
+    let booted = Booted {
+        version: kernel.and_then(|kernel| kernel.version.as_deref()),
         config: None,
     };
-    report
-        .findings
-        .extend(inspect::check::check(bytes, booted).findings);
+    for finding in check_segments(bytes, &segments, end, booted).findings {
+        report.find(finding.code, format_args!("`{path}`: {}", finding.seen));
+    }
+    if let Some(kernel) = kernel {
+        check_decompressors(path, &segments, kernel.image, report);
+    }
+}
+
+/// The kernel's configuration is not on the disk, but the kernel is.
+fn check_decompressors(path: &str, segments: &[Segment<'_>], kernel: &[u8], report: &mut Report) {
+    let Some(kernel) = Unpacked::new(kernel) else {
+        return;
+    };
+    for segment in segments {
+        if let Some(format) = segment.format
+            && kernel.unpacks(format) == Some(false)
+        {
+            let seen = format_args!("`{path}` is {format}, and the kernel has no code for it");
+            report.find(&inspect_codes::COMPRESSOR, seen);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The chain of UEFI: the program, and what that one loads.
 
-use super::payload::{Payload, check_initramfs, check_kernel};
+use super::payload::{LoadedKernel, Payload, check_initramfs, check_kernel};
 use super::{Report, Volume, codes};
 use crate::disk::build::EFI_PROGRAM;
 use crate::disk::fat::read::{FatError, Medium};
@@ -36,10 +36,11 @@ pub(super) fn check<M: Medium + ?Sized>(
             return Ok(true);
         }
     };
-    if let Some(kernel) = program.section(".linux") {
-        let version = check_kernel(EFI_PROGRAM, kernel, true, report);
+    if let Some(image) = program.section(".linux") {
+        let version = check_kernel(EFI_PROGRAM, image, true, report);
         if let Some(initramfs) = program.section(".initrd") {
-            check_initramfs(EFI_PROGRAM, initramfs, version.as_deref(), report);
+            let kernel = LoadedKernel { image, version };
+            check_initramfs(EFI_PROGRAM, initramfs, Some(&kernel), report);
         }
         report.facts.push("UEFI: a unified kernel image".to_owned());
     } else if program.section(".sdmagic").is_some() {

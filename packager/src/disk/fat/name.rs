@@ -245,6 +245,12 @@ pub enum LabelError {
     },
 }
 
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(String::from_utf8_lossy(&self.0).trim_end())
+    }
+}
+
 impl Label {
     /// Checks a label. Small letters become large ones.
     ///

@@ -1,5 +1,7 @@
 //! Reading FAT volumes that anybody wrote: nothing in them is trusted.
 
+mod entries;
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -8,12 +10,16 @@ use super::geometry::FatKind;
 use super::tree::Attributes;
 use super::{ENTRY_SIZE, field, looks_like_boot_record};
 use crate::disk::{SECTOR_SIZE, Sector};
+use entries::entries_in;
 
 /// The largest allocation table that is read: that of a volume of 32 GB with clusters of 4 KiB.
 const TABLE_LIMIT: u64 = 32 << 20;
 
 /// A directory has no more bytes than this.
 const DIRECTORY_LIMIT: u64 = 65_536 * ENTRY_SIZE as u64;
+
+/// What is read of a file at once.
+const PART: u64 = 16 << 20;
 
 /// What a volume is read from.
 pub trait Medium {
@@ -232,17 +238,27 @@ impl<'a, M: Medium + ?Sized> Reader<'a, M> {
         if size > room {
             return Err(FatError::Short { size, room });
         }
-        let mut out = vec![0; entry.size as usize];
-        let runs = clusters.chunk_by(|one, next| one + 1 == *next);
-        let mut rest = out.as_mut_slice();
-        for run in runs {
-            let length = (run.len() as u64 * cluster_size).min(rest.len() as u64) as usize;
-            let (part, behind) = rest.split_at_mut(length);
+        let mut out = Vec::new();
+        for run in clusters.chunk_by(|one, next| one + 1 == *next) {
             let first = run.first().copied().unwrap_or(2);
-            self.read_at(self.cluster_start(first), part)?;
-            rest = behind;
+            let length = (run.len() as u64 * cluster_size).min(size - out.len() as u64);
+            self.append(self.cluster_start(first), length, &mut out)?;
         }
         Ok(out)
+    }
+
+    /// Reads on, in parts: what a directory says of sizes is believed as far as there are bytes.
+    fn append(&self, sector: Sector, length: u64, out: &mut Vec<u8>) -> Result<(), FatError> {
+        let end = out.len() as u64 + length;
+        let mut at = sector;
+        while (out.len() as u64) < end {
+            let start = out.len();
+            let part = (end - start as u64).min(PART);
+            out.resize(start + part as usize, 0);
+            self.read_at(at, &mut out[start..])?;
+            at = at + Sector(PART / SECTOR_SIZE);
+        }
+        Ok(())
     }
 
     /// The sectors that a file's bytes touch, in their order, counted from the volume's begin.
@@ -348,94 +364,6 @@ fn named(entries: Vec<Entry>, name: &str) -> Option<Entry> {
     entries
         .into_iter()
         .find(|entry| entry.name.to_uppercase() == wanted)
-}
-
-/// The files and directories among a directory's entries, without `.`, `..`, labels and what is deleted.
-fn entries_in(bytes: &[u8]) -> Vec<Entry> {
-    const DELETED: u8 = 0xe5;
-    let mut out = Vec::new();
-    let mut long = LongName::default();
-    for slot in bytes.chunks_exact(ENTRY_SIZE) {
-        let attributes = Attributes(slot[11]);
-        match slot[0] {
-            0 => break,
-            DELETED | b'.' => long = LongName::default(),
-            _ if attributes.0 & 0x3f == Attributes::LONG_NAME.0 => long.add(slot),
-            _ if attributes.contains(Attributes::LABEL) => long = LongName::default(),
-            _ => {
-                let name = long.take(slot).unwrap_or_else(|| short_name(slot));
-                let high = u32::from(u16_at(slot, 20)) << 16;
-                out.push(Entry {
-                    name,
-                    attributes,
-                    first: high | u32::from(u16_at(slot, 26)),
-                    size: u32_at(slot, 28),
-                });
-            }
-        }
-    }
-    out
-}
-
-/// The parts of a long name that have come so far, the last one first.
-#[derive(Default)]
-struct LongName {
-    units: Vec<[u16; 13]>,
-    checksum: u8,
-    /// The number that the next part must have.
-    next: u8,
-}
-
-impl LongName {
-    fn add(&mut self, slot: &[u8]) {
-        let number = slot[0] & 0x3f;
-        if slot[0] & 0x40 != 0 {
-            *self = Self {
-                units: Vec::new(),
-                checksum: slot[13],
-                next: number,
-            };
-        }
-        if number == 0 || number != self.next || slot[13] != self.checksum {
-            *self = Self::default();
-            return;
-        }
-        const PLACES: [usize; 13] = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
-        self.units.push(PLACES.map(|place| u16_at(slot, place)));
-        self.next -= 1;
-    }
-
-    /// The name, where it is whole and belongs to this short entry.
-    fn take(&mut self, slot: &[u8]) -> Option<String> {
-        let long = std::mem::take(self);
-        let short = slot.first_chunk::<11>()?;
-        if long.units.is_empty()
-            || long.next != 0
-            || long.checksum != super::name::ShortName(*short).checksum()
-        {
-            return None;
-        }
-        let units = long.units.iter().rev().flatten().copied();
-        let units: Vec<_> = units.take_while(|unit| *unit != 0).collect();
-        Some(String::from_utf16_lossy(&units))
-    }
-}
-
-fn short_name(slot: &[u8]) -> String {
-    let text = |bytes: &[u8], lower: bool| {
-        let text = String::from_utf8_lossy(bytes);
-        let text = text.trim_end();
-        if lower {
-            text.to_ascii_lowercase()
-        } else {
-            text.to_owned()
-        }
-    };
-    let base = text(&slot[..8], slot[12] & 0x08 != 0);
-    match text(&slot[8..11], slot[12] & 0x10 != 0).as_str() {
-        "" => base,
-        suffix => format!("{base}.{suffix}"),
-    }
 }
 
 /// A 16-bit field, or the 32-bit one that is used where that is 0.

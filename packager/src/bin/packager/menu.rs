@@ -1,0 +1,60 @@
+//! The options about the boot loaders' menu.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use cli::Failure;
+use packager::disk::menu::{Choice, Menu};
+
+use crate::report;
+
+/// Text that is larger is no configuration.
+const CONFIG_LIMIT: u64 = 1 << 20;
+
+/// The name of the entry that `--append` is about.
+const DEFAULT: &str = "linux";
+
+/// What the boot loaders offer.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct MenuArgs {
+    /// Offer another entry, with this command line; the first one, `linux`, has that of --append
+    #[arg(long, value_name = "NAME=WORDS", conflicts_with_all = ["uki", "efi"])]
+    entry: Vec<String>,
+
+    /// How many seconds the boot loader waits for another choice
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..3600))]
+    timeout: u32,
+
+    /// Let the boot loader wait until somebody has chosen, or for --timeout
+    #[arg(long)]
+    prompt: bool,
+
+    /// Let a BIOS's boot loader talk to the first serial port as well (115200 baud)
+    #[arg(long)]
+    serial_console: bool,
+
+    /// Take this syslinux.cfg as it is; kernel and initramfs are /vmlinuz and /initrd.img
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["entry", "timeout", "prompt", "serial_console"])]
+    syslinux_config: Option<PathBuf>,
+}
+
+impl MenuArgs {
+    pub(crate) fn menu(&self, append: &str) -> Result<Menu, Failure> {
+        let default = Choice::new(DEFAULT, append).map_err(Failure::input)?;
+        let others = self.entry.iter().map(|text| Choice::parse(text));
+        let others = others.collect::<Result<Vec<_>, _>>();
+        let others = others.map_err(Failure::usage)?;
+        let mut menu = Menu::new(default, others).map_err(Failure::usage)?;
+        menu.timeout = self.timeout;
+        menu.prompt = self.prompt;
+        menu.serial = self.serial_console.then_some((0, 115_200));
+        Ok(menu)
+    }
+
+    /// The user's own configuration for syslinux.
+    pub(crate) fn config(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let path = self.syslinux_config.as_deref();
+        let bytes = path.map(|path| codec::file::read(path, CONFIG_LIMIT));
+        bytes.transpose().map_err(report::read)
+    }
+}

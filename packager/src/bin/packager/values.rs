@@ -1,0 +1,51 @@
+//! Values of options, from their text: sizes and numbers.
+
+/// A number of bytes; K, M and G are 1024 of the one before.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let shift = match text.trim_end_matches(['i', 'B']).bytes().last() {
+        Some(b'K' | b'k') => 10,
+        Some(b'M' | b'm') => 20,
+        Some(b'G' | b'g') => 30,
+        _ => 0,
+    };
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let size = digits.parse::<u64>().ok();
+    size.and_then(|size| size.checked_mul(1 << shift))
+        .ok_or_else(|| "a number of bytes is needed, or one with K, M or G: 64M".to_owned())
+}
+
+/// As `fdisk -l` shows it, with or without `0x`.
+pub(crate) fn parse_signature(text: &str) -> Result<u32, String> {
+    let digits = text.trim_start_matches("0x");
+    match u32::from_str_radix(digits, 16) {
+        Ok(signature) if digits.len() == 8 && signature != 0 => Ok(signature),
+        _ => Err("eight hexadecimal digits are needed, not all zero: 1234abcd".to_owned()),
+    }
+}
+
+/// Eight hexadecimal digits, as Linux shows a FAT file system's UUID.
+pub(crate) fn parse_serial(text: &str) -> Result<u32, String> {
+    let digits = text.replacen('-', "", 1);
+    match u32::from_str_radix(&digits, 16) {
+        Ok(serial) if digits.len() == 8 => Ok(serial),
+        _ => Err("eight hexadecimal digits are needed: 1234-ABCD".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_serials() {
+        assert_eq!(parse_size("64M"), Ok(64 << 20));
+        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
+        assert_eq!(parse_size("1000"), Ok(1000));
+        assert!(parse_size("M").is_err());
+        assert!(parse_size("99999999999G").is_err());
+        assert_eq!(parse_serial("1234-ABCD"), Ok(0x1234_abcd));
+        assert!(parse_serial("1234").is_err());
+        assert_eq!(parse_signature("0x1234abcd"), Ok(0x1234_abcd));
+        assert!(parse_signature("00000000").is_err());
+    }
+}

@@ -1,0 +1,159 @@
+//! A machine that this program watches: steps, a transcript, a result.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args as ClapArgs;
+use cli::Failure;
+use packager::qemu::{Machine, PictureFormat, QemuError, Session};
+use serde_json::{Value, json};
+
+use crate::report;
+use crate::steps::{Step, Steps};
+
+/// What to do with the machine, instead of leaving it to the user.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    steps: Steps,
+
+    /// For how long all steps together may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u32,
+
+    /// Write all that was on the serial console, also when a step fails
+    #[arg(long, value_name = "FILE")]
+    transcript: Option<PathBuf>,
+
+    /// Print the result as JSON, instead of what is on the serial console
+    #[arg(long)]
+    json: bool,
+}
+
+impl WatchArgs {
+    /// Whether there is anything to do.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.steps.0.is_empty()
+    }
+
+    /// Steps that could not mean anything.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let first = self.steps.0.first();
+        if matches!(
+            first,
+            Some(Step::Screenshot(_) | Step::Keys(_) | Step::Type(_))
+        ) {
+            return Err(Failure::usage(
+                "nothing is on the screen yet, and nobody reads keys: say --expect TEXT or --wait SECONDS first",
+            ));
+        }
+        if first.is_none() && (self.transcript.is_some() || self.json) {
+            return Err(Failure::usage(
+                "--transcript and --json are about steps: say --expect TEXT or --wait SECONDS",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Carries out the steps, and switches the machine off.
+pub(crate) fn watch(machine: &Machine, args: &WatchArgs) -> Result<(), Failure> {
+    let start = Instant::now();
+    let mut session = machine.start().map_err(report::qemu)?;
+    if !args.json {
+        session.show();
+    }
+    let mut watched = Watched {
+        session,
+        start,
+        deadline: start + Duration::from_secs(args.timeout.into()),
+        done: Vec::new(),
+    };
+    let mut steps = args.steps.0.iter();
+    let result = steps.try_for_each(|step| watched.step(step));
+    if let Some(path) = &args.transcript {
+        cli::write_atomically(path, watched.session.transcript().as_bytes())?;
+    }
+    if args.json {
+        let json = watched.result(machine, &result);
+        cli::print(format!("{json:#}\n").as_bytes())?;
+    }
+    result
+}
+
+struct Watched {
+    session: Session,
+    start: Instant,
+    deadline: Instant,
+    /// The steps that were carried out, and those that failed.
+    done: Vec<Value>,
+}
+
+impl Watched {
+    fn step(&mut self, step: &Step) -> Result<(), Failure> {
+        let result = self.carry_out(step);
+        let (name, value) = step.words();
+        let seconds = self.start.elapsed().as_secs_f64();
+        self.done.push(json!({
+            "step": name,
+            "value": value,
+            "done": result.is_ok(),
+            "seconds": seconds,
+        }));
+        result
+    }
+
+    fn carry_out(&mut self, step: &Step) -> Result<(), Failure> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let session = &mut self.session;
+        match step {
+            Step::Expect(text) => session.expect(text, left).map_err(failure),
+            Step::Wait(time) => session.run_on(*time.min(&left)).map_err(failure),
+            Step::Type(text) => session
+                .send(format!("{text}\n").as_bytes())
+                .map_err(failure),
+            Step::Keys(keys) => {
+                let mut keys = keys.split_whitespace();
+                keys.try_for_each(|key| session.press(key))
+                    .map_err(key_failure)
+            }
+            Step::Screenshot(path) => screenshot(session, path),
+        }
+    }
+
+    fn result(&self, machine: &Machine, result: &Result<(), Failure>) -> Value {
+        let error = result.as_ref().err().and_then(Failure::message);
+        json!({
+            "passes": result.is_ok(),
+            "seconds": self.start.elapsed().as_secs_f64(),
+            "accelerator": machine.accelerator.argument(),
+            "steps": self.done,
+            "error": error,
+        })
+    }
+}
+
+fn screenshot(session: &mut Session, path: &Path) -> Result<(), Failure> {
+    let format = match path.extension() {
+        Some(suffix) if suffix == "ppm" => PictureFormat::Ppm,
+        _ => PictureFormat::Png,
+    };
+    let picture = session.screenshot(format).map_err(failure)?;
+    cli::write_atomically(path, &picture)
+}
+
+/// A machine that does not do what was expected of it is the image's fault.
+fn failure(error: QemuError) -> Failure {
+    match error {
+        QemuError::Timeout { .. } | QemuError::Ended { .. } => Failure::input(error),
+        error => report::qemu(error),
+    }
+}
+
+/// QEMU refuses a key that it does not know.
+fn key_failure(error: QemuError) -> Failure {
+    match error {
+        QemuError::Monitor(error) => Failure::usage(error),
+        error => failure(error),
+    }
+}

@@ -1,0 +1,147 @@
+//! A CD: the catalogue of El Torito, which says what firmware starts; and the FAT file system among it that UEFI reads.
+//!
+//! El Torito 1.0: the boot record volume descriptor points to a catalogue of 32-byte entries. The first one validates, the
+//! second is what the platform of the first one starts, and headers begin the entries of further platforms.
+
+use super::{Expected, Report, Volume, codes, read, uefi};
+use crate::disk::Sector;
+use crate::disk::fat::read::{FatError, Medium, Reader};
+
+/// Bytes of a block, and where the volume descriptors begin.
+const BLOCK: u64 = 2048;
+const DESCRIPTORS: u64 = 16;
+
+/// More descriptors than any CD has.
+const DESCRIPTORS_MAX: u64 = 32;
+
+/// What all descriptors have behind their type.
+const SIGNATURE: &[u8] = b"CD001";
+
+/// Platforms, as the catalogue numbers them.
+const BIOS: u8 = 0;
+const UEFI: u8 = 0xef;
+
+/// An entry that can be started.
+struct Bootable {
+    platform: u8,
+    block: u32,
+}
+
+/// Whether the medium is a CD.
+pub(super) fn is_cd<M: Medium + ?Sized>(medium: &M) -> bool {
+    let mut bytes = [0; 6];
+    read(medium, DESCRIPTORS * BLOCK, &mut bytes).is_ok() && bytes[1..] == *SIGNATURE
+}
+
+/// Checks what starts the CD as a CD.
+pub(super) fn check<M: Medium + ?Sized>(
+    medium: &M,
+    expected: Expected,
+    report: &mut Report,
+) -> Result<(), FatError> {
+    let Some((label, catalogue)) = descriptors(medium)? else {
+        report.find(&codes::NO_EL_TORITO, "no volume descriptor points to one");
+        return Ok(());
+    };
+    report.facts.push(format!("ISO 9660, label {label}"));
+    let mut bytes = [0; BLOCK as usize];
+    read(medium, u64::from(catalogue) * BLOCK, &mut bytes)?;
+    let Some(entries) = entries(&bytes) else {
+        let seen = format!("there is none at block {catalogue}");
+        report.find(&codes::NO_EL_TORITO, seen);
+        return Ok(());
+    };
+    let of = |platform| entries.iter().find(|entry| entry.platform == platform);
+    match of(BIOS) {
+        Some(entry) => report.facts.push(format!(
+            "BIOS: El Torito, from block {}; what that loads is not looked at",
+            entry.block
+        )),
+        None if expected.bios => report.find(&codes::NO_EL_TORITO, "it has no entry for a BIOS"),
+        None => {}
+    }
+    match of(UEFI) {
+        Some(entry) => check_uefi(medium, entry, report)?,
+        None if expected.uefi => report.find(&codes::NO_EL_TORITO, "it has no entry for UEFI"),
+        None => {}
+    }
+    Ok(())
+}
+
+fn check_uefi<M: Medium + ?Sized>(
+    medium: &M,
+    entry: &Bootable,
+    report: &mut Report,
+) -> Result<(), FatError> {
+    let start = Sector(u64::from(entry.block) * (BLOCK / crate::disk::SECTOR_SIZE));
+    match Reader::open(medium, start) {
+        Ok(reader) => {
+            let (kind, block) = (reader.kind, entry.block);
+            report
+                .facts
+                .push(format!("UEFI: El Torito, {kind} at block {block}"));
+            uefi::check(&Volume { reader: &reader }, true, report).map(|_| ())
+        }
+        // A file system of a few files is small; UEFI reads it, and this does not.
+        Err(FatError::Fat12) => {
+            report
+                .facts
+                .push("UEFI: El Torito, FAT12, which is not looked at".to_owned());
+            Ok(())
+        }
+        Err(error) => {
+            report.find(&codes::FAT_UNREADABLE, error);
+            Ok(())
+        }
+    }
+}
+
+/// The label of the volume, and the block of the catalogue.
+fn descriptors<M: Medium + ?Sized>(medium: &M) -> Result<Option<(String, u32)>, FatError> {
+    const EL_TORITO: &[u8] = b"EL TORITO SPECIFICATION";
+    let (mut label, mut catalogue) = (String::new(), None);
+    for number in 0..DESCRIPTORS_MAX {
+        let mut bytes = [0; 128];
+        read(medium, (DESCRIPTORS + number) * BLOCK, &mut bytes)?;
+        match bytes[0] {
+            _ if bytes[1..6] != *SIGNATURE => break,
+            0 if bytes[7..].starts_with(EL_TORITO) => catalogue = Some(u32_at(&bytes, 0x47)),
+            1 => {
+                label = String::from_utf8_lossy(&bytes[40..72])
+                    .trim_end()
+                    .to_owned()
+            }
+            0xff => break,
+            _ => {}
+        }
+    }
+    Ok(catalogue.map(|catalogue| (label, catalogue)))
+}
+
+/// The entries of a catalogue; `None` where it is none.
+fn entries(catalogue: &[u8; BLOCK as usize]) -> Option<Vec<Bootable>> {
+    const BOOTABLE: u8 = 0x88;
+    let (validation, rest) = catalogue.split_at(32);
+    if validation[0] != 1 || validation[30..] != [0x55, 0xaa] {
+        return None;
+    }
+    let mut platform = validation[1];
+    let mut out = Vec::new();
+    for entry in rest.chunks_exact(32) {
+        match entry[0] {
+            // A header, and the last one.
+            0x90 | 0x91 => platform = entry[1],
+            BOOTABLE => out.push(Bootable {
+                platform,
+                block: u32_at(entry, 8),
+            }),
+            _ => {}
+        }
+    }
+    Some(out)
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    let chunk = bytes.get(offset..).and_then(|rest| rest.first_chunk());
+    chunk.map_or(0, |chunk| u32::from_le_bytes(*chunk))
+}

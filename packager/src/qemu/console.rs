@@ -1,0 +1,103 @@
+//! What a machine writes to its serial console, collected by a thread while others wait for it.
+
+use std::io::{self, Read, Write};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// How much of the console an error shows.
+const TAIL_LINES: usize = 15;
+
+/// What the serial console has shown so far.
+#[derive(Debug, Default)]
+pub(super) struct Console {
+    state: Mutex<ConsoleState>,
+    pub(super) changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ConsoleState {
+    pub(super) bytes: Vec<u8>,
+    pub(super) ended: bool,
+    /// Whether what arrives is shown on standard output as well.
+    pub(super) shown: bool,
+}
+
+impl Console {
+    pub(super) fn lock(&self) -> MutexGuard<'_, ConsoleState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn follow(&self, mut source: impl Read) {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = source.read(&mut buffer) {
+            let mut state = self.lock();
+            state.bytes.extend_from_slice(&buffer[..read]);
+            if state.shown {
+                // A terminal that is gone is no reason to stop the machine.
+                let mut stdout = io::stdout().lock();
+                let _ = stdout
+                    .write_all(&buffer[..read])
+                    .and_then(|()| stdout.flush());
+            }
+            self.changed.notify_all();
+        }
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+}
+
+/// The last lines, for an error; begins with a line break unless there is nothing.
+pub(super) fn tail(bytes: &[u8]) -> String {
+    let text = guest_text(bytes);
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+    after_line_break(&last.join("\n"))
+}
+
+pub(super) fn after_line_break(text: &str) -> String {
+    match text.trim_end() {
+        "" => String::new(),
+        text => text
+            .lines()
+            .fold(String::new(), |out, line| out + "\n    " + line),
+    }
+}
+
+/// What a terminal would show as plain lines: without carriage returns and escape sequences.
+pub(super) fn guest_text(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut out = String::new();
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\r' => {}
+            '\x1b' if characters.peek() == Some(&'[') => {
+                characters.next();
+                // A control sequence ends with a byte from @ to ~.
+                while characters.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_and_carriage_returns_are_gone() {
+        assert_eq!(guest_text(b"\r\n\x1b[6na\x1b[1;32mb\x1b[m\r\n"), "\nab\n");
+    }
+
+    #[test]
+    fn the_tail_is_indented_and_short() {
+        let long: String = (0..40).map(|n| format!("line {n}\r\n")).collect();
+        let tail = tail(long.as_bytes());
+        assert!(tail.starts_with("\n    line 25\n"), "{tail}");
+        assert!(tail.ends_with("line 39"));
+    }
+}

@@ -1,0 +1,170 @@
+//! `packager boot` with steps: what it waits for, presses, saves and reports; on every format of image.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use tests::disks::{image, root};
+use tests::environment::{command, has};
+
+fn boot(image: &Path, arguments: &[&str]) -> Output {
+    command("packager")
+        .arg("boot")
+        .arg(image)
+        .args(["--accel", "tcg"])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// An initramfs, and the options that name its kernel.
+fn initramfs(folder: &Path) -> Option<(PathBuf, [String; 2])> {
+    let root = root("linux-6.1")?;
+    let path = folder.join("simple.igz");
+    let output = command("packager")
+        .args(["initramfs", "-q", "--keymap", "es", "--root"])
+        .arg(&root)
+        .arg("-o")
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    Some((path, ["--root".into(), root.to_str().unwrap().into()]))
+}
+
+#[test]
+fn steps_are_carried_out_in_order_and_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((image, [option, root])) = initramfs(folder.path()) else {
+        return;
+    };
+    let [transcript, png, ppm] =
+        ["console.txt", "screen.png", "screen.ppm"].map(|name| folder.path().join(name));
+    let output = boot(
+        &image,
+        &[
+            &option,
+            &root,
+            "--expect",
+            "init: ready",
+            "--expect",
+            "# ",
+            "--type",
+            "echo $((6 * 7))-typed",
+            "--expect",
+            "42-typed",
+            "--keys",
+            "e c h o spc shift-6 ret",
+            "--wait",
+            "0.5",
+            "--screenshot",
+            png.to_str().unwrap(),
+            "--screenshot",
+            ppm.to_str().unwrap(),
+            "--transcript",
+            transcript.to_str().unwrap(),
+            "--json",
+        ],
+    );
+    let json = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{json}{}",
+        text(&output.stderr)
+    );
+    for words in [
+        "\"passes\": true",
+        "\"step\": \"keys\"",
+        "\"accelerator\": \"tcg\"",
+    ] {
+        assert!(json.contains(words), "`{words}` is not in {json}");
+    }
+    assert!(json.find("42-typed") < json.find("screen.png"), "{json}");
+    let transcript = fs::read_to_string(transcript).unwrap();
+    assert!(transcript.contains("42-typed"), "{transcript}");
+    assert!(fs::read(png).unwrap().starts_with(b"\x89PNG\r\n\x1a\n"));
+    let ppm = fs::read(ppm).unwrap();
+    assert!(ppm.starts_with(b"P6\n"));
+    let pixels = &ppm[ppm.len() / 2..];
+    assert!(pixels.iter().any(|byte| *byte > 0x80), "a black screen");
+}
+
+#[test]
+fn what_never_comes_is_exit_code_1_and_the_transcript_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((image, [option, root])) = initramfs(folder.path()) else {
+        return;
+    };
+    let transcript = folder.path().join("console.txt");
+    let path = transcript.to_str().unwrap();
+    let options = [&*option, &root, "--transcript", path, "--json"];
+    let never = [
+        &options[..],
+        &["--timeout", "1", "--expect", "no such text"],
+    ]
+    .concat();
+    let output = boot(&image, &never);
+    let (json, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.starts_with("error: nothing like `no such text` within"),
+        "{stderr}"
+    );
+    assert!(json.contains("\"passes\": false"), "{json}");
+    assert!(transcript.is_file());
+    // A machine that ends before.
+    let ends = ["--append", "rdinit=/none", "--expect", "init: ready"];
+    let output = boot(&image, &[&options[..], &ends].concat());
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("the machine ended"), "{stderr}");
+    let transcript = fs::read_to_string(transcript).unwrap();
+    assert!(transcript.contains("Kernel panic"), "{transcript}");
+}
+
+#[test]
+fn steps_that_mean_nothing_are_usage_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("simple.img");
+    let mut bytes = vec![0; 1024];
+    bytes[510..512].copy_from_slice(b"\x55\xaa");
+    fs::write(&image, bytes).unwrap();
+    let refuses = |arguments: &[&str], words: &str| {
+        let output = boot(&image, arguments);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(words), "`{words}` is not in {stderr}");
+    };
+    refuses(&["--screenshot", "x.jpg"], ".png or .ppm");
+    refuses(&["--screenshot", "x.png"], "--wait SECONDS first");
+    refuses(&["--json"], "about steps");
+    refuses(&["--wait", "soon"], "a number of seconds");
+    refuses(
+        &["--append", "quiet", "--wait", "1"],
+        "give it to `packager image`",
+    );
+    if has(&["qemu-system-x86_64"]) {
+        refuses(&["--wait", "0.1", "--keys", "nokey"], "nokey");
+    }
+}
+
+#[test]
+fn images_of_every_format_start() {
+    let Some(root) = root("linux-6.1") else {
+        return;
+    };
+    if !has(&["qemu-img", "xorriso"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["simple.qcow2", "simple.vmdk", "simple.vdi", "simple.iso"] {
+        let image = image(&root, folder.path(), name, &[]);
+        let output = boot(&image, &["--expect", "init: ready"]);
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+    }
+}

@@ -1,0 +1,207 @@
+//! `packager image` where something is wrong: the kernel, the initramfs, syslinux, the disk. Nothing is left that looks whole.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tests::environment::{command, find_program, has};
+use tests::root::{Root, small_root};
+
+fn make(root: &Root, output: &Path, arguments: &[&str]) -> Output {
+    command("packager")
+        .args(["image", "-q", "--root"])
+        .arg(root.path())
+        .args(arguments)
+        .arg("-o")
+        .arg(output)
+        .output()
+        .unwrap()
+}
+
+/// The build fails with `code` and says `words`, and its folder is as it was.
+fn refuses(root: &Root, folder: &Path, arguments: &[&str], code: i32, words: &[&str]) {
+    let before = fs::read_dir(folder).unwrap().count();
+    let output = make(root, &folder.join("out.img"), arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    for words in words {
+        assert!(stderr.contains(words), "`{words}` is not in {stderr}");
+    }
+    let after = fs::read_dir(folder).unwrap().count();
+    assert_eq!(before, after, "a file is left");
+}
+
+fn inputs() -> Option<(Root, tempfile::TempDir)> {
+    has(&["syslinux"]).then_some(())?;
+    Some((small_root()?, tempfile::tempdir().unwrap()))
+}
+
+#[test]
+fn an_initramfs_that_the_kernel_cannot_read() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    let initramfs = folder.path().join("simple.izst");
+    let path = initramfs.to_str().unwrap();
+    assert!(root.pack(&["-q", "-o", path]).status.success());
+    let config = root.path().join(format!("boot/config-{}", root.version));
+    let text = fs::read_to_string(&config).unwrap();
+    let without = text.replace("CONFIG_RD_ZSTD=y", "# CONFIG_RD_ZSTD is not set");
+    assert_ne!(text, without);
+    fs::write(&config, without).unwrap();
+    let words = [
+        "error[compressor-not-built-in]",
+        "CONFIG_RD_ZSTD is not set",
+        "nothing is written",
+    ];
+    refuses(&root, folder.path(), &["--initramfs", path], 1, &words);
+    let output = folder.path().join("all the same.img");
+    let made = make(&root, &output, &["--initramfs", path, "--no-check"]);
+    assert!(made.status.success(), "{made:?}");
+    // One that is cut off.
+    let bytes = fs::read(&initramfs).unwrap();
+    fs::write(&initramfs, &bytes[..bytes.len() / 2]).unwrap();
+    let words = ["error[damaged-archive]", path, "nothing is written"];
+    refuses(&root, folder.path(), &["--initramfs", path], 1, &words);
+}
+
+/// The same on a disk image, whose kernel has no configuration beside it.
+#[test]
+fn a_kernel_on_a_disk_that_cannot_read_its_initramfs() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    let path = root.path().join(format!("boot/vmlinuz-{}", root.version));
+    let mut kernel = fs::read(&path).unwrap();
+    // Its own code replaced by that of a kernel which knows gzip only.
+    let header = |at: usize| u32::from_le_bytes(kernel[at..at + 4].try_into().unwrap()) as usize;
+    let start = (usize::from(kernel[0x1f1]) + 1) * 512 + header(0x248);
+    let code = codec::encode(b"\0Not a gzip file\0", codec::Format::Gzip, None).unwrap();
+    kernel[start..start + code.len()].copy_from_slice(&code);
+    kernel[0x24c..0x250].copy_from_slice(&(code.len() as u32).to_le_bytes());
+    fs::write(&path, kernel).unwrap();
+    let image = folder.path().join("out.img");
+    let check = |options: &[&str]| {
+        let made = make(&root, &image, options);
+        assert!(made.status.success(), "{made:?}");
+        let output = command("packager").arg("check").arg(&image).output();
+        let output = output.unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text)
+    };
+    let (code, text) = check(&["--compress", "zstd"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("error[compressor-not-built-in]"), "{text}");
+    assert!(text.contains("`initrd.img` is zstd"), "{text}");
+    let (code, text) = check(&["--compress", "gzip"]);
+    assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn a_syslinux_that_is_cut_off() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    let program = fs::read(find_program("syslinux").unwrap()).unwrap();
+    let place = folder.path().join("syslinux");
+    fs::create_dir(&place).unwrap();
+    for part in [0, 1, 2, 3] {
+        fs::write(place.join("syslinux"), &program[..program.len() * part / 8]).unwrap();
+        let words = ["syslinux` is damaged"];
+        let options = ["--syslinux", place.to_str().unwrap()];
+        refuses(&root, folder.path(), &options, 1, &words);
+    }
+}
+
+#[test]
+fn entries_that_the_boot_loaders_cannot_have() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    for (options, words) in [
+        (["--entry", "rescue"], "as in `rescue=break=root`"),
+        (["--entry", "a/b=quiet"], "`a/b` cannot be an entry's name"),
+        (
+            ["--entry", "Linux=quiet"],
+            "two entries of the name `linux`",
+        ),
+        (["--disk-signature", "0"], "eight hexadecimal digits"),
+        (["--label", "twelve chars"], "label"),
+    ] {
+        refuses(&root, folder.path(), &options, 2, &[words]);
+    }
+    let missing = ["--syslinux-config", "none.cfg"];
+    refuses(&root, folder.path(), &missing, 1, &["none.cfg"]);
+    let long = format!("--append={}", "x".repeat(3000));
+    refuses(&root, folder.path(), &[&long], 1, &["a kernel takes 2047"]);
+}
+
+/// A file system for the output that is too small.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(folder: &Path) -> Option<Self> {
+        let place = folder.join("small");
+        fs::create_dir(&place).unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m", "none"])
+            .arg(&place)
+            .output();
+        if !mount.is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: this user may not mount");
+            return None;
+        }
+        Some(Self(place))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    let Some(small) = Small::mount(folder.path()) else {
+        return;
+    };
+    let words = ["cannot write", "out.img", "No space left on device"];
+    refuses(&root, &small.0, &[], 3, &words);
+    // An image that was there is still there.
+    let old = small.0.join("out.img");
+    fs::write(&old, "old").unwrap();
+    refuses(&root, &small.0, &["--uki"], 3, &words);
+    assert_eq!(fs::read(&old).unwrap(), b"old");
+}
+
+#[test]
+fn the_users_own_configuration_is_taken_as_it_is() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    if !has(&["mtype"]) {
+        return;
+    }
+    let config = folder.path().join("own.cfg");
+    let text = "DEFAULT a\nLABEL a\n  LINUX /vmlinuz\n  INITRD /initrd.img\n";
+    fs::write(&config, text).unwrap();
+    let image = folder.path().join("out.img");
+    let options = [
+        "--syslinux-config",
+        config.to_str().unwrap(),
+        "--table",
+        "none",
+    ];
+    let made = make(&root, &image, &options);
+    assert!(made.status.success(), "{made:?}");
+    let fat = tests::mtools::FatImage {
+        path: &image,
+        offset: 0,
+    };
+    assert_eq!(fat.run("mtype", &["::/syslinux.cfg"]), text.as_bytes());
+    fat.check();
+}
