@@ -4,6 +4,7 @@
 mod apt;
 mod architectures;
 mod bench_disk;
+mod bench_initramfs;
 mod bench_kmap;
 mod bench_modtree;
 mod corpus;
@@ -47,6 +48,8 @@ enum Topic {
     Kmap,
     /// modtree against kmod 34
     Modtree,
+    /// packager initramfs against dracut, mkinitramfs, cpio
+    Initramfs,
     /// packager image against scripts, xorriso and grub-mkrescue
     Disk,
 }
@@ -57,11 +60,12 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Setup => setup::install(setup::TEST),
         Task::Corpus => corpus::all(),
-        Task::Bench { topic: Topic::Kmap } => bench_kmap::run(),
-        Task::Bench {
-            topic: Topic::Modtree,
-        } => bench_modtree::run(),
-        Task::Bench { topic: Topic::Disk } => bench_disk::run(),
+        Task::Bench { topic } => match topic {
+            Topic::Kmap => bench_kmap::run(),
+            Topic::Modtree => bench_modtree::run(),
+            Topic::Initramfs => bench_initramfs::run(),
+            Topic::Disk => bench_disk::run(),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

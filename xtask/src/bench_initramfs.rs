@@ -1,0 +1,311 @@
+//! `cargo xtask bench initramfs`: `packager initramfs` beside the generators and archivers at hand, whole processes, in turns.
+//!
+//! Everybody packs the same modules of Debian's kernel 6.1, which is unpacked and not installed: dracut takes the folder,
+//! mkinitramfs gets it bound over `/lib/modules` in a mount namespace of its own, which only root can make.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use packager::kernel::KernelSource;
+use packager::{Plan, Recipe};
+use tests::environment::{find_program, workspace};
+
+use crate::measure::{self, HEAD, Start, Way, Work, load, measure};
+use crate::{corpus, shell};
+
+/// busybox, the modules and nothing of the host, as small as dracut can make it.
+const DRACUT: &str = r#"dracut -q --force --no-hostonly --no-early-microcode --tmpdir . --kver "$version" --kmoddir "$modules" \
+    -m busybox -d "$names" $1 dracut.img"#;
+
+/// `MODULES=list` takes the modules of the list and what they depend on.
+const MKINITRAMFS: &str = r#"unshare -m sh -euc '
+    mkdir -p /lib/modules
+    mount --bind "$root/lib/modules" /lib/modules
+    mkinitramfs -d "$PWD/initramfs-tools" -o mkinitramfs.img "$version" 2>/dev/null'"#;
+
+/// A tree that is there already, archived as initramfs-tools' own last step does it.
+const FIND_CPIO: &str =
+    "cd tree; find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 >../find.cpio";
+
+/// Where all sides work.
+struct Place {
+    folder: PathBuf,
+    root: PathBuf,
+    plan: Plan,
+}
+
+/// Measures, prints the tables, and writes them to `benches/results/initramfs.md`.
+pub(crate) fn run() -> Result<()> {
+    shell::run(Command::new("cargo").args(["build", "--release", "--quiet", "-p", "packager"]))?;
+    let folder = tempfile::tempdir_in(workspace().join("target"))?;
+    let place = Place::new(folder.path(), corpus::linux_6_1()?)?;
+    let mut text = heading()?;
+    text.push_str(HEAD);
+    for work in place.works() {
+        measure(&work, &mut text)?;
+    }
+    let _ = writeln!(text, "\nLoad of the machine at the end: {}", load()?);
+    fs::write(workspace().join("benches/results/initramfs.md"), &text)?;
+    print!("{text}");
+    Ok(())
+}
+
+impl Place {
+    fn new(folder: &Path, root: PathBuf) -> Result<Self> {
+        let plan = Plan::new(&Recipe {
+            kernel: KernelSource::Root(root.clone()),
+            ..Recipe::default()
+        })?;
+        let place = Self {
+            folder: folder.to_path_buf(),
+            root,
+            plan,
+        };
+        place.configure_mkinitramfs()?;
+        shell::run(&mut place.packager(&["-o", "ready.cpio"])())?;
+        let mut extract = Command::new(packager());
+        extract
+            .args(["extract", "ready.cpio", "tree"])
+            .current_dir(folder);
+        shell::run(&mut extract)?;
+        place.large_image()?;
+        for (name, text) in [("one", "# one\n"), ("two", "# two\n")] {
+            let recipe = format!(
+                "[kernel]\nroot = {:?}\n[[file]]\npath = \"/etc/note\"\ntext = {text:?}\n",
+                place.root
+            );
+            fs::write(folder.join(format!("{name}.toml")), recipe)?;
+        }
+        Ok(place)
+    }
+
+    /// Ninety megabytes of modules, as they come.
+    fn large_image(&self) -> Result<()> {
+        let drivers = self.modules().join("kernel/drivers/net");
+        let script = format!(
+            "cd {}; find . | LC_ALL=C sort | cpio --quiet -o -H newc",
+            drivers.display()
+        );
+        let archive = fs::File::create(self.folder.join("large.cpio"))?;
+        let status = Command::new("sh")
+            .args(["-c", &script])
+            .stdout(archive)
+            .status()?;
+        anyhow::ensure!(status.success(), "cpio failed");
+        Ok(())
+    }
+
+    fn modules(&self) -> PathBuf {
+        self.root.join("lib/modules").join(&self.plan.version)
+    }
+
+    fn configure_mkinitramfs(&self) -> Result<()> {
+        let folder = self.folder.join("initramfs-tools");
+        for name in ["conf.d", "hooks", "scripts"] {
+            fs::create_dir_all(folder.join(name))?;
+        }
+        let settings = "MODULES=list\nBUSYBOX=y\nKEYMAP=n\nCOMPRESS=zstd\nDEVICE=\nNFSROOT=auto\nRUNSIZE=10%\nFSTYPE=auto\n";
+        fs::write(folder.join("initramfs.conf"), settings)?;
+        fs::write(folder.join("update-initramfs.conf"), "")?;
+        Ok(fs::write(
+            folder.join("modules"),
+            self.plan.modules.join("\n") + "\n",
+        )?)
+    }
+
+    fn works(&self) -> Vec<Work> {
+        let peers = |options: &str| {
+            let mut ways = Vec::new();
+            if find_program("dracut").is_some() {
+                let script = DRACUT.replace("$1", options);
+                ways.push(Way::new("dracut -m busybox", vec![self.script(&script)]));
+            }
+            if find_program("mkinitramfs").is_some() && options == "--zstd" {
+                ways.push(Way::new(
+                    "mkinitramfs, MODULES=list",
+                    vec![self.script(MKINITRAMFS)],
+                ));
+            }
+            ways
+        };
+        let ours = |name, words: &[&str]| Way::new(name, vec![self.packager(words)]);
+        let mut plain = vec![Way::new(
+            "find | cpio on a ready tree",
+            vec![self.script(FIND_CPIO)],
+        )];
+        plain.push(ours("packager initramfs", &["-o", "plain.cpio"]));
+        plain.extend(peers("--no-compress"));
+        let mut zstd = peers("--zstd");
+        zstd.push(ours("packager initramfs", &["-o", "ours.izst"]));
+        let mut works = vec![
+            Work {
+                name: "not compressed, from nothing",
+                ways: plain,
+            },
+            Work {
+                name: "zstd, from nothing",
+                ways: zstd,
+            },
+        ];
+        for (name, options) in [
+            ("gzip, a file changed", &["--compress", "gzip"][..]),
+            ("zstd, a file changed", &["--compress", "zstd"]),
+            (
+                "zstd -19, a file changed",
+                &["--compress", "zstd", "--level", "19"],
+            ),
+        ] {
+            works.push(self.rebuild(name, options));
+        }
+        works.push(self.listing());
+        works.push(self.extraction());
+        works
+    }
+
+    /// A file of the recipe has changed: with and without a cache of the image before.
+    fn rebuild(&self, name: &'static str, options: &[&str]) -> Work {
+        let command = |recipe: &str, cache: bool| {
+            let mut words = vec!["--recipe", recipe, "-o", "again.img"];
+            if cache {
+                words.extend(["--cache", "cache"]);
+            }
+            words.extend(options);
+            self.packager_of_recipe(&words)
+        };
+        let (fill, folder) = (command("one.toml", true), self.folder.clone());
+        let before = move || {
+            let cache = folder.join("cache");
+            if cache.exists() {
+                fs::remove_dir_all(cache)?;
+            }
+            measure::run(&mut fill())
+        };
+        Work {
+            name,
+            ways: vec![
+                Way::new("packager initramfs", vec![command("two.toml", false)]),
+                Way::after(
+                    "packager initramfs --cache",
+                    before,
+                    vec![command("two.toml", true)],
+                ),
+            ],
+        }
+    }
+
+    fn listing(&self) -> Work {
+        let mut ways = vec![Way::new(
+            "cpio -t",
+            vec![self.script("cpio --quiet -t <large.cpio")],
+        )];
+        for (program, script) in [
+            ("lsinitramfs", "lsinitramfs large.cpio"),
+            ("3cpio", "3cpio -t large.cpio"),
+        ] {
+            if find_program(program).is_some() {
+                ways.push(Way::new(program, vec![self.script(script)]));
+            }
+        }
+        let list = self.script(&format!("{} list --names large.cpio", packager().display()));
+        ways.push(Way::new("packager list", vec![list]));
+        Work {
+            name: "list a large image",
+            ways,
+        }
+    }
+
+    fn extraction(&self) -> Work {
+        let folder = self.folder.clone();
+        let way = |name, script: &str| {
+            let folder = folder.clone();
+            let clean = move || {
+                let out = folder.join("out");
+                if out.exists() {
+                    fs::remove_dir_all(&out)?;
+                }
+                Ok(())
+            };
+            Way::after(name, clean, vec![self.script(script)])
+        };
+        let mut ways = vec![way(
+            "cpio -i",
+            "mkdir out; cd out; cpio --quiet -i -d <../large.cpio",
+        )];
+        if find_program("3cpio").is_some() {
+            ways.push(way("3cpio", "mkdir out; 3cpio -x -C out large.cpio"));
+        }
+        let ours = format!("{} extract large.cpio out", packager().display());
+        ways.push(way("packager extract", &ours));
+        Work {
+            name: "extract a large image",
+            ways,
+        }
+    }
+
+    /// A shell script in the folder, which knows the kernel.
+    fn script(&self, text: &str) -> Start {
+        let text = format!("set -eu; export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin\n{text}");
+        let (folder, root, modules) = (self.folder.clone(), self.root.clone(), self.modules());
+        let (version, names) = (self.plan.version.clone(), self.plan.modules.join(" "));
+        Box::new(move || {
+            let mut command = Command::new("sh");
+            command
+                .args(["-c", &text])
+                .current_dir(&folder)
+                .env("root", &root)
+                .env("modules", &modules)
+                .env("version", &version)
+                .env("names", &names);
+            command
+        })
+    }
+
+    /// `packager initramfs` of the kernel.
+    fn packager(&self, words: &[&str]) -> Start {
+        let root = self.root.to_string_lossy().into_owned();
+        let mut all = vec!["--root", &root];
+        all.extend(words);
+        self.packager_of_recipe(&all)
+    }
+
+    fn packager_of_recipe(&self, words: &[&str]) -> Start {
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        let folder = self.folder.clone();
+        Box::new(move || {
+            let mut command = Command::new(packager());
+            command
+                .args(["initramfs", "--quiet"])
+                .args(&words)
+                .current_dir(&folder);
+            command
+        })
+    }
+}
+
+fn packager() -> PathBuf {
+    workspace().join("target/release/packager")
+}
+
+fn heading() -> Result<String> {
+    let version = |program: &str| -> Result<Option<String>> {
+        let Some(path) = find_program(program) else {
+            return Ok(None);
+        };
+        let text = shell::output(Command::new(path).arg("--version"));
+        let text = text.context("a version").unwrap_or_default();
+        Ok(Some(text.lines().next().unwrap_or(program).to_owned()))
+    };
+    let peers = [version("dracut")?, version("cpio")?];
+    let peers: Vec<_> = peers.into_iter().flatten().collect();
+    Ok(format!(
+        "# Initramfs images\n\n\
+         Written by `cargo xtask bench initramfs`. All sides pack busybox and the 28 modules for USB sticks of Debian's kernel 6.1,\n\
+         from a folder, and sync nothing but packager, which does. The large image holds the network drivers, not compressed.\n\
+         Peers: {}.\n{}\n",
+        peers.join(", "),
+        measure::heading()?
+    ))
+}
