@@ -1,5 +1,6 @@
 //! Where a kernel comes from: this machine, an unpacked root, or a Debian package; and that its parts belong together.
 
+mod arm64;
 mod bzimage;
 mod deb;
 mod decompressors;
@@ -15,6 +16,9 @@ pub use decompressors::Unpacked;
 
 /// The boot header points to the version's text with 16 bits, so that it stands in the image's beginning.
 const HEADER_LENGTH: u64 = 128 << 10;
+
+/// Larger than any kernel image.
+const IMAGE_LIMIT: u64 = 512 << 20;
 
 /// Where to take the kernel and its modules from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +65,7 @@ pub enum KernelError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// A kernel image was given that is none, or of a kind whose version cannot be read.
-    #[error("`{}` is not a kernel image for x86 (bzImage): its boot header (`HdrS` at offset 0x202) is missing", path.display())]
+    #[error("`{}` is not a kernel image of x86 (bzImage: `HdrS` at offset 0x202) or arm64 (Image: `ARMd` at offset 0x38)", path.display())]
     NotAnImage {
         /// The file.
         path: PathBuf,
@@ -122,7 +126,7 @@ impl Kernel {
         .into_iter()
         .find(|path| path.is_file());
         if let Some(path) = &image
-            && let Some(version) = image_version(path)?
+            && let Some((_, version)) = image_of(path)?
         {
             check_version(path, version, tree.version())?;
         }
@@ -130,7 +134,7 @@ impl Kernel {
     }
 
     fn of_image(root: &Path, path: &Path) -> Result<(Tree, Option<PathBuf>), KernelError> {
-        let version = image_version(path)?.ok_or_else(|| KernelError::NotAnImage {
+        let (_, version) = image_of(path)?.ok_or_else(|| KernelError::NotAnImage {
             path: path.to_path_buf(),
         })?;
         let tree = match Tree::select(root, Some(&version)) {
@@ -148,23 +152,42 @@ impl Kernel {
     }
 }
 
-/// The version that a kernel image says it is (`uname -r`), or `None` where it is of a kind that does not say.
+/// The machines whose kernel images are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// A PC: bzImage.
+    X86,
+    /// `Image`, plain, compressed, or in an EFI program.
+    Arm64,
+}
+
+/// The version that a kernel image says it is (`uname -r`), and for which machine; `None` where it is of a kind that does not
+/// say.
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn image_version(path: &Path) -> Result<Option<String>, ReadError> {
-    let mut header = Vec::new();
-    codec::file::open(path)?
+pub fn image_of(path: &Path) -> Result<Option<(Architecture, String)>, ReadError> {
+    let mut bytes = Vec::new();
+    let error = |source| ReadError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let mut file = codec::file::open(path)?;
+    (&mut file)
         .take(HEADER_LENGTH)
-        .read_to_end(&mut header)
-        .map_err(|source| ReadError::Io {
-            path: path.to_path_buf(),
-            source,
-        })?;
-    Ok(bzimage::version(&header))
+        .read_to_end(&mut bytes)
+        .map_err(error)?;
+    if let Some(version) = bzimage::version(&bytes) {
+        return Ok(Some((Architecture::X86, version)));
+    }
+    // The others say it somewhere inside.
+    file.take(IMAGE_LIMIT)
+        .read_to_end(&mut bytes)
+        .map_err(error)?;
+    Ok(arm64::version(&bytes).map(|version| (Architecture::Arm64, version)))
 }
 
-/// The version that a kernel image's bytes say it is, as [`image_version`].
+/// The version that the bytes of an x86 kernel's image say it is.
 pub fn version_of(image: &[u8]) -> Option<String> {
     bzimage::version(image)
 }

@@ -14,14 +14,34 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
+use crate::kernel::{Architecture, image_of};
 pub use accel::{Accelerator, kvm_works};
 pub use disk::{BootDisk, Bus, Firmware, UefiFirmware};
 pub use monitor::MonitorError;
 pub use session::{Output, PictureFormat, Session};
 
-/// The program; the package is Debian's name for it.
-const PROGRAM: &str = "qemu-system-x86_64";
-const PACKAGE: &str = "qemu-system-x86";
+/// What QEMU calls a machine: its program, Debian's package of it, the machine, and the console on the serial port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Emulated {
+    program: &'static str,
+    package: &'static str,
+    machine: &'static [&'static str],
+    serial: &'static str,
+}
+
+const PC: Emulated = Emulated {
+    program: "qemu-system-x86_64",
+    package: "qemu-system-x86",
+    machine: &["pc", "-vga", "std"],
+    serial: "ttyS0",
+};
+
+const ARM64: Emulated = Emulated {
+    program: "qemu-system-aarch64",
+    package: "qemu-system-arm",
+    machine: &["virt", "-cpu", "cortex-a72"],
+    serial: "ttyAMA0",
+};
 
 /// A USB host controller, by the interface that the kernel's driver is named after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +102,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The command line that gives a shell on the screen and on the serial port; the kernel's messages go to both. It ends
+    /// The command line that gives a shell on the screen and on the serial port (on arm64, `ttyAMA0` is meant); the kernel's messages go to both. It ends
     /// after a panic instead of standing still. The kernel's check of the emulated timer is left out: on a loaded machine it
     /// fails by chance (`IO-APIC + timer doesn't work`).
     pub const CONSOLES: &'static str = "console=tty0 console=ttyS0 panic=1 no_timer_check";
@@ -118,7 +138,9 @@ impl Machine {
     pub fn interactive(&self) -> Result<ExitStatus, QemuError> {
         let mut command = self.command()?;
         command.args(["-serial", "mon:stdio"]);
-        command.status().map_err(QemuError::start)
+        command
+            .status()
+            .map_err(|error| self.emulated().error(error))
     }
 
     /// Starts the machine under the caller's control. It is killed when the session is dropped.
@@ -144,17 +166,30 @@ impl Machine {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr);
-        let child = command.spawn().map_err(QemuError::start)?;
+        let child = command
+            .spawn()
+            .map_err(|error| self.emulated().error(error))?;
         Session::attach(child, folder, &socket, stderr_path)
     }
 
+    /// A disk is a PC's; otherwise the kernel says which machine it is for. What cannot be read is QEMU's to complain about.
+    fn emulated(&self) -> Emulated {
+        match image_of(&self.kernel) {
+            Ok(Some((Architecture::Arm64, _))) if self.disk.is_none() => ARM64,
+            _ => PC,
+        }
+    }
+
     fn command(&self) -> Result<Command, QemuError> {
-        let machine = self.disk.as_ref().map_or("pc", BootDisk::machine);
-        let mut command = Command::new(PROGRAM);
+        let emulated = self.emulated();
+        let mut command = Command::new(emulated.program);
+        command.args(["-no-user-config", "-nodefaults", "-no-reboot", "-machine"]);
+        match &self.disk {
+            Some(disk) => command.args([disk.machine(), "-vga", "std"]),
+            None => command.args(emulated.machine),
+        };
         command
-            .args(["-no-user-config", "-nodefaults", "-no-reboot"])
-            .args(["-machine", machine, "-vga", "std"])
-            .args(["-accel", self.accelerator.argument()])
+            .args(["-accel", emulated.accelerator(self.accelerator).argument()])
             .arg("-m")
             .arg(self.memory.to_string())
             .arg("-device")
@@ -172,7 +207,7 @@ impl Machine {
                 .arg("-initrd")
                 .arg(&self.initramfs)
                 .arg("-append")
-                .arg(&self.append),
+                .arg(self.append.replace(PC.serial, emulated.serial)),
         };
         for (number, stick) in self.sticks.iter().enumerate() {
             command.arg("-drive").arg(joined(&[
@@ -214,13 +249,18 @@ fn joined(parts: &[&OsString]) -> OsString {
 #[derive(Debug, thiserror::Error)]
 pub enum QemuError {
     /// QEMU is not installed.
-    #[error("{PROGRAM} is not on PATH; install the package {PACKAGE}")]
-    Missing,
+    #[error("{program} is not on PATH; install the package {package}")]
+    Missing {
+        /// The program.
+        program: &'static str,
+        /// Debian's package of it.
+        package: &'static str,
+    },
     /// The firmware for UEFI is not installed.
     #[error("no UEFI firmware for QEMU found; install the package ovmf")]
     NoUefi,
     /// QEMU, or what it needs, cannot be started.
-    #[error("cannot start {PROGRAM}: {0}")]
+    #[error("cannot start QEMU: {0}")]
     Start(#[source] io::Error),
     /// QEMU ended, or the machine powered off, when something else was expected.
     #[error("the machine ended ({status}) while waiting for {expected}{stderr}{tail}")]
@@ -252,10 +292,21 @@ pub enum QemuError {
     Monitor(#[from] MonitorError),
 }
 
-impl QemuError {
-    fn start(error: io::Error) -> Self {
+impl Emulated {
+    /// The processor can only run guests of its own kind.
+    fn accelerator(self, wanted: Accelerator) -> Accelerator {
+        match self == PC {
+            true => wanted,
+            false => Accelerator::Tcg,
+        }
+    }
+
+    fn error(self, error: io::Error) -> QemuError {
         match error.kind() {
-            io::ErrorKind::NotFound => QemuError::Missing,
+            io::ErrorKind::NotFound => QemuError::Missing {
+                program: self.program,
+                package: self.package,
+            },
             _ => QemuError::Start(error),
         }
     }

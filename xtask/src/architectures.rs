@@ -10,6 +10,7 @@ use tests::environment::corpus;
 use tests::modules::ARCHITECTURES;
 
 use crate::apt::Apt;
+use crate::corpus::unpack;
 
 /// All of them, each in a folder `linux-6.1-ARCHITECTURE`.
 pub(crate) fn all() -> Result<()> {
@@ -18,6 +19,16 @@ pub(crate) fn all() -> Result<()> {
             .with_context(|| format!("cannot fetch the kernel of {architecture}"))?;
     }
     Ok(())
+}
+
+/// A static busybox for arm64, whose kernel is booted.
+pub(crate) fn busybox() -> Result<()> {
+    let root = corpus().join("busybox-arm64");
+    if root.is_dir() {
+        return Ok(());
+    }
+    let apt = Apt::of_architecture("arm64", "bookworm", &corpus().join("apt-arm64"))?;
+    unpack(&apt, &["busybox-static".to_owned()], &root)
 }
 
 /// The modules of the newest 6.1 kernel that the package `meta` of an architecture depends on.

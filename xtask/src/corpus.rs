@@ -19,6 +19,7 @@ pub(crate) fn all() -> Result<()> {
     architectures::all()?;
     kmod_34()?;
     busybox()?;
+    architectures::busybox()?;
     keymaps::kbd()?;
     keymaps::xkb()?;
     Ok(())

@@ -33,6 +33,7 @@ pub(crate) const DEMO: &[Need] = &[
 pub(crate) const TEST: &[Need] = &[
     need("busybox-static", "busybox"),
     need("console-data", "/usr/share/keymaps/i386/qwerty/es.kmap.gz"),
+    need("qemu-system-arm", "qemu-system-aarch64"),
     need("qemu-system-x86", "qemu-system-x86_64"),
     need("mtools", "mformat"),
     need("kbd", "loadkeys"),

@@ -67,7 +67,7 @@ fn probe() -> io::Result<Option<ExitStatus>> {
     let disk = tempfile::NamedTempFile::new()?;
     std::fs::write(disk.path(), sector)?;
     let drive = format!("if=floppy,format=raw,file={}", disk.path().display());
-    let child = Command::new(super::PROGRAM)
+    let child = Command::new(super::PC.program)
         .args([
             "-no-user-config",
             "-nodefaults",

@@ -179,5 +179,12 @@ fn unpack(recipe: &mut Recipe) -> Result<Option<Kernel>, Failure> {
 
 fn read_kernel(path: Option<&Path>, version: &str) -> Result<Vec<u8>, Failure> {
     let path = path.ok_or_else(|| report::no_image(version))?;
-    codec::file::read(path, LIMIT).map_err(report::read)
+    let kernel = codec::file::read(path, LIMIT).map_err(report::read)?;
+    match version_of(&kernel) {
+        Some(_) => Ok(kernel),
+        None => Err(Failure::input(format_args!(
+            "`{}` is not a kernel image of x86 (bzImage), and the boot loaders are a PC's; `packager initramfs` makes images for other machines",
+            path.display()
+        ))),
+    }
 }
