@@ -2,7 +2,7 @@
 //!
 //! Nothing is compressed anew. The decoder is asked for a few bytes at a time, and what it reads of the segment meanwhile is
 //! the share of the files to which these bytes belong. gzip and xz read as they go, so that this is exact to a step
-//! ([`STEP`]). zstd, bzip2 and lz4 read whole blocks (128 KiB, up to 900 kB, 8 MiB of what comes out); what one step or block
+//! (`STEP`). zstd, bzip2 and lz4 read whole blocks (128 KiB, up to 900 kB, 8 MiB of what comes out); what one step or block
 //! takes is divided among its files by what each part takes when lz4 compresses it alone. All shares of a segment add up to
 //! its length, to the byte. A file that repeats an earlier one costs little, and that is the truth about this image; in
 //! another order, the other file would.
