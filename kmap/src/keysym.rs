@@ -14,6 +14,8 @@ mod tables {
 }
 use tables::{CHARSETS, CODE_POINTS, EXCEPTIONS, NAMES, PREFIXES};
 
+use crate::names::Names;
+
 /// The first code that is a Unicode code point.
 const FIRST_UNICODE: u32 = 0x1000;
 /// What a code point is combined with (exclusive or) to become a code.
@@ -304,9 +306,16 @@ pub(crate) fn known_in_unicode(name: &[u8]) -> bool {
     find(name).is_some_and(|entry| entry.codes.unicode != NONE)
 }
 
-/// The known name that is nearest to an unknown one, if one is near enough to be meant.
+/// The known name that is meant by an unknown one: what kbd calls a character whose name is X's (`Cyrillic_a`), else the nearest
+/// name, if one is near enough.
 pub(crate) fn suggest(name: &[u8]) -> Option<&'static str> {
-    crate::suggest::nearest(name, NAMES.iter().map(|entry| entry.name))
+    of_x(name).or_else(|| crate::suggest::nearest(name, NAMES.iter().map(|entry| entry.name)))
+}
+
+/// kbd's name of the character that an X keysym stands for.
+fn of_x(name: &[u8]) -> Option<&'static str> {
+    let character = kbvm::Keysym::from_str(name)?.char()?;
+    Names::new(true).get(Code::unicode(u32::from(character)))
 }
 
 /// All names, in byte order. `Meta_NAME` and `dead2_NAME` exist besides for every name of a character.
@@ -385,5 +394,10 @@ mod tests {
     fn a_near_name_is_suggested() {
         assert_eq!(suggest(b"Escpae"), Some("Escape"));
         assert_eq!(suggest(b"qqqqqqqq"), None);
+    }
+
+    #[test]
+    fn the_name_of_x_is_understood() {
+        assert_eq!(suggest(b"Cyrillic_a"), Some("cyrillic_small_letter_a"));
     }
 }

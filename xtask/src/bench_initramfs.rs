@@ -14,7 +14,7 @@ use packager::{Plan, Recipe};
 use tests::environment::{find_program, workspace};
 
 use crate::measure::{self, HEAD, Start, Way, Work, load, measure};
-use crate::{corpus, shell};
+use crate::{bench_guest, corpus, shell};
 
 /// busybox, the modules and nothing of the host, as small as dracut can make it.
 const DRACUT: &str = r#"dracut -q --force --no-hostonly --no-early-microcode --tmpdir . --kver "$version" --kmoddir "$modules" \
@@ -47,6 +47,7 @@ pub(crate) fn run() -> Result<()> {
     for work in place.works() {
         measure(&work, &mut text)?;
     }
+    bench_guest::measure(&place.folder, &place.root, &mut text)?;
     let _ = writeln!(text, "\nLoad of the machine at the end: {}", load()?);
     fs::write(workspace().join("benches/results/initramfs.md"), &text)?;
     print!("{text}");

@@ -4,6 +4,7 @@
 mod apt;
 mod architectures;
 mod bench_disk;
+mod bench_guest;
 mod bench_initramfs;
 mod bench_kmap;
 mod bench_modtree;
