@@ -102,8 +102,8 @@ fn a_whole_image_passes() {
     assert!(text.ends_with("nothing is wrong\n"), "{text}");
     for fact in [
         "FAT32 at sector 2048",
-        "BIOS: syslinux, 1 entries",
-        "UEFI: systemd-boot, 1 entries",
+        "BIOS: syslinux, 1 entry",
+        "UEFI: systemd-boot, 1 entry",
         &format!("kernel {}", built.root.version),
     ] {
         assert!(text.contains(fact), "`{fact}` is not in {text}");

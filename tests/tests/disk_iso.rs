@@ -202,7 +202,7 @@ fn check_finds_what_firmware_starts_and_what_is_broken() {
     for words in [
         "ISO 9660, label SIMPLE",
         "BIOS: El Torito",
-        "UEFI: systemd-boot, 1 entries",
+        "UEFI: systemd-boot, 1 entry",
         "it can be written to a stick",
         "nothing is wrong",
     ] {

@@ -86,7 +86,14 @@ fn nothing_is_written_without_the_model_and_everything_with_it() {
     assert!(output.status.success(), "{output:?}");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("written and read back"), "{stderr}");
-    assert_eq!(stderr.lines().count(), 1, "no progress on a pipe: {stderr}");
+    let sum = Command::new("sha256sum").arg(&image).output().unwrap();
+    let sum = String::from_utf8_lossy(&sum.stdout);
+    let sum = sum.split(' ').next().unwrap();
+    assert!(
+        stderr.ends_with(&format!("\nSHA-256 of what was read back: {sum}\n")),
+        "{stderr}"
+    );
+    assert_eq!(stderr.lines().count(), 2, "no progress on a pipe: {stderr}");
     let image = fs::read(image).unwrap();
     assert!(fs::read(&disk).unwrap()[..image.len()] == image);
 }

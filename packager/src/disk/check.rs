@@ -53,9 +53,10 @@ pub fn check<M: Medium + ?Sized>(
         check_stick(&sector, length, &mut report);
         return Ok(report);
     }
-    let Some(start) = start(medium, &sector, length, &mut report)? else {
+    let Some(place) = place(medium, &sector, length, &mut report)? else {
         return Ok(report);
     };
+    let start = place.first;
     let reader = match Reader::open(medium, start) {
         Ok(reader) => reader,
         Err(error @ FatError::Io { .. }) if !is_end(&error) => return Err(error),
@@ -72,7 +73,7 @@ pub fn check<M: Medium + ?Sized>(
     ));
     volume(&reader, start, length, &mut report);
     let volume = Volume { reader: &reader };
-    let is_bios = bios::check(&volume, &sector, expected.bios, &mut report)?;
+    let is_bios = bios::check(&volume, &sector, place, expected.bios, &mut report)?;
     let is_uefi = uefi::check(&volume, expected.uefi, &mut report)?;
     if !is_bios && !is_uefi && !expected.bios && !expected.uefi {
         report.find(
@@ -92,6 +93,24 @@ fn check_stick(sector: &[u8; SECTOR_SIZE as usize], length: u64, report: &mut Re
             report.facts.push(fact.to_owned());
         }
         _ => report.find(&codes::CD_ONLY, "the first sector has no partition table"),
+    }
+}
+
+/// Where the file system is.
+#[derive(Clone, Copy)]
+struct Place {
+    first: Sector,
+    /// In a GUID partition table: whether the boot code for a BIOS would start it.
+    is_marked: bool,
+}
+
+impl Place {
+    /// Without such a table no mark is needed.
+    fn at(first: Sector) -> Self {
+        Self {
+            first,
+            is_marked: true,
+        }
     }
 }
 
@@ -118,6 +137,14 @@ impl<M: Medium + ?Sized> Volume<'_, '_, M> {
     }
 }
 
+/// A count of a menu's entries, for people.
+fn entries(count: usize) -> String {
+    match count {
+        1 => "1 entry".to_owned(),
+        _ => format!("{count} entries"),
+    }
+}
+
 /// The image is shorter than its file system says.
 fn is_end(error: &FatError) -> bool {
     matches!(error, FatError::Io { source, .. } if source.kind() == std::io::ErrorKind::UnexpectedEof)
@@ -129,13 +156,13 @@ fn read<M: Medium + ?Sized>(medium: &M, offset: u64, buffer: &mut [u8]) -> Resul
         .map_err(|source| FatError::Io { offset, source })
 }
 
-/// Where the file system begins.
-fn start<M: Medium + ?Sized>(
+/// Where the file system is.
+fn place<M: Medium + ?Sized>(
     medium: &M,
     sector: &[u8; 512],
     length: u64,
     report: &mut Report,
-) -> Result<Option<Sector>, FatError> {
+) -> Result<Option<Place>, FatError> {
     let protective = |mbr: &Mbr| {
         let mut kinds = mbr.partitions().map(|(_, partition)| partition.kind);
         kinds.any(|kind| kind == PartitionType::PROTECTIVE)
@@ -153,19 +180,15 @@ fn start<M: Medium + ?Sized>(
             }
             Err(error) => Err(error),
         },
-        _ => Ok(partition(sector, length, report)),
+        _ => Ok(partition(sector, length, report).map(Place::at)),
     }
 }
 
 /// The one that is marked for a BIOS, else the EFI system partition.
-fn gpt_partition(partitions: &[GptPartition], length: u64, report: &mut Report) -> Option<Sector> {
+fn gpt_partition(partitions: &[GptPartition], length: u64, report: &mut Report) -> Option<Place> {
     report.facts.push("a GUID partition table".to_owned());
     let fat = |it: &&GptPartition| matches!(it.kind, Guid::EFI_SYSTEM | Guid::BASIC_DATA);
     let marked = partitions.iter().find(|it| it.bootable && fat(it));
-    if marked.is_none() {
-        let seen = "no partition is marked as legacy BIOS bootable";
-        report.find(&codes::NO_LEGACY_BOOTABLE, seen);
-    }
     let Some(chosen) = marked.or_else(|| partitions.iter().find(fat)) else {
         report.find(
             &codes::NO_FAT_PARTITION,
@@ -178,7 +201,10 @@ fn gpt_partition(partitions: &[GptPartition], length: u64, report: &mut Report) 
         let seen = format!("the partition ends at byte {end}, and the image has {length} bytes");
         report.find(&codes::PARTITION_OUTSIDE, seen);
     }
-    Some(chosen.first)
+    Some(Place {
+        first: chosen.first,
+        is_marked: chosen.bootable,
+    })
 }
 
 /// Where the file system begins: in the active partition, else in the first FAT one, else at once.
@@ -242,20 +268,13 @@ fn inside(mbr: &Mbr, length: u64, report: &mut Report) {
     }
 }
 
-/// What the boot record says about the volume as a whole.
+/// Whether the volume ends within the image.
 fn volume<M: Medium + ?Sized>(
     reader: &Reader<'_, M>,
     start: Sector,
     length: u64,
     report: &mut Report,
 ) {
-    if reader.hidden != start {
-        let seen = format!(
-            "the boot record says that it is at {}, and it is at {start}",
-            reader.hidden
-        );
-        report.find(&codes::HIDDEN_SECTORS, seen);
-    }
     let end = (start + reader.total).bytes();
     if end > length {
         let seen = format!("the file system ends at byte {end}, and the image has {length} bytes");

@@ -1,7 +1,8 @@
 //! Writing an image to a disk so that it is whole or no image at all.
 //!
 //! The first block, which has the partition table, is made zero first and written last: whatever happens in between, no
-//! system takes the disk for a whole one. Everything is read back from the disk itself and compared.
+//! system takes the disk for a whole one. Everything is read back from the disk itself, compared, and hashed, so that people
+//! can compare it with the sum that is published beside an image.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -9,6 +10,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
 
 /// What the first block is: every disk's pages are this large or smaller.
 const BLOCK: usize = 4096;
@@ -18,6 +20,9 @@ const CHUNK: usize = 4 << 20;
 
 /// Where the backup of a GUID partition table ends: with the disk.
 const BACKUP: u64 = 33 * 512;
+
+/// The SHA-256 of what a disk gave back, over the image's length: what `sha256sum` says of the image's file.
+pub type Hash = [u8; 32];
 
 /// What is going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +93,8 @@ pub fn open(path: &Path) -> Result<File, FlashError> {
     }
 }
 
-/// Writes `length` bytes of an image to a disk of `size` bytes, and checks them. `progress` gets the phase, and how many
-/// bytes of it are done.
+/// Writes `length` bytes of an image to a disk of `size` bytes, reads them back, and gives their hash. `progress` gets the
+/// phase, and how many bytes of it are done.
 ///
 /// # Errors
 /// See [`FlashError`]. The disk holds no image then, and its first block is zero where that could still be written.
@@ -99,7 +104,7 @@ pub fn flash(
     disk: &File,
     size: u64,
     progress: impl FnMut(Phase, u64),
-) -> Result<(), FlashError> {
+) -> Result<Hash, FlashError> {
     let mut flash = Flash {
         image,
         length,
@@ -113,8 +118,9 @@ pub fn flash(
     flash.sync(0)?;
     flash.write_rest()?;
     flash.sync(length)?;
-    flash.check_rest()?;
-    flash.first_block()
+    let hash = flash.check_rest()?;
+    flash.first_block()?;
+    Ok(hash)
 }
 
 struct Flash<'a, P> {
@@ -173,15 +179,21 @@ impl<P: FnMut(Phase, u64)> Flash<'_, P> {
         Ok(())
     }
 
-    fn check_rest(&mut self) -> Result<(), FlashError> {
+    /// Compares everything behind the first block. That one is hashed as it is in the image: it is compared last.
+    fn check_rest(&mut self) -> Result<Hash, FlashError> {
+        let first = self.length.min(BLOCK as u64);
+        let block = read_image(self.image, first, 0, &mut self.buffer)?;
+        let mut hash = Sha256::new_with_prefix(&block[..first as usize]);
         let mut offset = BLOCK as u64;
         while offset < self.length {
             let expected = read_image(self.image, self.length, offset, &mut self.buffer)?;
-            compare(self.disk, offset, expected, &mut self.again)?;
-            offset += expected.len() as u64;
-            (self.progress)(Phase::Checking, offset.min(self.length));
+            let found = compare(self.disk, offset, expected, &mut self.again)?;
+            let end = (offset + found.len() as u64).min(self.length);
+            hash.update(&found[..(end - offset) as usize]);
+            (self.progress)(Phase::Checking, end);
+            offset += found.len() as u64;
         }
-        Ok(())
+        Ok(hash.finalize().into())
     }
 
     /// The partition table. If that fails, zeros take its place again.
@@ -192,7 +204,7 @@ impl<P: FnMut(Phase, u64)> Flash<'_, P> {
         let result = written
             .and_then(|()| self.disk.sync_all())
             .map_err(|source| FlashError::Write { offset: 0, source })
-            .and_then(|()| compare(self.disk, 0, block, &mut self.again));
+            .and_then(|()| compare(self.disk, 0, block, &mut self.again).map(drop));
         if result.is_err() {
             // The disk is failing; what can be done has been done.
             let _ = self.clear(0, BLOCK as u64);
@@ -216,12 +228,13 @@ fn read_image<'b>(
     Ok(part)
 }
 
-fn compare(
+/// What the disk gives back, which is what was written.
+fn compare<'b>(
     disk: &File,
     offset: u64,
     expected: &[u8],
-    buffer: &mut Buffer,
-) -> Result<(), FlashError> {
+    buffer: &'b mut Buffer,
+) -> Result<&'b [u8], FlashError> {
     let found = buffer.part(expected.len());
     let read = disk.read_exact_at(found, offset);
     read.map_err(|source| FlashError::Read { offset, source })?;
@@ -230,7 +243,7 @@ fn compare(
         .zip(&*found)
         .position(|(one, two)| one != two)
     {
-        None => Ok(()),
+        None => Ok(found),
         Some(at) => Err(FlashError::Differs {
             offset: offset + at as u64,
         }),
@@ -281,12 +294,23 @@ mod tests {
         let (source, disk) = (file(&image), file(&old));
         let mut seen = Vec::new();
         let length = image.len() as u64;
-        flash(&source, length, &disk, 8 << 20, |phase, _| seen.push(phase)).unwrap();
+        let hash = flash(&source, length, &disk, 8 << 20, |phase, _| seen.push(phase)).unwrap();
+        assert_eq!(hash, <Hash>::from(Sha256::digest(&image)));
         let now = contents(&disk, 8 << 20);
         assert!(now[..image.len()] == image);
         assert_eq!(now[end..end + 8], [0; 8]);
         assert_eq!(now[6 << 20], 0xff);
         assert!(seen.contains(&Phase::Writing) && seen.ends_with(&[Phase::Checking]));
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_image_alone() {
+        for length in [1, 512, 4096, 4097, CHUNK + BLOCK, CHUNK + BLOCK + 1] {
+            let image: Vec<u8> = (0..length).map(|n| (n / 3) as u8).collect();
+            let disk = file(&[0xff; 8 << 20]);
+            let hash = flash(&file(&image), length as u64, &disk, 8 << 20, |_, _| {}).unwrap();
+            assert_eq!(hash, <Hash>::from(Sha256::digest(&image)), "{length}");
+        }
     }
 
     #[test]

@@ -11,11 +11,11 @@ use packager::qemu::{Accelerator, BootDisk, Bus, Firmware, Machine, UsbControlle
 
 use crate::args::KernelArgs;
 use crate::convert::unreadable;
-use crate::report;
 use crate::watch::{WatchArgs, watch};
+use crate::{input, report};
 
-/// The machine must hold it in memory, twice.
-const IMAGE_LIMIT: u64 = 2 << 30;
+/// The heading of the options about the emulated machine.
+const MACHINE: &str = "The machine";
 
 /// Boot an initramfs or a disk image in QEMU, on this terminal. Ctrl-A X ends it.
 #[derive(Debug, ClapArgs)]
@@ -33,43 +33,43 @@ pub(crate) struct BootArgs {
     /// The image
     image: PathBuf,
 
-    #[command(flatten)]
-    kernel: KernelArgs,
-
     /// Plug in a USB stick: a raw disk image, which the machine may write to
-    #[arg(long, value_name = "STICK.img")]
+    #[arg(long, value_name = "STICK.img", help_heading = MACHINE)]
     usb: Vec<PathBuf>,
 
     /// The USB host controller
-    #[arg(long, value_name = "KIND", value_enum, default_value = "xhci")]
+    #[arg(long, value_name = "KIND", value_enum, default_value = "xhci", help_heading = MACHINE)]
     controller: Controller,
 
     /// What starts a disk image
-    #[arg(long, value_name = "KIND", value_enum, default_value = "bios")]
+    #[arg(long, value_name = "KIND", value_enum, default_value = "bios", help_heading = MACHINE)]
     firmware: BootFirmware,
 
     /// What a disk image is plugged into [default: usb; for an ISO cd]
-    #[arg(long, value_name = "KIND", value_enum)]
+    #[arg(long, value_name = "KIND", value_enum, help_heading = MACHINE)]
     bus: Option<BootBus>,
 
     /// More words for the kernel's command line
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", help_heading = "An initramfs's kernel")]
     append: Option<String>,
 
     /// Show the screen on this VNC display, for example :0 (port 5900)
-    #[arg(long, value_name = "DISPLAY")]
+    #[arg(long, value_name = "DISPLAY", help_heading = MACHINE)]
     vnc: Option<String>,
 
     /// Memory in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    #[arg(long, value_name = "MIB", default_value_t = 512, help_heading = MACHINE)]
     memory: u32,
 
     /// How instructions are carried out; auto takes KVM where a short probe shows that it runs
-    #[arg(long, value_name = "KIND", value_enum, default_value = "auto")]
+    #[arg(long, value_name = "KIND", value_enum, default_value = "auto", help_heading = MACHINE)]
     accel: Accel,
 
     #[command(flatten)]
     watch: WatchArgs,
+
+    #[command(flatten, next_help_heading = "An initramfs's kernel")]
+    kernel: KernelArgs,
 }
 
 /// The values of `--controller`.
@@ -204,7 +204,7 @@ fn kernel(args: &BootArgs) -> Result<(PathBuf, Option<Kernel>), Failure> {
     let choice = match args.kernel.choice() {
         KernelChoice::Image(path) => return Ok((path, None)),
         KernelChoice::Version(version) => KernelChoice::Version(version),
-        KernelChoice::Default => match modules_version(&args.image)? {
+        KernelChoice::Default => match modules_version(&args.image, &input::read(&args.image)?)? {
             Some(version) => KernelChoice::Version(version),
             None => KernelChoice::Default,
         },
@@ -216,10 +216,9 @@ fn kernel(args: &BootArgs) -> Result<(PathBuf, Option<Kernel>), Failure> {
 }
 
 /// The version in the first name like `lib/modules/VERSION/…`.
-pub(crate) fn modules_version(path: &Path) -> Result<Option<String>, Failure> {
-    let image = codec::file::read(path, IMAGE_LIMIT).map_err(report::read)?;
-    let at_fault = |error| Failure::input(format_args!("`{}`: {error}", path.display()));
-    for segment in inspect::segments(&image).map_err(at_fault)? {
+pub(crate) fn modules_version(path: &Path, image: &[u8]) -> Result<Option<String>, Failure> {
+    let at_fault = |error| input::at_fault(path, error);
+    for segment in inspect::segments(image).map_err(at_fault)? {
         for entry in segment.entries() {
             let name = String::from_utf8_lossy(entry.map_err(at_fault)?.name).into_owned();
             let name = name.trim_start_matches("./").trim_start_matches("usr/");

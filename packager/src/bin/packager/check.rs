@@ -29,9 +29,6 @@ pub(crate) struct CheckArgs {
     #[arg(required_unless_present = "explain")]
     image: Option<PathBuf>,
 
-    #[command(flatten)]
-    kernel: KernelArgs,
-
     /// What must be able to start a disk image [default: what it has a boot loader for]
     #[arg(long, value_name = "KIND", value_enum)]
     firmware: Option<Firmware>,
@@ -43,6 +40,9 @@ pub(crate) struct CheckArgs {
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten, next_help_heading = "An initramfs's kernel")]
+    kernel: KernelArgs,
 }
 
 /// The values of `--firmware`.
@@ -100,18 +100,18 @@ fn is_initramfs(file: &File) -> bool {
 /// An initramfs, and the kernel that the options name; if they do not say which one, the one whose modules are inside.
 fn check_initramfs(path: &Path, kernel: &KernelArgs) -> Result<Report, Failure> {
     let image = input::read(path)?;
+    let is_named =
+        kernel.named_source().is_some() || !matches!(kernel.choice(), KernelChoice::Default);
+    if !is_named {
+        return Ok(inspect::check::check(&image, Booted::default()));
+    }
     let choice = match kernel.choice() {
-        KernelChoice::Default => match boot::modules_version(path)? {
+        KernelChoice::Default => match boot::modules_version(path, &image)? {
             Some(version) => KernelChoice::Version(version),
             None => KernelChoice::Default,
         },
         choice => choice,
     };
-    let named =
-        kernel.named_source().is_some() || !matches!(kernel.choice(), KernelChoice::Default);
-    if !named {
-        return Ok(inspect::check::check(&image, Booted::default()));
-    }
     let kernel = Kernel::open(&kernel.source(), &choice).map_err(report::kernel)?;
     let config = kernel
         .tree

@@ -22,6 +22,10 @@ use crate::report;
 use crate::uki::failure;
 use crate::values::{parse_serial, parse_signature, parse_size};
 
+/// The headings of the options.
+const LOADERS: &str = "Boot loaders";
+const LAYOUT: &str = "Partition table and file system";
+
 /// Make a disk image that starts a PC from USB or disk, by BIOS and by UEFI: partition table, FAT, boot loaders, kernel and
 /// initramfs in one file.
 #[derive(Debug, ClapArgs)]
@@ -39,18 +43,12 @@ pub(crate) struct ImageArgs {
     #[arg(short, long, value_name = "FILE", default_value = "simple.img")]
     output: PathBuf,
 
-    #[command(flatten)]
-    content: ContentArgs,
-
-    #[command(flatten)]
-    menu: MenuArgs,
-
     /// What starts the PC
-    #[arg(long, value_name = "KIND", value_enum, default_value = "both")]
+    #[arg(long, value_name = "KIND", value_enum, default_value = "both", help_heading = LOADERS)]
     firmware: Firmware,
 
     /// For UEFI, put kernel and initramfs into one program instead of using systemd-boot
-    #[arg(long)]
+    #[arg(long, help_heading = LOADERS)]
     uki: bool,
 
     /// The image's format, through xorriso or qemu-img unless it is raw [default: by the output's suffix; else raw]
@@ -58,51 +56,51 @@ pub(crate) struct ImageArgs {
     format: Option<Format>,
 
     /// The file system [default: 32; on a CD 16]
-    #[arg(long, value_name = "BITS", value_enum)]
+    #[arg(long, value_name = "BITS", value_enum, help_heading = LAYOUT)]
     fat: Option<Fat>,
 
     /// The image's size in bytes, or with K, M or G [default: as small as the files allow]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = LAYOUT)]
     size: Option<u64>,
 
     /// The file system's label
-    #[arg(long, value_name = "NAME", default_value = "SIMPLE")]
+    #[arg(long, value_name = "NAME", default_value = "SIMPLE", help_heading = LAYOUT)]
     label: String,
 
     /// The file system's serial number, which Linux calls its UUID [default: from the contents]
-    #[arg(long, value_name = "XXXX-XXXX", value_parser = parse_serial)]
+    #[arg(long, value_name = "XXXX-XXXX", value_parser = parse_serial, help_heading = LAYOUT)]
     serial: Option<u32>,
 
     /// An MBR's disk signature, by which Linux names the partition (PARTUUID) [default: from the contents]
-    #[arg(long, value_name = "XXXXXXXX", value_parser = parse_signature)]
+    #[arg(long, value_name = "XXXXXXXX", value_parser = parse_signature, help_heading = LAYOUT)]
     disk_signature: Option<u32>,
 
     /// The partition table; none makes the whole disk a file system [default: mbr]
-    #[arg(long, value_name = "KIND", value_enum)]
+    #[arg(long, value_name = "KIND", value_enum, help_heading = LAYOUT)]
     table: Option<Table>,
 
     /// The partition's type in an MBR: FAT, or an EFI system partition, which some firmware insists on [default: fat]
-    #[arg(long, value_name = "TYPE", value_enum)]
+    #[arg(long, value_name = "TYPE", value_enum, help_heading = LAYOUT)]
     partition_type: Option<Type>,
 
     /// Where syslinux is: its program, or ldlinux.bss, ldlinux.sys and ldlinux.c32; and mbr.bin [default: the installed one]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = LOADERS)]
     syslinux: Option<PathBuf>,
 
     /// Where isolinux.bin, isohdpfx.bin and ldlinux.c32 are, for a CD [default: where distributions put them]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = LOADERS)]
     isolinux: Option<PathBuf>,
 
     /// systemd's boot loader [default: the installed systemd-bootx64.efi]
-    #[arg(long, value_name = "FILE", conflicts_with = "uki")]
+    #[arg(long, value_name = "FILE", conflicts_with = "uki", help_heading = LOADERS)]
     systemd_boot: Option<PathBuf>,
 
     /// With --uki: systemd's stub [default: the installed linuxx64.efi.stub]
-    #[arg(long, value_name = "FILE", requires = "uki")]
+    #[arg(long, value_name = "FILE", requires = "uki", help_heading = LOADERS)]
     stub: Option<PathBuf>,
 
     /// Let UEFI start this program, for example a signed one that `packager uki` has made
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["uki", "systemd_boot"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["uki", "systemd_boot"], help_heading = LOADERS)]
     efi: Option<PathBuf>,
 
     /// Print nothing but errors
@@ -112,6 +110,12 @@ pub(crate) struct ImageArgs {
     /// Print how long each phase took
     #[arg(long)]
     timings: bool,
+
+    #[command(flatten, next_help_heading = "Kernel and initramfs")]
+    content: ContentArgs,
+
+    #[command(flatten, next_help_heading = "Boot menu")]
+    menu: MenuArgs,
 }
 
 /// The values of `--firmware`.

@@ -41,9 +41,6 @@ pub(crate) struct PxeArgs {
     #[arg(short, long, value_name = "DIR", default_value = "pxe")]
     output: PathBuf,
 
-    #[command(flatten)]
-    content: ContentArgs,
-
     /// Where lpxelinux.0 and ldlinux.c32 are [default: where distributions put them]
     #[arg(long, value_name = "DIR")]
     pxelinux: Option<PathBuf>,
@@ -55,6 +52,9 @@ pub(crate) struct PxeArgs {
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
+
+    #[command(flatten, next_help_heading = "Kernel and initramfs")]
+    content: ContentArgs,
 }
 
 pub(crate) fn run(args: PxeArgs) -> Result<(), Failure> {

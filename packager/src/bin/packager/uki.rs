@@ -26,9 +26,6 @@ pub(crate) struct UkiArgs {
     #[arg(short, long, value_name = "FILE", default_value = "linux.efi")]
     output: PathBuf,
 
-    #[command(flatten)]
-    content: ContentArgs,
-
     /// systemd's stub [default: the installed linuxx64.efi.stub]
     #[arg(long, value_name = "FILE")]
     stub: Option<PathBuf>,
@@ -40,6 +37,9 @@ pub(crate) struct UkiArgs {
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
+
+    #[command(flatten, next_help_heading = "Kernel and initramfs")]
+    content: ContentArgs,
 }
 
 pub(crate) fn run(args: UkiArgs) -> Result<(), Failure> {

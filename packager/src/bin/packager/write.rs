@@ -9,17 +9,20 @@ use clap::Args as ClapArgs;
 use cli::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use packager::disk::device::{self, Device};
-use packager::disk::flash::{self, FlashError, Phase, flash};
+use packager::disk::flash::{self, FlashError, Hash, Phase, flash};
 
 use crate::convert::{require_plain, unreadable};
 use crate::report;
 
 /// Write a disk image to a stick, and read it back. Without a device: list the disks that could be meant.
+///
+/// What the disk gives back is compared with the image, and its SHA-256 is told: the one that `sha256sum` says of the image.
+/// The partition table is written last, so that a disk that fails on the way holds no image that looks whole.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
   packager write simple.img                        which disks are there?
-  packager write simple.img /dev/sdb               asks for the disk's model before anything is overwritten
+  packager write simple.img /dev/sdb               asks for the disk's model first
   packager write simple.img /dev/sdb --confirm 'SanDisk Ultra'")]
 pub(crate) struct WriteArgs {
     /// The image
@@ -72,15 +75,20 @@ pub(crate) fn run(args: &WriteArgs) -> Result<(), Failure> {
     };
     let result = flash(&image, length, &disk, device.size, progress);
     bar.finish_and_clear();
-    result.map_err(|error| failure(path, error))?;
+    let hash = result.map_err(|error| failure(path, error))?;
     if !args.quiet {
         eprintln!(
-            "{}: {} written and read back; it can be pulled out",
+            "{}: {} written and read back; it can be pulled out\nSHA-256 of what was read back: {}",
             path.display(),
-            report::size(length as usize)
+            report::size(length as usize),
+            hexadecimal(&hash)
         );
     }
     Ok(())
+}
+
+fn hexadecimal(hash: &Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What has no boot signature is no disk image, but perhaps an initramfs, or a compressed one.

@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 use super::payload::{self, Payload};
-use super::{Report, Volume, codes};
+use super::{Place, Report, Volume, codes, entries};
 use crate::disk::fat::read::{FatError, Medium};
 use crate::disk::mbr::{CODE_SIZE, Mbr, PartitionType};
 use crate::disk::syslinux::config::{Config, PLACES};
@@ -25,6 +25,7 @@ const OTHER_CODE: [(&[u8], &str); 4] = [
 pub(super) fn check<M: Medium + ?Sized>(
     volume: &Volume<'_, '_, M>,
     sector: &[u8; 512],
+    place: Place,
     expected: bool,
     report: &mut Report,
 ) -> Result<bool, FatError> {
@@ -34,15 +35,11 @@ pub(super) fn check<M: Medium + ?Sized>(
     if !expected && !has_record && loader.is_none() {
         return Ok(false);
     }
-    if let Ok(mbr) = Mbr::parse(sector) {
-        let kinds = mbr.partitions().map(|(_, partition)| partition.kind);
-        let is_gpt = kinds
-            .into_iter()
-            .any(|kind| kind == PartitionType::PROTECTIVE);
-        boot_code(sector, is_gpt, report);
-        if !is_gpt {
-            active(&mbr, report);
-        }
+    table(sector, place, report);
+    if volume.reader.hidden != place.first {
+        let (says, is) = (volume.reader.hidden, place.first);
+        let seen = format!("the boot record says that it is at {says}, and it is at {is}");
+        report.find(&codes::HIDDEN_SECTORS, seen);
     }
     if !has_record {
         report.find(&codes::NO_BOOT_RECORD, "its system name is not SYSLINUX");
@@ -64,6 +61,20 @@ pub(super) fn check<M: Medium + ?Sized>(
     }
     configuration(volume, report)?;
     Ok(true)
+}
+
+/// The first sector, where it is not the file system's own.
+fn table(sector: &[u8; 512], place: Place, report: &mut Report) {
+    let Ok(mbr) = Mbr::parse(sector) else { return };
+    let mut kinds = mbr.partitions().map(|(_, partition)| partition.kind);
+    let is_gpt = kinds.any(|kind| kind == PartitionType::PROTECTIVE);
+    boot_code(sector, is_gpt, report);
+    if !is_gpt {
+        active(&mbr, report);
+    } else if !place.is_marked {
+        let seen = "no partition is marked as legacy BIOS bootable";
+        report.find(&codes::NO_LEGACY_BOOTABLE, seen);
+    }
 }
 
 fn boot_code(sector: &[u8; 512], is_gpt: bool, report: &mut Report) {
@@ -172,9 +183,9 @@ fn configuration<M: Medium + ?Sized>(
             payload.check(volume, false, report)?;
         }
     }
-    let count = config.entries.len();
+    let count = entries(config.entries.len());
     report
         .facts
-        .push(format!("BIOS: syslinux, {count} entries in {place}"));
+        .push(format!("BIOS: syslinux, {count} in {place}"));
     Ok(())
 }

@@ -99,8 +99,7 @@ fn entries<M: Medium + ?Sized>(
             format_args!("{ENTRIES} has none"),
         );
     }
-    report
-        .facts
-        .push(format!("UEFI: systemd-boot, {count} entries"));
+    let count = super::entries(count);
+    report.facts.push(format!("UEFI: systemd-boot, {count}"));
     Ok(())
 }
