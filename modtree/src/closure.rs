@@ -176,7 +176,7 @@ pub struct Closure {
     pub builtins: Vec<PlannedBuiltin>,
     /// What was to be left out, and would be here otherwise; with the reasons, which are what is missed now.
     pub excluded: Vec<Excluded>,
-    /// What the modules may ask for while running, by strings that are filled in then: never added.
+    /// What the modules may ask for while running, by strings that are filled in then or in rare set-ups: never added.
     pub possible: Vec<Possible>,
     /// What was not found and is not necessary, and damaged modules that were passed over: lower-case sentences.
     pub notes: Vec<String>,

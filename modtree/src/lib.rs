@@ -58,6 +58,7 @@ pub mod host;
 pub mod index;
 mod modinfo;
 mod name;
+mod package;
 mod probe;
 mod questions;
 mod request;
@@ -82,9 +83,12 @@ pub use graph::{Graph, Reason, ReasonKind, RuleReason};
 pub use index::{BadKey, FormatError, Index, IndexError, Layout, Value};
 pub use modinfo::{ModInfo, When};
 pub use name::ModuleName;
+pub use package::{Package, PackageError};
 pub use probe::{Action, Indexes, IndexesError};
 pub use questions::{Difference, Finding, FindingKind, check, diff, providers, users};
-pub use request::{Addition, Possible, Requests, Rule, Rules, RulesError, Selector, Traces};
+pub use request::{
+    Addition, Possible, Requests, Rule, Rules, RulesError, Selector, Traces, is_rare_request,
+};
 pub use sections::{Section, sections};
 pub use signature::Signature;
 pub use tree::{Entry, ReadModInfo, Resolution, Tree, TreeError};

@@ -7,6 +7,7 @@
 
 mod apply;
 mod called;
+mod rare;
 #[cfg(test)]
 #[path = "request/tests.rs"]
 mod trace_tests;
@@ -14,6 +15,7 @@ mod trace_tests;
 pub use apply::{Addition, Requests};
 pub(crate) use apply::{passed_over, symbol_traces};
 pub use called::Possible;
+pub use rare::is_rare_request;
 
 /// The rules that come with this crate: (file name, contents).
 const EMBEDDED: [(&str, &str); 3] = [

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rayon::prelude::*;
 
 use crate::elf::Record;
-use crate::{Builtins, KernelConfig, ModInfo, Module, ModuleName, Symbols};
+use crate::{Builtins, KernelConfig, ModInfo, Module, ModuleName, Package, Symbols};
 pub use error::TreeError;
 use locate::AliasIndex;
 pub use locate::Resolution;
@@ -55,6 +55,7 @@ const ORDER_LIMIT: u64 = 64 << 20;
 pub struct Tree {
     dir: PathBuf,
     version: String,
+    package: Option<Package>,
     order: OnceLock<walk::Order>,
     outside: OnceLock<Vec<Entry>>,
     all: OnceLock<All>,
@@ -117,10 +118,26 @@ impl Tree {
         Ok(Self::at(dir, version))
     }
 
+    /// Opens the modules of a kernel in its package, as [`select`](Self::select) does. The package's files stay as long as the
+    /// tree does.
+    ///
+    /// # Errors
+    /// As [`select`](Self::select).
+    pub fn in_package(package: Package, kernel: Option<&str>) -> Result<Self, TreeError> {
+        match Self::select(package.root(), kernel) {
+            Ok(tree) => Ok(Self {
+                package: Some(package),
+                ..tree
+            }),
+            Err(error) => Err(error.renamed(|path| package.shown(path))),
+        }
+    }
+
     fn at(dir: PathBuf, version: String) -> Self {
         Self {
             dir,
             version,
+            package: None,
             order: OnceLock::new(),
             outside: OnceLock::new(),
             all: OnceLock::new(),
@@ -145,6 +162,19 @@ impl Tree {
         &self.dir
     }
 
+    /// A path of this tree for messages and listings: a file in a package shows as [`Package::shown`] has it.
+    pub fn shown(&self, path: &Path) -> PathBuf {
+        match &self.package {
+            Some(package) => package.shown(path),
+            None => path.to_path_buf(),
+        }
+    }
+
+    /// An error about files of this tree, with its paths as [`shown`](Self::shown) has them.
+    pub fn named(&self, error: impl Into<TreeError>) -> TreeError {
+        error.into().renamed(|path| self.shown(path))
+    }
+
     /// How many module files have been opened so far: what a test of laziness looks at.
     pub fn files_read(&self) -> usize {
         self.files_read.load(Ordering::Relaxed)
@@ -156,7 +186,9 @@ impl Tree {
     /// # Errors
     /// [`TreeError::Read`].
     pub fn config(&self) -> Result<Option<&KernelConfig>, TreeError> {
-        let config = try_once(&self.config, || select::config(&self.dir, &self.version))?;
+        let config = try_once(&self.config, || {
+            select::config(&self.dir, &self.version).map_err(|error| self.named(error))
+        })?;
         Ok(config.as_ref())
     }
 
@@ -165,7 +197,9 @@ impl Tree {
     /// # Errors
     /// [`TreeError::Read`].
     pub fn builtins(&self) -> Result<&Builtins, TreeError> {
-        try_once(&self.builtins, || Ok(Builtins::read(&self.dir)?))
+        try_once(&self.builtins, || {
+            Builtins::read(&self.dir).map_err(|error| self.named(error))
+        })
     }
 
     /// The file of a module, `None` where the tree has none of that name.
@@ -234,7 +268,7 @@ impl Tree {
         match parts.faults.into_iter().next() {
             None => Ok(parts.record),
             Some(source) => Err(TreeError::Elf {
-                path: self.dir.join(&entry.relative),
+                path: self.shown(&self.dir.join(&entry.relative)),
                 source,
             }),
         }
@@ -246,13 +280,13 @@ impl Tree {
     /// [`TreeError::Read`], [`TreeError::Elf`].
     pub fn module(&self, entry: &Entry) -> Result<Module, TreeError> {
         self.files_read.fetch_add(1, Ordering::Relaxed);
-        file::whole(&self.dir.join(&entry.relative))
+        file::whole(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
     }
 
     /// A module as a whole, with its checksums.
     pub(crate) fn module_with_checks(&self, entry: &Entry) -> Result<(Module, Record), TreeError> {
         self.files_read.fetch_add(1, Ordering::Relaxed);
-        file::with_checks(&self.dir.join(&entry.relative))
+        file::with_checks(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
     }
 
     /// The bytes of a module's file, decompressed.
@@ -261,7 +295,7 @@ impl Tree {
     /// [`TreeError::Read`].
     pub fn bytes(&self, entry: &Entry) -> Result<Vec<u8>, TreeError> {
         self.files_read.fetch_add(1, Ordering::Relaxed);
-        file::bytes(&self.dir.join(&entry.relative))
+        file::bytes(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
     }
 
     /// Where a module holds a string, as a whole and not as a part of another one, in `.rodata*` or `.data`: the section's
@@ -329,7 +363,7 @@ impl Tree {
         wanted: crate::elf::Wanted<'_>,
     ) -> Result<crate::elf::Parts, TreeError> {
         self.files_read.fetch_add(1, Ordering::Relaxed);
-        file::parts(&self.dir.join(&entry.relative), wanted)
+        file::parts(&self.dir.join(&entry.relative), wanted).map_err(|error| self.named(error))
     }
 
     fn order(&self) -> Result<&walk::Order, TreeError> {
@@ -337,7 +371,7 @@ impl Tree {
             match codec::file::read(&self.dir.join("modules.order"), ORDER_LIMIT) {
                 Ok(bytes) => Ok(walk::Order::parse(&bytes)),
                 Err(error) if error.is_not_found() => Ok(walk::Order::default()),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(self.named(error)),
             }
         })
     }
@@ -362,7 +396,7 @@ impl Tree {
 
     fn directory_error(&self, source: io::Error) -> TreeError {
         TreeError::Directory {
-            path: self.dir.clone(),
+            path: self.shown(&self.dir),
             source,
         }
     }

@@ -2,16 +2,14 @@
 
 mod arm64;
 mod bzimage;
-mod deb;
 mod decompressors;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use codec::file::ReadError;
-use modtree::{Tree, TreeError};
+use modtree::{Package, PackageError, Tree, TreeError};
 
-pub use deb::DebError;
 pub use decompressors::Unpacked;
 
 /// The boot header points to the version's text with 16 bits, so that it stands in the image's beginning.
@@ -49,7 +47,7 @@ pub struct Kernel {
     /// The bootable image, for example `boot/vmlinuz-6.1.0-56-amd64`. It is absent on machines that only build images.
     pub image: Option<PathBuf>,
     /// Holds a package's files as long as they are needed.
-    unpacked: Option<tempfile::TempDir>,
+    unpacked: Option<Package>,
 }
 
 /// Why there is no kernel to use.
@@ -60,7 +58,7 @@ pub enum KernelError {
     Tree(#[from] TreeError),
     /// The package cannot be unpacked.
     #[error(transparent)]
-    Deb(#[from] DebError),
+    Package(#[from] PackageError),
     /// The image cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -91,8 +89,8 @@ impl Kernel {
         let (root, unpacked) = match source {
             KernelSource::Root(root) => (root.clone(), None),
             KernelSource::Deb(package) => {
-                let folder = deb::unpack(package)?;
-                (folder.path().to_path_buf(), Some(folder))
+                let package = Package::unpack(package)?;
+                (package.root().to_path_buf(), Some(package))
             }
         };
         let (tree, image) = match choice {
@@ -114,7 +112,7 @@ impl Kernel {
 
     /// The private directory of a package's files, which goes away with this.
     pub fn unpacked(&self) -> Option<&Path> {
-        self.unpacked.as_ref().map(tempfile::TempDir::path)
+        self.unpacked.as_ref().map(Package::root)
     }
 
     fn of_tree(root: &Path, version: Option<&str>) -> Result<(Tree, Option<PathBuf>), KernelError> {

@@ -74,7 +74,7 @@ impl<'a> Builder<'a> {
         if !self.take(located, None, &reason)? {
             return Err(ClosureError::Unknown {
                 name: asked.to_owned(),
-                dir: self.tree.dir().to_path_buf(),
+                dir: self.tree.shown(self.tree.dir()),
                 near: self.tree.near_names(asked)?,
             });
         }
@@ -95,7 +95,7 @@ impl<'a> Builder<'a> {
                 return Err(ClosureError::Goal {
                     goal: goal.asked.clone(),
                     wanted: root.wanted(),
-                    dir: self.tree.dir().to_path_buf(),
+                    dir: self.tree.shown(self.tree.dir()),
                     near,
                 });
             }
@@ -167,7 +167,7 @@ impl<'a> Builder<'a> {
             } else if self.tree.builtins()?.contains(&missing) {
                 self.builtin(missing, reason);
             } else {
-                let dir = self.tree.dir().to_path_buf();
+                let dir = self.tree.shown(self.tree.dir());
                 return Err(ClosureError::Missing { by, missing, dir });
             }
         }

@@ -159,7 +159,7 @@ pub fn check(tree: &Tree, firmware: Option<&Path>) -> Result<Vec<Finding>, TreeE
             }
         }
     }
-    for (name, files) in duplicates(tree.dir())? {
+    for (name, files) in duplicates(tree.dir()).map_err(|error| tree.named(error))? {
         let files: Vec<_> = files
             .iter()
             .map(|file| file.display().to_string())
@@ -228,7 +228,7 @@ fn indexes(tree: &Tree) -> Result<Vec<(FindingKind, String, String)>, TreeError>
     };
     let expected = match depmod(&options) {
         Ok(made) => made.files,
-        Err(DepmodError::Tree(error)) => return Err(error),
+        Err(DepmodError::Tree(error)) => return Err(tree.named(error)),
         Err(error @ DepmodError::Cycle { .. }) => {
             let text = error.to_string().replace('\n', "; ");
             return Ok(vec![(FindingKind::Cycle, "modules.dep".to_owned(), text)]);

@@ -1,15 +1,15 @@
 //! What a module's own code asks for, by the calls that [`call_sites`] finds.
 //!
 //! A call with a fixed string asks for exactly that. One with a conversion in it (`nls_%s`) may ask for any module that
-//! fits, which is worth knowing and no reason to take them all.
+//! fits, which is worth knowing and no reason to take them all; nor is one that hardly ever runs ([`is_rare_request`]).
 
-use super::{Addition, Requests};
+use super::{Addition, Requests, is_rare_request};
 use crate::ModuleName;
 use crate::calls::{CallSite, call_sites, may_ask};
 use crate::graph::RuleReason;
 use crate::tree::{Entry, Resolution, TreeError};
 
-/// A request that the code fills in while running.
+/// A request that the code fills in while running, or that it makes in rare set-ups only.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Possible {
     /// The module that asks.
@@ -21,20 +21,20 @@ pub struct Possible {
 }
 
 impl Requests<'_> {
-    /// What calls with fixed strings ask for, as far as it is there; the others are kept.
+    /// What calls with fixed strings ask for, as far as it is there; the others are kept, and so are the rare ones.
     pub(super) fn called(&mut self, module: &Entry) -> Result<Vec<Addition>, TreeError> {
         if !may_ask(&self.tree.symbols(module)?.imports) {
             return Ok(Vec::new());
         }
         let bytes = self.tree.bytes(module)?;
         let sites = call_sites(&bytes).map_err(|source| TreeError::Elf {
-            path: self.tree.dir().join(&module.relative),
+            path: self.tree.shown(&self.tree.dir().join(&module.relative)),
             source,
         })?;
         let mut additions = Vec::new();
         for site in sites {
             for asked in &site.asks {
-                if asked.contains('*') {
+                if asked.contains('*') || is_rare_request(&module.name, asked) {
                     self.possible.push(Possible {
                         by: module.name.clone(),
                         asked: asked.clone(),

@@ -1,7 +1,7 @@
 //! What can be wrong with a tree.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use codec::file::ReadError;
 
@@ -66,6 +66,25 @@ fn have(present: &[String]) -> String {
 }
 
 impl TreeError {
+    /// The same error with its paths changed.
+    pub(super) fn renamed(mut self, name: impl Fn(&Path) -> PathBuf) -> Self {
+        let path = match &mut self {
+            TreeError::Directory { path, .. } | TreeError::Elf { path, .. } => path,
+            TreeError::NoKernel { basedir }
+            | TreeError::NoSuchKernel { basedir, .. }
+            | TreeError::SeveralKernels { basedir, .. } => basedir,
+            TreeError::Read(
+                ReadError::Io { path, .. }
+                | ReadError::NotRegular { path, .. }
+                | ReadError::TooLarge { path, .. }
+                | ReadError::Decode { path, .. },
+            ) => path,
+            TreeError::BadVersion(_) => return self,
+        };
+        *path = name(path);
+        self
+    }
+
     /// Whether the input is at fault (a damaged module, a version that is not there) and not the machine (an I/O error).
     pub fn is_input(&self) -> bool {
         match self {

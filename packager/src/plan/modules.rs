@@ -34,12 +34,12 @@ impl Plan {
             let path = path_of(planned);
             let bytes = self.read_module(kernel, planned, recipe)?;
             self.file(&path, 0o644, bytes, &reasons(&planned.reasons));
-            // What was asked for by name is there for no other reason that matters.
-            let is_root = planned
+            // What was asked for, by its name or as part of a goal, is there for no other reason that matters.
+            let is_asked = planned
                 .reasons
                 .iter()
-                .any(|reason| reason.kind == ReasonKind::Root);
-            let needed_by = planned.reasons.iter().filter(|_| !is_root);
+                .any(|reason| matches!(reason.kind, ReasonKind::Root | ReasonKind::Goal));
+            let needed_by = planned.reasons.iter().filter(|_| !is_asked);
             let needed_by = needed_by.filter_map(|reason| reason.by.as_ref());
             let others = needed_by.filter_map(|name| closure.get(name)).map(path_of);
             self.because(&path, others.collect());

@@ -51,6 +51,8 @@ Examples:
   modtree closure --host --format tree          for the devices of this machine
   cp $(modtree closure -b /mnt fs-ext4) modules/
   modtree closure -b unpacked -k 6.1.0-56-amd64 --format insmod usb_storage
+  modtree closure --deb linux-image.deb vfat    in a package that is not installed; and to take the files out of it:
+  dpkg-deb --fsys-tarfile linux-image.deb | tar x $(modtree closure --deb linux-image.deb vfat | sed 's,.*:,./,')
 
 Exit codes: 0 done, 1 the input is at fault, 2 the command line is, 3 the machine is")]
 pub(crate) struct ClosureArgs {
@@ -154,6 +156,10 @@ pub(crate) struct TreeArgs {
     /// The root below which lib/modules or usr/lib/modules is
     #[arg(short, long, value_name = "ROOT", default_value = "/")]
     pub(crate) basedir: PathBuf,
+
+    /// Read the modules in a kernel's Debian package; their files show as PACKAGE:lib/modules/...
+    #[arg(long, value_name = "PACKAGE", conflicts_with = "basedir")]
+    pub(crate) deb: Option<PathBuf>,
 
     /// The kernel's version [default: the running kernel if its modules are there, else the only version present]
     #[arg(short, long, value_name = "VERSION")]

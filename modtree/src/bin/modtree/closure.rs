@@ -4,13 +4,20 @@ use std::path::Path;
 
 use cli::{Failure, Fault, print};
 use modtree::drawing::{self, TooMany};
-use modtree::{Action, Closure, ClosureOptions, Indexes, IndexesError, ModuleName, Tree, closure};
+use modtree::{
+    Action, Closure, ClosureOptions, DepmodError, Indexes, IndexesError, ModuleName, Tree, closure,
+};
 
 use crate::args::{ClosureArgs, Format, GraphArgs, WantedArgs};
 use crate::run::{closure_failure, open, tree_failure, unknown};
 use crate::{depmod, goals, host, report};
 
 pub(crate) fn run(args: &ClosureArgs) -> Result<(), Failure> {
+    if args.wanted.tree.deb.is_some() && matches!(args.format, Format::Insmod) {
+        return Err(Failure::usage(
+            "insmod cannot load a file that is in a package; unpack it and use --basedir",
+        ));
+    }
     if args.modprobe_compat {
         return show_depends(&open(&args.wanted.tree)?, &args.wanted.modules);
     }
@@ -20,7 +27,7 @@ pub(crate) fn run(args: &ClosureArgs) -> Result<(), Failure> {
         Format::Tree => drawing::tree(&found),
         Format::Dot => drawing::dot(&found),
         Format::Svg => svg(&found)?,
-        format => report::modules(&found, format, args.builtin)?,
+        format => report::modules(&tree, &found, format, args.builtin)?,
     };
     if args.why {
         eprint!("{}", report::reasons(&found));
@@ -79,8 +86,9 @@ fn find(args: &WantedArgs) -> Result<(Tree, Closure), Failure> {
 /// The indexes are made in memory: those beside the modules may be older than them.
 fn show_depends(tree: &Tree, modules: &[String]) -> Result<(), Failure> {
     let indexes = Indexes::make(tree.dir()).map_err(|error| match error {
+        IndexesError::Depmod(DepmodError::Tree(error)) => tree_failure(tree.named(error)),
         IndexesError::Depmod(error) => depmod::failure(error),
-        IndexesError::Read(error) => tree_failure(error.into()),
+        IndexesError::Read(error) => tree_failure(tree.named(error)),
         error => Failure::from_error(Fault::Input, &error),
     })?;
     let mut text = String::new();
@@ -93,7 +101,10 @@ fn show_depends(tree: &Tree, modules: &[String]) -> Result<(), Failure> {
             match action {
                 // modprobe leaves a space for options.
                 Action::Insmod(path) => {
-                    text.push_str(&format!("insmod {} \n", report::path_text(&path)?));
+                    text.push_str(&format!(
+                        "insmod {} \n",
+                        report::path_text(&tree.shown(&path))?
+                    ));
                 }
                 Action::Builtin(name) => text.push_str(&format!("builtin {name}\n")),
             }

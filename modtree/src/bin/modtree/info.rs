@@ -1,17 +1,20 @@
 //! `modtree info`: what kmod's modinfo shows, and on demand symbols and sections.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cli::{Failure, print};
-use modtree::{Module, ModuleName, Resolution, Section, Signature, TreeError, sections};
+use modtree::{
+    Entry, Module, ModuleName, Resolution, Section, Signature, Tree, TreeError, sections,
+};
 use serde_json::json;
 
 use crate::args::TreeArgs;
 use crate::questions::print_json;
-use crate::run::{MODULE_LIMIT, open, tree_failure, unknown};
+use crate::run::{entry_bytes, file_bytes, open, tree_failure, unknown};
 
 /// Print what modules say about themselves, as modinfo does
 #[derive(Debug, Args)]
@@ -49,9 +52,9 @@ pub(crate) struct InfoArgs {
     json: bool,
 }
 
-/// A module's file, or a part of the kernel.
+/// A module's file with its contents, or a part of the kernel.
 enum Found {
-    File(PathBuf),
+    File(PathBuf, Vec<u8>),
     Builtin(ModuleName, Vec<(Vec<u8>, Vec<u8>)>),
 }
 
@@ -61,8 +64,9 @@ type Field = (Vec<u8>, Vec<u8>);
 pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     let mut documents = Vec::new();
+    let tree = OnceCell::new();
     for module in &args.modules {
-        for found in find(module, &args.tree)? {
+        for found in find(module, &args.tree, &tree)? {
             match args.json {
                 true => documents.push(document(&found)?),
                 false => text(&mut bytes, &found, args)?,
@@ -75,23 +79,34 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     }
 }
 
-fn find(module: &str, args: &TreeArgs) -> Result<Vec<Found>, Failure> {
+/// What a word stands for. The tree is opened once, by the first word that needs it.
+fn find(module: &str, args: &TreeArgs, opened: &OnceCell<Tree>) -> Result<Vec<Found>, Failure> {
     if module.contains('/') || Path::new(module).is_file() {
         let path = std::path::absolute(module).unwrap_or_else(|_| module.into());
-        return Ok(vec![Found::File(path)]);
+        let (path, bytes) = file_bytes(&path)?;
+        return Ok(vec![Found::File(path, bytes)]);
     }
-    let tree = open(args)?;
-    let file = |entry: modtree::Entry| Found::File(tree.dir().join(entry.relative));
+    let tree = match opened.get() {
+        Some(tree) => tree,
+        None => {
+            let tree = open(args)?;
+            opened.get_or_init(|| tree)
+        }
+    };
+    let file = |entry: Entry| -> Result<Found, Failure> {
+        let (path, bytes) = entry_bytes(tree, &entry)?;
+        Ok(Found::File(path, bytes))
+    };
     let builtin = |name: ModuleName| -> Result<Found, Failure> {
         let fields = tree.builtins().map_err(tree_failure)?.fields(&name);
         Ok(Found::Builtin(name, fields))
     };
     match tree.locate(module).map_err(tree_failure)? {
-        Resolution::Module(entry) => Ok(vec![file(entry)]),
-        Resolution::Aliases(entries) => Ok(entries.into_iter().map(file).collect()),
+        Resolution::Module(entry) => Ok(vec![file(entry)?]),
+        Resolution::Aliases(entries) => entries.into_iter().map(file).collect(),
         Resolution::Builtin(name) => Ok(vec![builtin(name)?]),
         Resolution::BuiltinAliases(names) => names.into_iter().map(builtin).collect(),
-        Resolution::Unknown => Err(unknown(&tree, module)),
+        Resolution::Unknown => Err(unknown(tree, module)),
     }
 }
 
@@ -102,20 +117,18 @@ struct Contents {
     fields: Vec<Field>,
 }
 
-fn read(path: &Path) -> Result<Contents, Failure> {
-    let bytes = codec::file::read_decoded(path, MODULE_LIMIT)
-        .map_err(|error| tree_failure(error.into()))?;
+fn read(path: &Path, bytes: &[u8]) -> Result<Contents, Failure> {
     let failed = |source| {
         let path = path.to_path_buf();
         tree_failure(TreeError::Elf { path, source })
     };
-    let module = Module::parse(&bytes).map_err(failed)?;
-    let sections = sections(&bytes).map_err(failed)?;
+    let module = Module::parse(bytes).map_err(failed)?;
+    let sections = sections(bytes).map_err(failed)?;
     let fields = module.info.fields();
     let mut fields: Vec<Field> = fields
         .map(|(key, value)| (key.to_vec(), value.to_vec()))
         .collect();
-    if let Some(signature) = Signature::parse(&bytes) {
+    if let Some(signature) = Signature::parse(bytes) {
         for (key, value) in [
             ("sig_id", "PKCS#7".to_owned()),
             ("signer", signature.signer),
@@ -145,7 +158,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 fn text(out: &mut Vec<u8>, found: &Found, args: &InfoArgs) -> Result<(), Failure> {
     let end = if args.null { 0 } else { b'\n' };
     let (file_name, contents) = match found {
-        Found::File(path) => (path.display().to_string(), Some(read(path)?)),
+        Found::File(path, bytes) => (path.display().to_string(), Some(read(path, bytes)?)),
         Found::Builtin(..) => ("(builtin)".to_owned(), None),
     };
     let fields = match (found, &contents) {
@@ -292,12 +305,12 @@ fn document(found: &Found) -> Result<serde_json::Value, Failure> {
             "path": null,
             "fields": list(fields),
         }),
-        Found::File(path) => {
+        Found::File(path, bytes) => {
             let Contents {
                 module,
                 sections,
                 fields,
-            } = read(path)?;
+            } = read(path, bytes)?;
             json!({
                 "name": ModuleName::of_file(path.file_name().unwrap_or_default()),
                 "path": path.to_string_lossy(),

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use cli::{Failure, print};
 use modtree::{
-    ClosureOptions, Finding, ModuleName, Traces, Tree, call_sites, check, closure, diff, providers,
-    users,
+    ClosureOptions, Finding, ModuleName, Traces, Tree, call_sites, check, closure, diff,
+    is_rare_request, providers, users,
 };
 use serde_json::json;
 
 use crate::args::TreeArgs;
-use crate::run::{closure_failure, module_file, open, tree_failure, unknown};
+use crate::run::{closure_failure, module_bytes, open, open_package, tree_failure, unknown};
 
 /// Say why one module needs another: the shortest chain of reasons
 ///
@@ -187,7 +187,8 @@ pub(crate) fn resolve(args: &ResolveArgs) -> Result<(), Failure> {
 /// Print the places where a module's code asks for other modules
 ///
 /// Calls of request_module and its like, with the string that is handed over, found by relocations (x86-64 and arm64).
-/// `exact` is asked for as it stands, and `closure --runtime` adds it; `may` has a part that the code fills in.
+/// `exact` is asked for as it stands, and `closure --runtime` adds it; `may` has a part that the code fills in, or is asked for in rare
+/// set-ups only.
 #[derive(Debug, Args)]
 pub(crate) struct RequestsArgs {
     /// A module's name, an alias, or the path of a module's file
@@ -201,19 +202,21 @@ pub(crate) struct RequestsArgs {
 }
 
 pub(crate) fn requests(args: &RequestsArgs) -> Result<(), Failure> {
-    let path = module_file(&args.module, &args.tree)?;
-    let bytes = codec::file::read_decoded(&path, crate::run::MODULE_LIMIT)
-        .map_err(|error| tree_failure(error.into()))?;
+    let (path, bytes) = module_bytes(&args.module, &args.tree)?;
+    let name = ModuleName::of_file(path.file_name().unwrap_or_default());
     let found = call_sites(&bytes)
         .map_err(|source| tree_failure(modtree::TreeError::Elf { path, source }))?;
     if args.json {
         return print_json(&json!(found));
     }
     let mut text = String::new();
+    let is_rare = |asked: &String| is_rare_request(&name, asked);
     for site in &found {
         let kind = match &site.string {
             None => "unknown".to_owned(),
-            Some(_) if site.is_pattern() => format!("may {}", site.asks.join(" ")),
+            Some(_) if site.is_pattern() || site.asks.iter().any(is_rare) => {
+                format!("may {}", site.asks.join(" "))
+            }
             Some(_) => format!("exact {}", site.asks.join(" ")),
         };
         let _ = writeln!(text, "{kind}: {site}");
@@ -224,7 +227,7 @@ pub(crate) fn requests(args: &RequestsArgs) -> Result<(), Failure> {
 /// Print what changed between two kernels: modules, dependencies, aliases, symbols
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// The old modules directory, or a root with one kernel
+    /// The old modules directory, a root with one kernel, or a kernel's Debian package
     #[arg(value_name = "OLD")]
     old: PathBuf,
     /// The new one
@@ -280,8 +283,11 @@ pub(crate) fn run_diff(args: &DiffArgs) -> Result<(), Failure> {
     print(text.as_bytes())
 }
 
-/// A modules directory itself, or the root of one.
+/// A modules directory itself, the root of one, or a package.
 fn open_any(path: &Path) -> Result<Tree, Failure> {
+    if path.is_file() {
+        return open_package(path, None);
+    }
     match path.join("kernel").is_dir() || path.join("modules.order").is_file() {
         true => Tree::open(path),
         false => Tree::select(path, None),
@@ -297,7 +303,7 @@ fn open_any(path: &Path) -> Result<Tree, Failure> {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     tree: TreeArgs,
-    /// Also miss firmware files, in this directory [default: lib/firmware below the root, if it is there]
+    /// Also miss firmware files, in this directory [default: lib/firmware below the root, if it is there; with --deb, none]
     #[arg(long, value_name = "DIR")]
     firmware: Option<PathBuf>,
     /// One JSON document
@@ -307,11 +313,15 @@ pub(crate) struct CheckArgs {
 
 pub(crate) fn run_check(args: &CheckArgs) -> Result<(), Failure> {
     let tree = open(&args.tree)?;
-    let default = args.tree.basedir.join("lib/firmware");
+    // A kernel's package has none of its firmware.
+    let default = match args.tree.deb {
+        Some(_) => None,
+        None => Some(args.tree.basedir.join("lib/firmware")),
+    };
     let firmware = args
         .firmware
         .clone()
-        .or_else(|| default.is_dir().then_some(default));
+        .or_else(|| default.filter(|dir| dir.is_dir()));
     let found = check(&tree, firmware.as_deref()).map_err(tree_failure)?;
     let errors = found
         .iter()

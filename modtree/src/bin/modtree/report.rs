@@ -10,19 +10,25 @@ use serde_json::json;
 use crate::args::Format;
 
 /// The modules in load order, one a line; before them what is part of the kernel, if that is wanted.
-pub(crate) fn modules(closure: &Closure, format: Format, builtin: bool) -> Result<String, Failure> {
+pub(crate) fn modules(
+    tree: &Tree,
+    closure: &Closure,
+    format: Format,
+    builtin: bool,
+) -> Result<String, Failure> {
     let mut text = String::new();
     for builtin in closure.builtins.iter().filter(|_| builtin) {
         let _ = writeln!(text, "builtin {}", builtin.name);
     }
     for module in &closure.modules {
+        let path = tree.shown(&module.path);
         match format {
             Format::Name => text.push_str(module.name.as_str()),
             Format::Insmod => {
                 text.push_str("insmod ");
-                text.push_str(path_text(&module.path)?);
+                text.push_str(path_text(&path)?);
             }
-            _ => text.push_str(path_text(&module.path)?),
+            _ => text.push_str(path_text(&path)?),
         }
         text.push('\n');
     }
@@ -48,7 +54,7 @@ pub(crate) fn json(tree: &Tree, closure: &Closure) -> Result<String, Failure> {
         .map(|module| {
             json!({
                 "name": module.name,
-                "path": module.path.to_string_lossy(),
+                "path": tree.shown(&module.path).to_string_lossy(),
                 "relative": module.relative.to_string_lossy(),
                 "firmware": module.info.all("firmware").collect::<Vec<_>>(),
                 "reasons": module.reasons,
@@ -152,7 +158,7 @@ pub(crate) fn notes(tree: &Tree, closure: &Closure) -> String {
     if !closure.possible.is_empty() {
         let _ = writeln!(
             text,
-            "note: {} requests are filled in while running and add nothing; --why lists them",
+            "note: {} requests depend on what happens while running and add nothing; --why lists them",
             closure.possible.len()
         );
     }

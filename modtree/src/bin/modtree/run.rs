@@ -1,15 +1,16 @@
 //! From arguments to results.
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 use cli::{Failure, Fault};
-use modtree::{ClosureError, Resolution, Tree, TreeError};
+use modtree::{ClosureError, Entry, Package, Resolution, Tree, TreeError};
 
 use crate::args::{Args, Command, TreeArgs};
 use crate::{closure, depmod, goals, host, info, questions};
 
 /// Modules have a few MB, with debugging information some 100 MB.
-pub(crate) const MODULE_LIMIT: u64 = 512 << 20;
+const MODULE_LIMIT: u64 = 512 << 20;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.command {
@@ -29,10 +30,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// The file that a name, an alias or a path stands for.
-pub(crate) fn module_file(module: &str, args: &TreeArgs) -> Result<PathBuf, Failure> {
+/// The contents of the module that a name, an alias or a path stands for, with the file's path for messages.
+pub(crate) fn module_bytes(module: &str, args: &TreeArgs) -> Result<(PathBuf, Vec<u8>), Failure> {
     if module.contains('/') || module.contains(".ko") {
-        return Ok(module.into());
+        return file_bytes(module.as_ref());
     }
     let tree = open(args)?;
     let entry = match tree.resolve(module).map_err(tree_failure)? {
@@ -46,13 +47,51 @@ pub(crate) fn module_file(module: &str, args: &TreeArgs) -> Result<PathBuf, Fail
         _ => None,
     };
     match entry {
-        Some(entry) => Ok(tree.dir().join(entry.relative)),
+        Some(entry) => entry_bytes(&tree, &entry),
         None => Err(unknown(&tree, module)),
     }
 }
 
+/// The contents of a module's file, decompressed.
+pub(crate) fn file_bytes(path: &Path) -> Result<(PathBuf, Vec<u8>), Failure> {
+    let bytes = codec::file::read_decoded(path, MODULE_LIMIT);
+    let bytes = bytes.map_err(|error| tree_failure(error.into()))?;
+    Ok((path.to_path_buf(), bytes))
+}
+
+/// The contents of a module of a tree.
+pub(crate) fn entry_bytes(tree: &Tree, entry: &Entry) -> Result<(PathBuf, Vec<u8>), Failure> {
+    let bytes = tree.bytes(entry).map_err(tree_failure)?;
+    Ok((tree.shown(&tree.dir().join(&entry.relative)), bytes))
+}
+
 pub(crate) fn open(args: &TreeArgs) -> Result<Tree, Failure> {
-    Tree::select(&args.basedir, args.kernel.as_deref()).map_err(tree_failure)
+    let kernel = args.kernel.as_deref();
+    match &args.deb {
+        Some(package) => open_package(package, kernel),
+        None => Tree::select(&args.basedir, kernel).map_err(tree_failure),
+    }
+}
+
+/// Unpacks a kernel's package, which takes seconds: who waits at a terminal is told what for.
+pub(crate) fn open_package(path: &Path, kernel: Option<&str>) -> Result<Tree, Failure> {
+    let at_terminal = std::io::stderr().is_terminal();
+    if at_terminal {
+        eprint!("unpacking `{}` ...", path.display());
+    }
+    let unpacked = Package::unpack(path);
+    if at_terminal {
+        // Back to the line's beginning, and the line away (ECMA-48).
+        eprint!("\r\x1b[K");
+    }
+    let package = unpacked.map_err(|error| {
+        let fault = match error.is_input() {
+            true => Fault::Input,
+            false => Fault::Machine,
+        };
+        Failure::from_error(fault, &error)
+    })?;
+    Tree::in_package(package, kernel).map_err(tree_failure)
 }
 
 pub(crate) fn tree_failure(error: TreeError) -> Failure {
@@ -77,7 +116,7 @@ pub(crate) fn unknown(tree: &Tree, name: &str) -> Failure {
         Err(error) => tree_failure(error),
         Ok(near) => closure_failure(ClosureError::Unknown {
             name: name.to_owned(),
-            dir: tree.dir().to_path_buf(),
+            dir: tree.shown(tree.dir()),
             near,
         }),
     }

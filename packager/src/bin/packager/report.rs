@@ -3,13 +3,13 @@
 use cli::Failure;
 use codec::Format;
 use codec::file::ReadError;
-use modtree::TreeError;
 use modtree::index::IndexError;
+use modtree::{PackageError, TreeError};
 use packager::busybox::BusyboxError;
 use packager::cpio::Kind;
 use packager::finding::{Finding, Report};
 use packager::inspect::size::readable;
-use packager::kernel::{DebError, KernelError};
+use packager::kernel::KernelError;
 use packager::libraries::LibraryError;
 use packager::qemu::QemuError;
 use packager::timing::Timings;
@@ -38,8 +38,8 @@ pub(crate) fn initramfs(error: InitramfsError) -> Failure {
 
 pub(crate) fn kernel(error: KernelError) -> Failure {
     match error {
-        KernelError::Read(error) | KernelError::Deb(DebError::Read(error)) => read(error),
-        KernelError::Deb(DebError::Write { .. }) => Failure::machine(error),
+        KernelError::Read(error) | KernelError::Package(PackageError::Read(error)) => read(error),
+        KernelError::Package(error) if !error.is_input() => Failure::machine(error),
         KernelError::Tree(error) if !error.is_input() => Failure::machine(error),
         KernelError::Tree(error @ TreeError::NoKernel { .. }) => Failure::input(format_args!(
             "{error}; name the root of another system with --root, or a kernel's package with --deb"

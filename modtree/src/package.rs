@@ -1,7 +1,7 @@
 //! Debian packages (deb(5)): an `ar` archive whose member `data.tar.…` holds the files.
 //!
 //! Only `boot/` and `lib/modules/` (or `usr/lib/modules/`) are unpacked, as plain files into a private directory that is
-//! removed at the end. Names with `..` and links are not followed: a package cannot write elsewhere.
+//! removed with the [`Package`]. Names with `..` and links are not followed: a package cannot write elsewhere.
 
 use std::fs;
 use std::io::{self, Read};
@@ -18,7 +18,7 @@ const UNPACKED_LIMIT: u64 = 4 << 30;
 
 /// Why a package could not be unpacked.
 #[derive(Debug, thiserror::Error)]
-pub enum DebError {
+pub enum PackageError {
     /// The package cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -45,7 +45,7 @@ pub enum DebError {
         path: PathBuf,
     },
     /// The private directory cannot be written.
-    #[error("cannot unpack `{}` into `{}`: {source}", path.display(), folder.display())]
+    #[error("cannot unpack `{}` into `{}`: {source}; TMPDIR names another place", path.display(), folder.display())]
     Write {
         /// The package.
         path: PathBuf,
@@ -56,20 +56,79 @@ pub enum DebError {
     },
 }
 
-/// Unpacks the kernel and modules of a package into a directory that goes away with the result.
-pub(super) fn unpack(path: &Path) -> Result<tempfile::TempDir, DebError> {
+impl PackageError {
+    /// Whether the package is at fault and not the machine.
+    pub fn is_input(&self) -> bool {
+        match self {
+            PackageError::Read(error) => {
+                !matches!(error, ReadError::Io { .. }) || error.is_not_found()
+            }
+            PackageError::Write { .. } => false,
+            _ => true,
+        }
+    }
+}
+
+/// A kernel's package, unpacked as long as this lives.
+///
+/// ```no_run
+/// use modtree::{Package, Tree};
+///
+/// let package = Package::unpack("linux-image-6.1.0-56-amd64_6.1.192-2_amd64.deb".as_ref())?;
+/// let tree = Tree::in_package(package, None)?;
+/// println!("{} modules of {}", tree.modules()?.len(), tree.version());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Package {
+    path: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Package {
+    /// Unpacks the kernel and modules of the package at `path` into the directory for temporary files (`TMPDIR`).
+    ///
+    /// # Errors
+    /// See [`PackageError`].
+    pub fn unpack(path: &Path) -> Result<Self, PackageError> {
+        let folder = unpack(path)?;
+        let path = path.to_path_buf();
+        Ok(Self { path, folder })
+    }
+
+    /// The directory that holds the package's `boot` and `lib/modules` (or `usr/lib/modules`).
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path below [`root`](Self::root) as a person knows it, `PACKAGE.deb:lib/modules/VERSION/kernel/fs/fat/vfat.ko`: the
+    /// directory's own name means nothing to anybody and differs each time. Other paths stay what they are.
+    pub fn shown(&self, path: &Path) -> PathBuf {
+        let Ok(member) = path.strip_prefix(self.root()) else {
+            return path.to_path_buf();
+        };
+        let mut shown = self.path.clone().into_os_string();
+        if member != Path::new("") {
+            shown.push(":");
+            shown.push(member);
+        }
+        shown.into()
+    }
+}
+
+fn unpack(path: &Path) -> Result<tempfile::TempDir, PackageError> {
     let bytes = codec::file::read(path, PACKAGE_LIMIT)?;
-    let data = data_member(&bytes).map_err(|reason| DebError::NotADeb {
+    let data = data_member(&bytes).map_err(|reason| PackageError::NotADeb {
         path: path.to_path_buf(),
         reason,
     })?;
-    let write_error = |folder: &Path, source| DebError::Write {
+    let write_error = |folder: &Path, source| PackageError::Write {
         path: path.to_path_buf(),
         folder: folder.to_path_buf(),
         source,
     };
     let folder = tempfile::Builder::new()
-        .prefix("packager-deb-")
+        .prefix("kernel-package-")
         .tempdir()
         .map_err(|source| write_error(&std::env::temp_dir(), source))?;
     let reader: Box<dyn Read + '_> = match Member::new(data) {
@@ -77,14 +136,14 @@ pub(super) fn unpack(path: &Path) -> Result<tempfile::TempDir, DebError> {
         None => Box::new(data),
     };
     let files = unpack_tar(reader, folder.path()).map_err(|error| match error {
-        Problem::Data(source) => DebError::Data {
+        Problem::Data(source) => PackageError::Data {
             path: path.to_path_buf(),
             source,
         },
         Problem::Write(source) => write_error(folder.path(), source),
     })?;
     if files == 0 {
-        return Err(DebError::NoModules {
+        return Err(PackageError::NoModules {
             path: path.to_path_buf(),
         });
     }
@@ -179,7 +238,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.deb");
         fs::write(&path, "no package").unwrap();
-        let error = unpack(&path).unwrap_err();
-        assert!(matches!(error, DebError::NotADeb { .. }), "{error}");
+        let error = Package::unpack(&path).unwrap_err();
+        assert!(matches!(error, PackageError::NotADeb { .. }), "{error}");
+        assert!(error.is_input());
     }
 }
