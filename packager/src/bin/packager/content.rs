@@ -53,9 +53,9 @@ pub(crate) struct Content {
 
 impl ContentArgs {
     /// Reads the kernel, packs the initramfs or reads it, and checks that the two get along.
-    pub(crate) fn load(&self, timings: &mut Timings) -> Result<Content, Failure> {
+    pub(crate) fn load(&self, quiet: bool, timings: &mut Timings) -> Result<Content, Failure> {
         let content = self.load_unchecked(timings)?;
-        timings.measure("check", || self.judge(&content))?;
+        timings.measure("check", || self.judge(&content, quiet))?;
         Ok(content)
     }
 
@@ -69,12 +69,12 @@ impl ContentArgs {
     }
 
     /// Shows what is wrong with kernel and initramfs, and fails where they would not work.
-    pub(crate) fn judge(&self, content: &Content) -> Result<(), Failure> {
+    pub(crate) fn judge(&self, content: &Content, quiet: bool) -> Result<(), Failure> {
         let what = match &self.initramfs {
             Some(path) => format!("`{}`", path.display()),
             None => "the initramfs".to_owned(),
         };
-        report::verdict(&content.check(), self.no_check, &what)
+        report::verdict(&content.check(), self.no_check, quiet, &what)
     }
 
     fn pack(&self, time: u64, timings: &mut Timings) -> Result<Content, Failure> {

@@ -162,7 +162,7 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
     let recipe = args.recipe(&parts, &content, uefi);
     // The check takes about as long as writing, and nothing else depends on it but the output's name.
     let made = thread::scope(|scope| {
-        let check = scope.spawn(|| args.content.judge(&content));
+        let check = scope.spawn(|| args.content.judge(&content, args.quiet));
         let approve = || {
             check
                 .join()

@@ -34,7 +34,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), &mut timings)
         .map_err(report::initramfs)?;
     let report = timings.measure("check", || check_image(&image, &plan));
-    report::verdict(&report, args.no_check, "the image")?;
+    report::verdict(&report, args.no_check, args.quiet, "the image")?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     timings.measure("writing", || cli::write_atomically(&output, &image.bytes))?;
     drop(progress);

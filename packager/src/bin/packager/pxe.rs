@@ -65,7 +65,7 @@ pub(crate) fn run(args: PxeArgs) -> Result<(), Failure> {
     let menu = menu.map_err(Failure::input)?;
     let progress = Progress::new("making the directory");
     let mut files = boot_loader(args.pxelinux.as_deref())?;
-    let content = args.content.load(&mut Timings::default())?;
+    let content = args.content.load(args.quiet, &mut Timings::default())?;
     let program = efi_program(&args, &content)?;
     let has_program = program.is_some();
     files.extend(program.map(|bytes| ("linux.efi", bytes)));

@@ -7,7 +7,7 @@ use modtree::index::IndexError;
 use modtree::{PackageError, TreeError};
 use packager::busybox::BusyboxError;
 use packager::cpio::Kind;
-use packager::finding::{Finding, Report};
+use packager::finding::{Finding, Report, Severity};
 use packager::inspect::size::readable;
 use packager::kernel::KernelError;
 use packager::libraries::LibraryError;
@@ -55,9 +55,15 @@ pub(crate) fn no_image(version: &str) -> Failure {
     ))
 }
 
-/// Shows what a check of `what` has found. With an error among it there will be no output, unless that is wanted.
-pub(crate) fn verdict(report: &Report, no_check: bool, what: &str) -> Result<(), Failure> {
-    for it in &report.findings {
+/// Shows what a check of `what` has found, warnings only where that is not too much. With an error among it there will be no output, unless that is wanted.
+pub(crate) fn verdict(
+    report: &Report,
+    no_check: bool,
+    quiet: bool,
+    what: &str,
+) -> Result<(), Failure> {
+    let is_told = |it: &&Finding| !quiet || it.code.severity == Severity::Error;
+    for it in report.findings.iter().filter(is_told) {
         eprint!("{}", finding(it));
     }
     if report.passes() || no_check {

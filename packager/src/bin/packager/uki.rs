@@ -45,7 +45,7 @@ pub(crate) struct UkiArgs {
 pub(crate) fn run(args: UkiArgs) -> Result<(), Failure> {
     let progress = Progress::new("making the EFI program");
     let stub = find_stub(args.stub.as_deref()).map_err(failure)?;
-    let content = args.content.load(&mut Timings::default())?;
+    let content = args.content.load(args.quiet, &mut Timings::default())?;
     let release = args.os_release.as_deref().map(read_release).transpose()?;
     let bytes = content
         .uki(&stub, &args.content.append, release.as_deref())
