@@ -166,7 +166,9 @@ fn a_stick_that_works(session: &mut Session, program: &str, folder: &Path) {
         .stdin(fs::File::open(copy).unwrap())
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&here.stdout).trim(), sum.trim());
+    // The kernel may have said something on the console before.
+    let here = String::from_utf8_lossy(&here.stdout);
+    assert!(sum.trim().ends_with(here.trim()), "{here} is not {sum}");
     let behind = bytes[IMAGE..].iter().all(|byte| *byte == OLD);
     assert!(behind, "bytes behind the image were written");
 }

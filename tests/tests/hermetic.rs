@@ -29,7 +29,10 @@ fn no_file_is_read_that_was_not_named() {
     // A root of the test's own: nothing below the machine's folders is meant.
     let busybox = packager::busybox::Busybox::find(Path::new("/")).unwrap();
     fs::copy(&busybox.path, path("busybox")).unwrap();
-    fs::write(path("mine.kmap"), "keycode 30 = a\n").unwrap();
+    let search = kmap::SearchPath::from_env();
+    let es = kmap::compile_named(Path::new("es"), &search, kmap::Mode::Unicode).unwrap();
+    let text = kmap::emit::text(&es.keymap).unwrap();
+    fs::write(path("mine.kmap"), text).unwrap();
     let packager = PathBuf::from(command("packager").get_program());
     let output = Command::new(strace)
         .args(["-f", "-qq", "-e", "trace=%file", "-o"])
