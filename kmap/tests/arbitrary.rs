@@ -94,3 +94,13 @@ proptest! {
         compiles_or_reports(&pieces.concat());
     }
 }
+
+/// A letter that Caps Lock leaves alone, in a keymap of one table: one column would make a letter of it.
+#[test]
+fn a_plain_letter_in_the_only_table_stays_one() {
+    let text = b"keymaps 0\nplain keycode 30 = a\n";
+    let keymap = kmap::compile(text).unwrap();
+    assert_eq!(keymap.get(0, 30), Some(kmap::Keysym(0x61)));
+    let again = kmap::compile(kmap::emit::text(&keymap).unwrap().as_bytes()).unwrap();
+    assert_eq!(again.get(0, 30), Some(kmap::Keysym(0x61)));
+}

@@ -147,6 +147,13 @@ impl Writer {
                     );
                 }
             }
+            // With one table there is no second column, and one column means another thing; a line for the table does not.
+            None if row.len() == 1 => {
+                for (map, code) in self.maps.iter().zip(&row) {
+                    let (held, name) = (modifiers(*map), self.name(*code));
+                    let _ = writeln!(out, "{held}keycode {keycode:3} = {name}");
+                }
+            }
             None => {
                 let columns: Vec<String> = self.columns(&row).map(|code| self.name(code)).collect();
                 let _ = writeln!(out, "keycode {keycode:3} = {}", columns.join(" "));
