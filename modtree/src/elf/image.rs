@@ -92,9 +92,9 @@ where
 
     /// The first section of this name, as kmod chooses it too.
     fn section(&self, name: &str) -> Option<&'data Elf::SectionHeader> {
-        self.sections
-            .iter()
-            .find(|section| self.name_of(section) == name.as_bytes())
+        // The header at index 0 is reserved, whatever it says.
+        let mut sections = self.sections.iter().skip(1);
+        sections.find(|section| self.name_of(section) == name.as_bytes())
     }
 
     /// Whether this is a 64-bit file.

@@ -237,7 +237,8 @@ where
     /// offset means that there is no such section.
     fn section_in_bounds(&self, name: &str) -> Option<&'data Elf::SectionHeader> {
         let name = name.as_bytes();
-        self.sections.iter().find(|section| {
+        // The header at index 0 is reserved, whatever it says.
+        self.sections.iter().skip(1).find(|section| {
             // Comparing with as many bytes as the name has is enough, and does not look for the end of each.
             let start = section.sh_name(self.endian) as usize;
             let found = self.names.get(start..).unwrap_or_default();
