@@ -30,8 +30,7 @@ impl Keymap {
     /// then by table.
     ///
     /// ```
-    /// let compile = |text: &[u8]| kmap::compile(text, kmap::Mode::Automatic).map(|compiled| compiled.keymap);
-    /// let (us, es) = (compile(b"keycode 39 = semicolon\n")?, compile(b"keycode 39 = ntilde\n")?);
+    /// let (us, es) = (kmap::compile(b"keycode 39 = semicolon\n")?, kmap::compile(b"keycode 39 = ntilde\n")?);
     /// let [difference] = us.differences(&es)[..] else { panic!() };
     /// assert_eq!(difference.press.to_string(), "key ; (39)");
     /// assert_eq!((&*difference.before(), &*difference.after()), (";", "ñ"));
