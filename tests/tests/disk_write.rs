@@ -180,8 +180,10 @@ fn a_disk_that_fails_is_left_without_a_partition_table() {
         assert_eq!(fs::read(&disk).unwrap()[..512], [0; 512]);
     }
     drop(file);
+    // Lazily: the kernel lets go of a loop device's file some time after it was detached.
     assert!(
         Command::new("umount")
+            .arg("--lazy")
             .arg(&place)
             .status()
             .unwrap()
