@@ -35,7 +35,7 @@ pub(crate) struct Compiler {
     declared_at: Option<Span>,
 }
 
-type Applied<T = ()> = Result<T, Diagnostic>;
+type Applied<T = ()> = Result<T, Box<Diagnostic>>;
 
 impl Compiler {
     pub(crate) fn new(options: &Options) -> Self {
@@ -57,7 +57,7 @@ impl Compiler {
         let keymap = match std::mem::take(&mut self.tables).finish() {
             Ok(keymap) => keymap,
             Err((value, span)) => {
-                return Err(texts.diagnostic(Kind::ValueTooLarge { value }, span));
+                return Err(texts.error(Kind::ValueTooLarge { value }, span));
             }
         };
         let strings = std::mem::take(&mut self.strings);
@@ -75,7 +75,7 @@ impl Compiler {
         match statement {
             Statement::Charset { name, span } => match self.resolver.set_charset(&name) {
                 true => Ok(()),
-                false => Err(texts.diagnostic(
+                false => Err(texts.error(
                     Kind::UnknownCharset {
                         name: render::word(&name),
                     },
@@ -102,7 +102,7 @@ impl Compiler {
                     self.usual_compose();
                     Ok(())
                 }
-                _ => Err(texts.diagnostic(
+                _ => Err(texts.error(
                     Kind::UnknownComposeTable {
                         name: render::word(&name),
                     },
@@ -123,7 +123,7 @@ impl Compiler {
     fn declare(&mut self, ranges: &[(u32, u32, Span)], texts: &Texts) -> Applied {
         for &(first, last, span) in ranges {
             if last > LAST_MAP && first <= last {
-                return Err(texts.diagnostic(Kind::MapTooLarge, span));
+                return Err(texts.error(Kind::MapTooLarge, span));
             }
             self.tables.declare(first, last);
             self.declared_at = Some(span);
@@ -135,7 +135,7 @@ impl Compiler {
         let code = self.name(symbol, texts)?;
         if code.kind() != FUNCTION {
             let name = render::word(texts.bytes(symbol));
-            return Err(texts.diagnostic(Kind::NotFunctionKey { name }, symbol));
+            return Err(texts.error(Kind::NotFunctionKey { name }, symbol));
         }
         // The kernel's strings end at the first nul.
         if let Some(end) = text.iter().position(|&byte| byte == 0) {
@@ -163,7 +163,7 @@ impl Compiler {
             let result = match value.operand {
                 Operand::Character(byte) => Ok(self.character(Code(byte))),
                 Operand::CodePoint(code_point) if code_point >= CODE_POINT_LIMIT => {
-                    Err(texts.diagnostic(Kind::CodePointTooLarge { code_point }, value.span))
+                    Err(texts.error(Kind::CodePointTooLarge { code_point }, value.span))
                 }
                 _ => match self.code(value, texts) {
                     // No error here: loadkeys keeps a rule that nothing can trigger.
@@ -175,7 +175,7 @@ impl Compiler {
             *slot = match result {
                 Ok(value) => value,
                 Err(error) if self.options.skip_unsupported => {
-                    self.skip(error);
+                    self.skip(*error);
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -212,10 +212,10 @@ impl Compiler {
         span: Span,
         texts: &Texts,
     ) -> Applied {
-        let codes = values
-            .iter()
-            .map(|value| self.value(value, texts))
-            .collect::<Applied<Vec<(Code, Span)>>>()?;
+        let mut codes = Vec::with_capacity(values.len());
+        for value in values {
+            codes.push(self.value(value, texts)?);
+        }
         let applied = match (maps, &*codes) {
             (Maps::One(map), &[(code, span)]) => self.tables.bind_one(map, keycode, code, span),
             _ => self.tables.bind_columns(keycode, &codes),
@@ -233,7 +233,7 @@ impl Compiler {
                 numbers,
             } => {
                 let extra = values.get(maps).map_or(span, |value| value.span);
-                texts.diagnostic(
+                texts.error(
                     Kind::TooManyColumns {
                         columns,
                         maps,
@@ -242,7 +242,7 @@ impl Compiler {
                     extra,
                 )
             }
-            Conflict::Undeclared { map } => texts.diagnostic(Kind::UndeclaredMap { map }, span),
+            Conflict::Undeclared { map } => texts.error(Kind::UndeclaredMap { map }, span),
         })
     }
 
@@ -251,7 +251,7 @@ impl Compiler {
         match self.code(value, texts) {
             Ok(code) => Ok((code, value.span)),
             Err(error) if self.options.skip_unsupported => {
-                self.skip(error);
+                self.skip(*error);
                 Ok((Code::VOID, value.span))
             }
             Err(error) => Err(error),
@@ -262,11 +262,11 @@ impl Compiler {
         let raw = match value.operand {
             Operand::Number(number) if self.options.skip_unsupported && number > 0xffff => {
                 let kind = Kind::ValueTooLarge { value: number };
-                return Err(texts.diagnostic(kind, value.span));
+                return Err(texts.error(kind, value.span));
             }
             Operand::Number(number) | Operand::Character(number) => Code(number),
             Operand::CodePoint(code_point) if code_point >= CODE_POINT_LIMIT => {
-                return Err(texts.diagnostic(Kind::CodePointTooLarge { code_point }, value.span));
+                return Err(texts.error(Kind::CodePointTooLarge { code_point }, value.span));
             }
             Operand::CodePoint(code_point) => Code::unicode(code_point),
             Operand::Name => self.name(value.span, texts)?,
@@ -319,7 +319,7 @@ impl Compiler {
         Ok(code)
     }
 
-    fn unresolved(&self, why: Unresolved, span: Span, texts: &Texts) -> Diagnostic {
+    fn unresolved(&self, why: Unresolved, span: Span, texts: &Texts) -> Box<Diagnostic> {
         let kind = match why {
             Unresolved::Name => unknown_keysym(texts.bytes(span), self.resolver.is_unicode()),
             Unresolved::CodePoint { code_point, name } => Kind::NotInCharset {
@@ -328,7 +328,7 @@ impl Compiler {
                 charset: self.resolver.charset(),
             },
         };
-        texts.diagnostic(kind, span)
+        texts.error(kind, span)
     }
 
     fn warn(&mut self, kind: Kind, span: Span, texts: &Texts) {

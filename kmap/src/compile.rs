@@ -230,7 +230,7 @@ fn run(
                     inputs: texts.paths(),
                 });
             }
-            Err(error) => errors.push(error),
+            Err(error) => errors.push(*error),
         }
     }
     Err(Report { errors })
@@ -251,7 +251,7 @@ fn read_statements(
         };
         let Err(error) = result else { continue };
         let is_last = ends_the_report(&error.kind);
-        errors.push(error);
+        errors.push(*error);
         if is_last {
             break;
         }

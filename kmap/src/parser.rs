@@ -14,19 +14,20 @@
 //! ```
 
 use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind};
-use crate::lexer::{Keyword, Lexer, Token};
+use crate::lexer::{Keyword, Lexer, Parsed, Token};
 use crate::syntax::{Maps, Operand, Span, Statement, Value};
 
 /// A line has no more columns, which bounds the memory that a hostile file can claim. The kernel has 256 maps.
 const MOST_VALUES: usize = 4096;
+
+/// Columns that a line seldom has more of.
+const USUAL_VALUES: usize = 8;
 
 pub(crate) struct Parser<'s> {
     pub(crate) lexer: Lexer<'s>,
     /// The token that comes next, once it has been looked at.
     next: Option<(Token, Span)>,
 }
-
-type Parsed<T> = Result<T, Diagnostic>;
 
 impl<'s> Parser<'s> {
     pub(crate) fn new(lexer: Lexer<'s>) -> Self {
@@ -62,9 +63,9 @@ impl<'s> Parser<'s> {
                 Token::Keyword(Keyword::Keycode) => self.key(span)?,
                 Token::Keyword(Keyword::Plain) => self.one_map(0, span)?,
                 Token::Keyword(Keyword::Modifier(weight)) => self.modifiers(weight, span)?,
-                other => return Err(self.unexpected(&other, "a statement", span)),
+                other => return Err(self.unexpected(other, "a statement", span)),
             };
-            self.expect(&Token::Eol, "the end of the line")?;
+            self.expect(Token::Eol, "the end of the line")?;
             return Ok(Some(statement));
         }
     }
@@ -78,7 +79,7 @@ impl<'s> Parser<'s> {
         let mut ranges = Vec::new();
         loop {
             let (first, span) = self.number()?;
-            let (last, end) = match self.eat(&Token::Dash)? {
+            let (last, end) = match self.eat(Token::Dash)? {
                 Some(_) => self.number()?,
                 None => (first, span),
             };
@@ -86,29 +87,29 @@ impl<'s> Parser<'s> {
             if ranges.len() > MOST_VALUES {
                 return Err(self.lexer.error(Kind::TooManyValues, span));
             }
-            if self.eat(&Token::Comma)?.is_none() {
+            if self.eat(Token::Comma)?.is_none() {
                 return Ok(Statement::Keymaps { ranges });
             }
         }
     }
 
     fn usual_strings(&mut self) -> Parsed<Statement> {
-        self.expect(&Token::Keyword(Keyword::As), "`as`")?;
-        self.expect(&Token::Keyword(Keyword::Usual), "`usual`")?;
+        self.expect(Token::Keyword(Keyword::As), "`as`")?;
+        self.expect(Token::Keyword(Keyword::Usual), "`usual`")?;
         Ok(Statement::UsualStrings)
     }
 
     fn function_string(&mut self) -> Parsed<Statement> {
-        let symbol = self.expect(&Token::Name, "a function key's keysym")?;
-        self.expect(&Token::Equals, "`=`")?;
+        let symbol = self.expect(Token::Name, "a function key's keysym")?;
+        self.expect(Token::Equals, "`=`")?;
         let (text, _) = self.string()?;
         Ok(Statement::FunctionString { symbol, text })
     }
 
     fn compose(&mut self) -> Parsed<Statement> {
-        if self.eat(&Token::Keyword(Keyword::As))?.is_some() {
-            self.expect(&Token::Keyword(Keyword::Usual), "`usual`")?;
-            let charset = match self.eat(&Token::Keyword(Keyword::For))? {
+        if self.eat(Token::Keyword(Keyword::As))?.is_some() {
+            self.expect(Token::Keyword(Keyword::Usual), "`usual`")?;
+            let charset = match self.eat(Token::Keyword(Keyword::For))? {
                 Some(_) => Some(self.string()?),
                 None => None,
             };
@@ -116,7 +117,7 @@ impl<'s> Parser<'s> {
         }
         let first = self.character()?;
         let second = self.character()?;
-        self.expect(&Token::Keyword(Keyword::To), "`to`")?;
+        self.expect(Token::Keyword(Keyword::To), "`to`")?;
         let result = match self.peek()?.0 {
             Token::Character(_) => self.character()?,
             _ => self.value()?,
@@ -133,7 +134,7 @@ impl<'s> Parser<'s> {
             Token::Character(value) => Operand::Character(value),
             Token::CodePoint(code_point) => Operand::CodePoint(code_point),
             other => {
-                return Err(self.unexpected(&other, "a quoted character or a code point", span));
+                return Err(self.unexpected(other, "a quoted character or a code point", span));
             }
         };
         Ok(Value {
@@ -146,8 +147,8 @@ impl<'s> Parser<'s> {
     /// `keycode N = VALUE…`, behind `keycode`.
     fn key(&mut self, start: Span) -> Parsed<Statement> {
         let (keycode, _) = self.number()?;
-        self.expect(&Token::Equals, "`=`")?;
-        let mut values = Vec::new();
+        self.expect(Token::Equals, "`=`")?;
+        let mut values = Vec::with_capacity(USUAL_VALUES);
         while self.peek()?.0 != Token::Eol {
             let value = self.value()?;
             if values.len() == MOST_VALUES {
@@ -177,9 +178,9 @@ impl<'s> Parser<'s> {
 
     /// `keycode N = VALUE`, behind the modifiers, whose weights add up to `map`.
     fn one_map(&mut self, map: u32, start: Span) -> Parsed<Statement> {
-        self.expect(&Token::Keyword(Keyword::Keycode), "`keycode`")?;
+        self.expect(Token::Keyword(Keyword::Keycode), "`keycode`")?;
         let (keycode, _) = self.number()?;
-        self.expect(&Token::Equals, "`=`")?;
+        self.expect(Token::Equals, "`=`")?;
         let value = self.value()?;
         Ok(Statement::Key {
             maps: Maps::One(map),
@@ -190,14 +191,14 @@ impl<'s> Parser<'s> {
     }
 
     fn value(&mut self) -> Parsed<Value> {
-        let letter = self.eat(&Token::Plus)?.is_some();
+        let letter = self.eat(Token::Plus)?.is_some();
         let (token, span) = self.take()?;
         let operand = match token {
             Token::Number(number) => Operand::Number(number),
             Token::CodePoint(code_point) => Operand::CodePoint(code_point),
             Token::Name => Operand::Name,
             other => {
-                return Err(self.unexpected(&other, "a keysym, a number or a code point", span));
+                return Err(self.unexpected(other, "a keysym, a number or a code point", span));
             }
         };
         Ok(Value {
@@ -210,44 +211,41 @@ impl<'s> Parser<'s> {
     fn number(&mut self) -> Parsed<(u32, Span)> {
         match self.take()? {
             (Token::Number(number), span) => Ok((number, span)),
-            (other, span) => Err(self.unexpected(&other, "a number", span)),
+            (other, span) => Err(self.unexpected(other, "a number", span)),
         }
     }
 
     fn string(&mut self) -> Parsed<(Vec<u8>, Span)> {
         match self.take()? {
-            (Token::String(text), span) => Ok((text, span)),
-            (other, span) => Err(self.unexpected(&other, "a string in double quotes", span)),
+            (Token::String, span) => Ok((self.lexer.take_string(), span)),
+            (other, span) => Err(self.unexpected(other, "a string in double quotes", span)),
         }
     }
 
-    fn expect(&mut self, token: &Token, name: &'static str) -> Parsed<Span> {
+    fn expect(&mut self, token: Token, name: &'static str) -> Parsed<Span> {
         match self.eat(token)? {
             Some(span) => Ok(span),
             None => {
-                let (found, span) = self.peek()?.clone();
-                Err(self.unexpected(&found, name, span))
+                let (found, span) = self.peek()?;
+                Err(self.unexpected(found, name, span))
             }
         }
     }
 
     /// Takes the next token if it is this one.
-    fn eat(&mut self, token: &Token) -> Parsed<Option<Span>> {
+    fn eat(&mut self, token: Token) -> Parsed<Option<Span>> {
         let (next, span) = self.peek()?;
         if next != token {
             return Ok(None);
         }
-        let span = *span;
         self.next = None;
         Ok(Some(span))
     }
 
-    fn peek(&mut self) -> Parsed<&(Token, Span)> {
-        let next = match self.next.take() {
-            Some(next) => next,
-            None => self.lexer.next()?,
-        };
-        Ok(self.next.insert(next))
+    fn peek(&mut self) -> Parsed<(Token, Span)> {
+        let next = self.take()?;
+        self.next = Some(next);
+        Ok(next)
     }
 
     fn take(&mut self) -> Parsed<(Token, Span)> {
@@ -257,7 +255,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn unexpected(&mut self, found: &Token, expected: &'static str, span: Span) -> Diagnostic {
+    fn unexpected(&mut self, found: Token, expected: &'static str, span: Span) -> Box<Diagnostic> {
         let diagnostic = self.lexer.error(
             Kind::Unexpected {
                 found: found.describe(),
@@ -266,7 +264,7 @@ impl<'s> Parser<'s> {
             span,
         );
         // Whatever follows, the line is over where its end was found.
-        if *found == Token::Eol {
+        if found == Token::Eol {
             self.next = Some((Token::Eol, span));
         }
         diagnostic

@@ -77,6 +77,11 @@ impl Texts {
         }
     }
 
+    /// As [`diagnostic`](Self::diagnostic), for results: boxed, since a result is handed on for every token.
+    pub(crate) fn error(&self, kind: DiagnosticKind, span: Span) -> Box<Diagnostic> {
+        Box::new(self.diagnostic(kind, span))
+    }
+
     /// The number of the line, from 1, in which a span begins.
     pub(crate) fn line(&self, span: Span) -> usize {
         let text = self.get(span.text);

@@ -24,7 +24,7 @@ const MOST_TEXTS: usize = 4096;
 const LONGEST_STRING: usize = 512;
 
 /// What the parser sees.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     Keyword(Keyword),
     Name,
@@ -32,7 +32,8 @@ pub(crate) enum Token {
     /// A code point, perhaps one that no key can have.
     CodePoint(u32),
     Character(u32),
-    String(Vec<u8>),
+    /// A string, whose text [`Lexer::take_string`] gives: tokens stay small, since there are so many of them.
+    String,
     Equals,
     Plus,
     Comma,
@@ -50,7 +51,7 @@ impl Token {
             Token::Number(_) => "a number",
             Token::CodePoint(_) => "a code point",
             Token::Character(_) => "a quoted character",
-            Token::String(_) => "a string",
+            Token::String => "a string",
             Token::Equals => "`=`",
             Token::Plus => "`+`",
             Token::Comma => "`,`",
@@ -79,7 +80,12 @@ pub(crate) struct Lexer<'s> {
     names: bool,
     /// Whether the current line has any token yet.
     in_line: bool,
+    /// The text of the last string.
+    string: Vec<u8>,
 }
+
+/// What a piece of the language is, or why it is none.
+pub(crate) type Parsed<T> = Result<T, Box<Diagnostic>>;
 
 impl<'s> Lexer<'s> {
     /// `texts` and `warnings` are those of the texts before this one, which belong to the same keymap.
@@ -96,13 +102,14 @@ impl<'s> Lexer<'s> {
             open: Vec::new(),
             names: false,
             in_line: false,
+            string: Vec::new(),
         };
         lexer.enter(text, None);
         lexer
     }
 
     /// The next token. Behind the last line there is [`Token::End`], again and again.
-    pub(crate) fn next(&mut self) -> Result<(Token, Span), Diagnostic> {
+    pub(crate) fn next(&mut self) -> Parsed<(Token, Span)> {
         loop {
             let Some(frame) = self.open.last_mut() else {
                 return Ok((Token::End, self.end()));
@@ -147,7 +154,7 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    fn token(&mut self, lexeme: Lexeme, span: Span) -> Result<Option<Token>, Diagnostic> {
+    fn token(&mut self, lexeme: Lexeme, span: Span) -> Parsed<Option<Token>> {
         Ok(Some(match lexeme {
             Lexeme::Nothing => return Ok(None),
             Lexeme::OpenComment => {
@@ -195,7 +202,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// The rest of a string whose opening quote is at `span`.
-    fn string(&mut self, span: Span) -> Result<Token, Diagnostic> {
+    fn string(&mut self, span: Span) -> Parsed<Token> {
         let mut text = Vec::new();
         loop {
             let Some(frame) = self.open.last() else {
@@ -225,11 +232,17 @@ impl<'s> Lexer<'s> {
             }
         }
         self.names = false;
-        Ok(Token::String(text))
+        self.string = text;
+        Ok(Token::String)
+    }
+
+    /// The text of the string that the last token was.
+    pub(crate) fn take_string(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.string)
     }
 
     /// `include`, which stands at `span`; its file name follows.
-    fn include(&mut self, span: Span) -> Result<(), Diagnostic> {
+    fn include(&mut self, span: Span) -> Parsed<()> {
         let Some(frame) = self.open.last() else {
             return Ok(());
         };
@@ -286,7 +299,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// The end of the keymap: completes the last line.
-    fn finish(&mut self) -> Result<(Token, Span), Diagnostic> {
+    fn finish(&mut self) -> Parsed<(Token, Span)> {
         let end = self.end();
         if !self.in_line {
             return Ok((Token::End, end));
@@ -332,7 +345,7 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    fn unknown_word(&self, span: Span) -> Diagnostic {
+    fn unknown_word(&self, span: Span) -> Box<Diagnostic> {
         let word = self.texts.bytes(span);
         let kind = Kind::UnknownWord {
             word: render::word(word),
@@ -341,8 +354,8 @@ impl<'s> Lexer<'s> {
         self.error(kind, span)
     }
 
-    pub(crate) fn error(&self, kind: Kind, span: Span) -> Diagnostic {
-        self.texts.diagnostic(kind, span)
+    pub(crate) fn error(&self, kind: Kind, span: Span) -> Box<Diagnostic> {
+        self.texts.error(kind, span)
     }
 
     fn warn(&mut self, kind: Kind, span: Span) {
