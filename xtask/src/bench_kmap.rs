@@ -1,87 +1,51 @@
-//! `cargo xtask bench kmap`: `kmapc` against `loadkeys`, whole processes, in one run; writes `benches/results/kmap.md`.
+//! `cargo xtask bench kmap`: `kmapc` beside `loadkeys`, whole processes, in turns.
 
+use std::cell::Cell;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
 use tests::environment::workspace;
 use tests::keymaps::{Characters, Loadkeys, console_data};
 
+use crate::measure::{self, HEAD, Start, Way, Work, load, measure};
 use crate::shell;
 
-/// Runs of one map, and of all maps; the median of each counts.
-const RUNS_OF_ONE: usize = 101;
-const RUNS_OF_ALL: usize = 11;
+/// One map takes little more than the start of a process.
+const RUNS_OF_ONE: usize = 20;
 
-/// The times of one command, in ascending order.
-struct Times(Vec<Duration>);
-
-impl Times {
-    fn median(&self) -> Duration {
-        self.0.get(self.0.len() / 2).copied().unwrap_or_default()
-    }
-
-    /// `median (first quartile to third quartile)`, in milliseconds.
-    fn text(&self) -> String {
-        let at = |quarter: usize| {
-            self.0
-                .get(self.0.len() * quarter / 4)
-                .copied()
-                .unwrap_or_default()
-        };
-        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-        format!(
-            "{:.1} ms ({:.1} to {:.1})",
-            ms(self.median()),
-            ms(at(1)),
-            ms(at(3))
-        )
-    }
-}
+const INTRODUCTION: &str = "# kmapc beside loadkeys\n\n\
+    Written by `cargo xtask bench kmap`. \"all\" are the maps of console-data that loadkeys accepts in Unicode mode: `kmapc` writes\n\
+    each to a file of its own in a new directory and syncs it to the disk; loadkeys, which takes one at a time, writes to\n\
+    `/dev/null`.\n";
 
 pub(crate) fn run() -> Result<()> {
     shell::run(Command::new("cargo").args(["build", "--release", "--quiet", "-p", "kmap"]))?;
     let kmapc = target().join("release/kmapc");
-    let loadkeys = Loadkeys::find().context("loadkeys is not installed (cargo xtask setup)")?;
-    let maps: Vec<PathBuf> = console_data()
-        .into_iter()
-        .filter(|map| {
-            loadkeys
-                .file(map, Characters::Unicode)
-                .is_ok_and(|bytes| bytes.is_some())
-        })
-        .collect();
-    ensure!(
-        !maps.is_empty(),
-        "console-data is not installed (cargo xtask setup)"
-    );
-    let one = Path::new("/usr/share/keymaps/i386/qwerty/es.kmap.gz");
-    let folder = workspace().join("target/bench-kmap");
+    let maps = accepted()?;
+    let folder = target().join("bench-kmap");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
     fs::create_dir_all(&folder)?;
-
-    // Both in turns, so that whatever else the machine does falls on both.
-    let of_one = compare(
-        RUNS_OF_ONE,
-        || time(Command::new(&kmapc).args(["-8", "-o", "-"]).arg(one)),
-        || time(Command::new("loadkeys").arg("-b").arg(one)),
+    let mut text = format!("{INTRODUCTION}\n{}", measure::heading()?);
+    let version = shell::output(Command::new("loadkeys").arg("--version"))?;
+    writeln!(text, "* {}\n\n{HEAD}", version.trim())?;
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    for work in [one(&kmapc), all(&kmapc, &maps, &folder)] {
+        measure(&work, &mut text)?;
+    }
+    writeln!(
+        text,
+        "\nall: {} maps. Load of the machine at the end: {}",
+        maps.len(),
+        load()?
     )?;
-    let of_all = compare(
-        RUNS_OF_ALL,
-        || {
-            // Replacing the files of the last run takes longer than writing new ones, and is not what is measured.
-            fs::remove_dir_all(&folder)?;
-            fs::create_dir(&folder)?;
-            let mut all = Command::new(&kmapc);
-            time(all.args(["-u", "-q", "--out-dir"]).arg(&folder).args(&maps))
-        },
-        || {
-            let each = |map: &PathBuf| time(Command::new("loadkeys").args(["-u", "-b"]).arg(map));
-            maps.iter().map(each).sum()
-        },
-    )?;
-    let text = report(&of_one, &of_all, maps.len())?;
+    fs::remove_dir_all(&folder)?;
     let path = workspace().join("benches/results/kmap.md");
     fs::create_dir_all(path.parent().context("no parent")?)?;
     fs::write(&path, &text)?;
@@ -93,65 +57,79 @@ fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
-fn compare(
-    runs: usize,
-    ours: impl Fn() -> Result<Duration>,
-    theirs: impl Fn() -> Result<Duration>,
-) -> Result<(Times, Times)> {
-    let (mut of_ours, mut of_theirs) = (Vec::new(), Vec::new());
-    for _ in 0..runs {
-        of_ours.push(ours()?);
-        of_theirs.push(theirs()?);
-    }
-    of_ours.sort();
-    of_theirs.sort();
-    Ok((Times(of_ours), Times(of_theirs)))
-}
-
-fn time(command: &mut Command) -> Result<Duration> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let start = Instant::now();
-    let status = command.status()?;
-    ensure!(status.success(), "{command:?} failed ({status})");
-    Ok(start.elapsed())
-}
-
-fn report(of_one: &(Times, Times), of_all: &(Times, Times), count: usize) -> Result<String> {
-    let ratio = |(ours, theirs): &(Times, Times)| {
-        theirs.median().as_secs_f64() / ours.median().as_secs_f64()
+/// The maps that the peer compiles too.
+fn accepted() -> Result<Vec<PathBuf>> {
+    let loadkeys = Loadkeys::find().context("loadkeys is not installed (cargo xtask setup)")?;
+    let accepts = |map: &PathBuf| {
+        let bytes = loadkeys.file(map, Characters::Unicode);
+        bytes.is_ok_and(|bytes| bytes.is_some())
     };
-    let cores = std::thread::available_parallelism()?;
-    let version = |program: &str| shell::output(Command::new(program).arg("--version"));
-    let kernel = shell::output(Command::new("uname").args(["-sr"]))?;
-    Ok(format!(
-        "# kmapc and loadkeys\n\n\
-         Written by `cargo xtask bench kmap`. Whole processes, both commands in turns; the median, and in parentheses the first \
-         and the third quartile.\n\n\
-         Machine: {}, {cores} cores, {}. Peer: {}. Runs: {RUNS_OF_ONE} of one map, {RUNS_OF_ALL} of all.\n\n\
-         | what | kmapc | loadkeys | ratio |\n| --- | --- | --- | --- |\n\
-         | one map to a pipe (`kmapc -8 -o - es.kmap.gz`, `loadkeys -b es.kmap.gz`) | {} | {} | {:.1} |\n\
-         | {count} maps to files, synced to the disk (`kmapc -u --out-dir DIR …`), against {count} calls of `loadkeys -u -b` that write nothing | {} | {} | {:.1} |\n",
-        processor(),
-        kernel.trim(),
-        version("loadkeys")?.lines().next().unwrap_or_default(),
-        of_one.0.text(),
-        of_one.1.text(),
-        ratio(of_one),
-        of_all.0.text(),
-        of_all.1.text(),
-        ratio(of_all),
-    ))
+    let maps: Vec<PathBuf> = console_data().into_iter().filter(accepts).collect();
+    ensure!(
+        !maps.is_empty(),
+        "console-data is not installed (cargo xtask setup)"
+    );
+    Ok(maps)
 }
 
-fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
-    line.map_or("unknown processor".to_owned(), |line| {
-        line.trim_start_matches([' ', '\t', ':']).to_owned()
+/// Makes the same command for each run.
+fn start(program: &Path, arguments: &[&str], map: &Path) -> Start {
+    let program = program.to_path_buf();
+    let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    let map = map.to_path_buf();
+    Box::new(move || {
+        let mut command = Command::new(&program);
+        command.args(&arguments).arg(&map);
+        command
     })
+}
+
+fn one(kmapc: &Path) -> Work {
+    let es = Path::new("/usr/share/keymaps/i386/qwerty/es.kmap.gz");
+    let often = |program: &Path, arguments: &[&str]| -> Vec<Start> {
+        let runs = (0..RUNS_OF_ONE).map(|_| start(program, arguments, es));
+        runs.collect()
+    };
+    Work {
+        name: "one map, 20 times",
+        ways: vec![
+            Way::new(
+                "loadkeys -b es.kmap.gz",
+                often(Path::new("loadkeys"), &["-b"]),
+            ),
+            Way::new("kmapc -o - es.kmap.gz", often(kmapc, &["-q", "-o", "-"])),
+        ],
+    }
+}
+
+fn all(kmapc: &Path, maps: &[PathBuf], folder: &Path) -> Work {
+    let loadkeys = Path::new("loadkeys");
+    let each = maps.iter().map(|map| start(loadkeys, &["-u", "-b"], map));
+    // A directory that was not there before: ext4 is slow to make files for some seconds after others were removed.
+    let run = Rc::new(Cell::new(0));
+    let place = {
+        let (run, folder) = (Rc::clone(&run), folder.to_path_buf());
+        move || folder.join(run.get().to_string())
+    };
+    let make = {
+        let place = place.clone();
+        move || {
+            run.set(run.get() + 1);
+            Ok(fs::create_dir(place())?)
+        }
+    };
+    let (kmapc, maps) = (kmapc.to_path_buf(), maps.to_vec());
+    let together: Start = Box::new(move || {
+        let mut command = Command::new(&kmapc);
+        command.args(["-u", "-q", "--out-dir"]).arg(place());
+        command.args(&maps);
+        command
+    });
+    Work {
+        name: "all",
+        ways: vec![
+            Way::new("loadkeys -u -b, for each", each.collect()),
+            Way::after("kmapc -u --out-dir DIR", make, vec![together]),
+        ],
+    }
 }
