@@ -1,7 +1,7 @@
 //! `cargo xtask bench initramfs`: `packager initramfs` beside the generators and archivers at hand, whole processes, in turns.
 //!
 //! Everybody packs the same modules of Debian's kernel 6.1, which is unpacked and not installed: dracut takes the folder,
-//! mkinitramfs gets it bound over `/lib/modules` in a mount namespace of its own, which only root can make.
+//! mkinitramfs gets it bound over `/lib/modules` and `/boot` in a mount namespace of its own, which only root can make.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -17,13 +17,14 @@ use crate::measure::{self, HEAD, Start, Way, Work, load, measure};
 use crate::{bench_guest, corpus, shell};
 
 /// busybox, the modules and nothing of the host, as small as dracut can make it.
-const DRACUT: &str = r#"dracut -q --force --no-hostonly --no-early-microcode --tmpdir . --kver "$version" --kmoddir "$modules" \
+const DRACUT: &str = r#"dracut -q --force --no-hostonly --no-early-microcode --tmpdir . --kver "$version" --kmoddir "$indexed/lib/modules/$version" \
     -m busybox -d "$names" $1 dracut.img"#;
 
 /// `MODULES=list` takes the modules of the list and what they depend on.
 const MKINITRAMFS: &str = r#"unshare -m sh -euc '
-    mkdir -p /lib/modules
-    mount --bind "$root/lib/modules" /lib/modules
+    mkdir -p /lib/modules /boot
+    mount --bind "$indexed/lib/modules" /lib/modules
+    mount --bind "$root/boot" /boot
     mkinitramfs -d "$PWD/initramfs-tools" -o mkinitramfs.img "$version" 2>/dev/null'"#;
 
 /// A tree that is there already, archived as initramfs-tools' own last step does it.
@@ -35,6 +36,7 @@ struct Place {
     folder: PathBuf,
     root: PathBuf,
     plan: Plan,
+    three_cpio: PathBuf,
 }
 
 /// Measures, prints the tables, and writes them to `benches/results/initramfs.md`.
@@ -64,8 +66,10 @@ impl Place {
             folder: folder.to_path_buf(),
             root,
             plan,
+            three_cpio: corpus::three_cpio()?,
         };
         place.configure_mkinitramfs()?;
+        place.index_for_peers()?;
         shell::run(&mut place.packager(&["-o", "ready.cpio"])())?;
         let mut extract = Command::new(packager());
         extract
@@ -96,7 +100,23 @@ impl Place {
             .stdout(archive)
             .status()?;
         anyhow::ensure!(status.success(), "cpio failed");
-        Ok(())
+        let mut compress = Command::new("zstd");
+        compress.args(["-q", "large.cpio", "-o", "large.izst"]);
+        shell::run(compress.current_dir(&self.folder))
+    }
+
+    /// The peers want the indexes of depmod beside the modules. The root is not ours to change: they get hard links to it.
+    fn index_for_peers(&self) -> Result<()> {
+        let indexed = self.folder.join("indexed/lib");
+        fs::create_dir_all(&indexed)?;
+        let mut link = Command::new("cp");
+        link.arg("-al")
+            .arg(self.root.join("lib/modules"))
+            .arg(&indexed);
+        shell::run(&mut link)?;
+        let mut depmod = Command::new("/usr/sbin/depmod");
+        depmod.arg("-b").arg(self.folder.join("indexed"));
+        shell::run(depmod.arg(&self.plan.version))
     }
 
     fn modules(&self) -> PathBuf {
@@ -161,7 +181,7 @@ impl Place {
         ] {
             works.push(self.rebuild(name, options));
         }
-        works.push(self.listing());
+        works.extend(self.listings());
         works.push(self.extraction());
         works
     }
@@ -197,25 +217,29 @@ impl Place {
         }
     }
 
-    fn listing(&self) -> Work {
-        let mut ways = vec![Way::new(
-            "cpio -t",
-            vec![self.script("cpio --quiet -t <large.cpio")],
-        )];
-        for (program, script) in [
-            ("lsinitramfs", "lsinitramfs large.cpio"),
-            ("3cpio", "3cpio -t large.cpio"),
-        ] {
-            if find_program(program).is_some() {
-                ways.push(Way::new(program, vec![self.script(script)]));
-            }
-        }
-        let list = self.script(&format!("{} list --names large.cpio", packager().display()));
-        ways.push(Way::new("packager list", vec![list]));
-        Work {
-            name: "list a large image",
-            ways,
-        }
+    /// lsinitramfs cannot read an image that is not compressed.
+    fn listings(&self) -> [Work; 2] {
+        let list = |image: &str| format!("{} list --names {image}", packager().display());
+        let ways = |first: (&'static str, &str), image: &str| {
+            let ours = list(image);
+            let others = [
+                ("3cpio -t", format!("$three_cpio -t {image}")),
+                ("packager list --names", ours),
+            ];
+            let others = others.map(|(name, script)| Way::new(name, vec![self.script(&script)]));
+            let first = Way::new(first.0, vec![self.script(first.1)]);
+            [first].into_iter().chain(others).collect()
+        };
+        [
+            Work {
+                name: "list a large image",
+                ways: ways(("cpio -t", "cpio --quiet -t <large.cpio"), "large.cpio"),
+            },
+            Work {
+                name: "list it, zstd",
+                ways: ways(("lsinitramfs", "lsinitramfs large.izst"), "large.izst"),
+            },
+        ]
     }
 
     fn extraction(&self) -> Work {
@@ -231,15 +255,15 @@ impl Place {
             };
             Way::after(name, clean, vec![self.script(script)])
         };
-        let mut ways = vec![way(
-            "cpio -i",
-            "mkdir out; cd out; cpio --quiet -i -d <../large.cpio",
-        )];
-        if find_program("3cpio").is_some() {
-            ways.push(way("3cpio", "mkdir out; 3cpio -x -C out large.cpio"));
-        }
         let ours = format!("{} extract large.cpio out", packager().display());
-        ways.push(way("packager extract", &ours));
+        let ways = vec![
+            way(
+                "cpio -i",
+                "mkdir out; cd out; cpio --quiet -i -d <../large.cpio",
+            ),
+            way("3cpio -x", "mkdir out; $three_cpio -x -C out large.cpio"),
+            way("packager extract", &ours),
+        ];
         Work {
             name: "extract a large image",
             ways,
@@ -249,15 +273,17 @@ impl Place {
     /// A shell script in the folder, which knows the kernel.
     fn script(&self, text: &str) -> Start {
         let text = format!("set -eu; export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin\n{text}");
-        let (folder, root, modules) = (self.folder.clone(), self.root.clone(), self.modules());
+        let (folder, root) = (self.folder.clone(), self.root.clone());
+        let three_cpio = self.three_cpio.clone();
         let (version, names) = (self.plan.version.clone(), self.plan.modules.join(" "));
         Box::new(move || {
             let mut command = Command::new("sh");
             command
                 .args(["-c", &text])
                 .current_dir(&folder)
+                .env("indexed", folder.join("indexed"))
                 .env("root", &root)
-                .env("modules", &modules)
+                .env("three_cpio", &three_cpio)
                 .env("version", &version)
                 .env("names", &names);
             command

@@ -94,6 +94,25 @@ pub(crate) fn kmod_34() -> Result<PathBuf> {
     Ok(root)
 }
 
+/// 3cpio, which Debian 12 has not, as its author publishes it: a peer of the benchmarks only.
+pub(crate) fn three_cpio() -> Result<PathBuf> {
+    let root = corpus().join("3cpio");
+    if !root.is_dir() {
+        let partial = root.with_extension("partial");
+        let mut install = Command::new("cargo");
+        install.args([
+            "install",
+            "--quiet",
+            "--locked",
+            "threecpio@0.14.0",
+            "--root",
+        ]);
+        shell::run(install.arg(&partial))?;
+        fs::rename(partial, &root)?;
+    }
+    Ok(root.join("bin/3cpio"))
+}
+
 /// Debian's busybox with shared libraries, beside the static one that is installed.
 pub(crate) fn busybox() -> Result<PathBuf> {
     let root = corpus().join("busybox");

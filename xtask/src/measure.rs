@@ -68,6 +68,7 @@ struct Sums {
 
 /// Runs the ways in turns, and adds a line for each.
 pub(crate) fn measure(work: &Work, text: &mut String) -> Result<()> {
+    eprintln!("{}", work.name);
     let mut sums: Vec<Sums> = work.ways.iter().map(|_| Sums::default()).collect();
     // The first round brings the files into memory, and does not count; memory is measured in it.
     for round in 0..=ROUNDS {
