@@ -37,14 +37,22 @@ pub fn write_atomically_with(
     commit([Staged::with(path, write)?])
 }
 
-/// A new file beside its target, whole and on the disk, but not yet in the target's place. Dropped, it is gone.
+/// A new file, whole and on the disk, but not yet in the target's place. Dropped, it is gone; and where the file system has files
+/// without a name, also when the run is killed.
 #[derive(Debug)]
 pub struct Staged {
-    /// Closed: many may be staged at a time.
-    file: TempPath,
+    file: New,
     /// What the caller calls the target, for messages.
     path: PathBuf,
     target: PathBuf,
+}
+
+#[derive(Debug)]
+enum New {
+    /// Open, with no name yet.
+    Nameless(File),
+    /// Closed, beside the target.
+    Named(TempPath),
 }
 
 impl Staged {
@@ -66,6 +74,38 @@ impl Staged {
             target,
         })
     }
+
+    /// Gives the file a name beside its target, and closes it: for more files than may be open at a time. A run that is killed
+    /// then leaves it behind.
+    ///
+    /// # Errors
+    /// [`Fault::Machine`](crate::Fault::Machine).
+    pub fn closed(self) -> Result<Self, Failure> {
+        let Self { file, path, target } = self;
+        let file = match file {
+            New::Named(file) => file,
+            New::Nameless(file) => named(&file, directory(&target))
+                .map_err(|error| cannot_write(&path, directory(&target), &error))?,
+        };
+        let file = New::Named(file);
+        Ok(Self { file, path, target })
+    }
+
+    /// Puts the file in its target's place.
+    fn commit(self) -> io::Result<()> {
+        let file = match self.file {
+            New::Named(file) => file,
+            New::Nameless(file) => match link(&file, &self.target) {
+                Ok(()) => return Ok(()),
+                // linkat(2) replaces nothing.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    named(&file, directory(&self.target))?
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        file.persist(&self.target).map_err(|failed| failed.error)
+    }
 }
 
 /// Puts new files in their targets' places, one after the other. Up to the first nothing has changed; each replaces its target
@@ -75,10 +115,11 @@ impl Staged {
 /// [`Fault::Machine`](crate::Fault::Machine). The files that have not been put in their places are gone then.
 pub fn commit(files: impl IntoIterator<Item = Staged>) -> Result<(), Failure> {
     let mut directories = BTreeMap::new();
-    for Staged { file, path, target } in files {
-        file.persist(&target)
-            .map_err(|failed| cannot_write(&path, directory(&target), &failed.error))?;
-        directories.insert(directory(&target).to_path_buf(), path);
+    for file in files {
+        let (path, directory) = (file.path.clone(), directory(&file.target).to_path_buf());
+        file.commit()
+            .map_err(|error| cannot_write(&path, &directory, &error))?;
+        directories.insert(directory, path);
     }
     for (directory, path) in directories {
         let synced = File::open(&directory).and_then(|opened| opened.sync_all());
@@ -137,25 +178,34 @@ fn resolve(path: &Path) -> Result<std::path::PathBuf, Failure> {
     }
 }
 
-fn temporary(
-    directory: &Path,
-    write: impl FnOnce(&File) -> io::Result<()>,
-) -> io::Result<TempPath> {
+fn temporary(directory: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<New> {
+    if let Some(file) = nameless(directory) {
+        write(&file)?;
+        file.sync_all()?;
+        return Ok(New::Nameless(file));
+    }
+    let permissions = Permissions::from_mode(0o644);
+    let file = names().permissions(permissions).tempfile_in(directory)?;
+    write(file.as_file())?;
+    file.as_file().sync_all()?;
+    Ok(New::Named(file.into_temp_path()))
+}
+
+fn names<'a>() -> tempfile::Builder<'a, 'a> {
     let mut names = tempfile::Builder::new();
     names.prefix(".tmp-");
-    let Some(file) = nameless(directory) else {
-        let permissions = Permissions::from_mode(0o644);
-        let file = names.permissions(permissions).tempfile_in(directory)?;
-        write(file.as_file())?;
-        file.as_file().sync_all()?;
-        return Ok(file.into_temp_path());
-    };
-    write(&file)?;
-    file.sync_all()?;
-    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let link = |path: &Path| linkat(CWD, &*open, CWD, path, AtFlags::SYMLINK_FOLLOW);
-    let named = names.make_in(directory, |path| Ok(link(path)?))?;
+    names
+}
+
+/// Gives a nameless file a name of its own.
+fn named(file: &File, directory: &Path) -> io::Result<TempPath> {
+    let named = names().make_in(directory, |path| link(file, path))?;
     Ok(named.into_temp_path())
+}
+
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(CWD, &*open, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 /// A new file that has no name until it is complete, so that nothing is left of a run that is killed; `None` where the file

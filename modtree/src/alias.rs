@@ -5,7 +5,16 @@
 //! without flags, after dashes outside brackets have become underscores on both sides (kmod: `alias_normalize` in
 //! `shared/util.c`, `index_searchwild` in `libkmod-index.c`).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+
+/// As [`normalize`], without a copy of what has neither dashes nor brackets: most aliases.
+pub(crate) fn normal(alias: &[u8]) -> Option<Cow<'_, [u8]>> {
+    match memchr::memchr3(b'-', b'[', b']', alias) {
+        Some(_) => normalize(alias).map(Cow::Owned),
+        None => Some(Cow::Borrowed(alias)),
+    }
+}
 
 /// Turns dashes outside brackets into underscores. `None` where a bracket has no partner: kmod warns and skips such an alias.
 pub fn normalize(alias: &[u8]) -> Option<Vec<u8>> {

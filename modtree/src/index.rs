@@ -10,11 +10,10 @@ mod read;
 pub(crate) mod set;
 mod trie;
 
-use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use crate::{Closure, ModuleName, Planned, Tree, TreeError};
+use crate::{Closure, Planned, Tree, TreeError};
 pub use files::BadKey;
 pub use read::{FormatError, Index, Value};
 use set::{Item, Set};
@@ -117,11 +116,8 @@ fn items(
     closure: &Closure,
     place: impl Fn(&Planned) -> PathBuf,
 ) -> Result<Vec<Item>, TreeError> {
-    let names = tree.modules()?.iter().enumerate();
-    let positions: HashMap<&ModuleName, usize> =
-        names.map(|(at, entry)| (&entry.name, at)).collect();
     let mut planned: Vec<&Planned> = closure.modules.iter().collect();
-    planned.sort_by_key(|module| positions.get(&module.name).copied().unwrap_or(usize::MAX));
+    tree.sort(&mut planned, |module| (&module.name, &module.relative))?;
     let items = planned.into_iter().map(|module| {
         Ok(Item {
             name: module.name.as_str().as_bytes().to_vec(),

@@ -66,9 +66,6 @@ pub fn users(tree: &Tree, name: &ModuleName) -> Result<Vec<(ModuleName, Reason)>
 /// [`TreeError`], where the machine is at fault.
 pub fn providers(tree: &Tree, traces: &Traces) -> Result<Vec<(Entry, Vec<String>)>, TreeError> {
     let of_one = |entry: &Entry| {
-        if !traces.imports.is_empty() && !tree.may_import(entry, &traces.imports)? {
-            return Ok(None);
-        }
         let symbols = match tree.symbols(entry) {
             Ok(symbols) => symbols,
             Err(error) if error.is_input() => return Ok(None),
@@ -77,6 +74,7 @@ pub fn providers(tree: &Tree, traces: &Traces) -> Result<Vec<(Entry, Vec<String>
         let evidence = crate::request::symbol_traces(&symbols, traces);
         Ok(evidence.map(|evidence| (entry.clone(), evidence)))
     };
-    let found: Vec<Result<_, TreeError>> = tree.modules()?.par_iter().map(of_one).collect();
+    let candidates = tree.candidates(&[], &traces.imports)?;
+    let found: Vec<Result<_, TreeError>> = candidates.par_iter().map(of_one).collect();
     found.into_iter().filter_map(Result::transpose).collect()
 }

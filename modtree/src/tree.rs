@@ -11,6 +11,7 @@ mod error;
 pub(crate) mod file;
 mod listed;
 mod locate;
+pub(crate) mod search;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
-use rayon::prelude::*;
 
 use crate::elf::Record;
 use crate::{Builtins, KernelConfig, ModInfo, Module, ModuleName, Package, Symbols};
@@ -219,7 +218,10 @@ impl Tree {
                 return Ok(Some(entry));
             }
         }
-        // Not where modules.order says, or that does not list it: only a walk can tell.
+        // Not where modules.order says, or that does not list it: only an index or a walk can tell.
+        if let Some(listed) = self.listed()? {
+            return Ok(listed.entry(name));
+        }
         let all = self.all_by_name()?;
         Ok(all
             .by_name
@@ -313,48 +315,6 @@ impl Tree {
             ..Default::default()
         };
         Ok(self.read_file(entry, wanted)?.string)
-    }
-
-    /// The `.modinfo` fields of every module, read in parallel, in the order of [`modules`](Self::modules); a damaged
-    /// module gives its error.
-    ///
-    /// # Errors
-    /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
-    pub fn all_modinfo(&self) -> Result<Vec<ReadModInfo<'_>>, TreeError> {
-        let modules = self.modules()?.par_iter();
-        Ok(modules.map(|entry| (entry, self.modinfo(entry))).collect())
-    }
-
-    /// The `alias` fields of every module, in the order of [`modules`](Self::modules). They come from `modules.alias` where
-    /// that is certainly up to date: newer than the last change of every module and of the directories that hold them.
-    /// Otherwise every module is read, in parallel, and a damaged one gives its error.
-    ///
-    /// # Errors
-    /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
-    pub fn all_aliases(&self) -> Result<Vec<ReadModInfo<'_>>, TreeError> {
-        match self.listed()? {
-            None => self.all_modinfo(),
-            Some(listed) => {
-                let modules = self.modules()?.iter();
-                Ok(modules
-                    .map(|entry| (entry, Ok(listed.aliases(&entry.name))))
-                    .collect())
-            }
-        }
-    }
-
-    /// Whether a module may import one of these symbols. It need not be read where `modules.dep` shows that it does not.
-    pub(crate) fn may_import(&self, entry: &Entry, symbols: &[String]) -> Result<bool, TreeError> {
-        let listed = self.listed()?;
-        Ok(listed.is_none_or(|listed| listed.may_import(&entry.name, symbols)))
-    }
-
-    fn listed(&self) -> Result<Option<&listed::Listed>, TreeError> {
-        let modules = self.modules()?;
-        let listed = try_once(&self.listed, || {
-            Ok(listed::Listed::read(&self.dir, modules))
-        })?;
-        Ok(listed.as_ref())
     }
 
     fn read_file(

@@ -39,7 +39,7 @@ mod kind {
 }
 
 /// What an entry of an archive is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A directory.
     Directory,

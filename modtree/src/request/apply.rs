@@ -7,9 +7,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{Possible, Rules, Selector, Traces};
-use crate::alias::{matches, normalize};
+use crate::alias::normalize;
 use crate::graph::RuleReason;
-use crate::tree::{Entry, ReadModInfo, Resolution, Tree, TreeError};
+use crate::tree::search::any_matches;
+use crate::tree::{Entry, Resolution, Tree, TreeError};
 use crate::{ModInfo, Symbols};
 
 /// Something that a rule adds.
@@ -110,7 +111,8 @@ impl<'a> Requests<'a> {
         info: &ModInfo,
         traces: &Traces,
     ) -> Result<Found, TreeError> {
-        let Some(mut evidence) = alias_trace(info, traces) else {
+        let Some(mut evidence) = patterns(traces).and_then(|patterns| alias_trace(info, &patterns))
+        else {
             return Ok(None);
         };
         if !traces.imports.is_empty() || !traces.exports.is_empty() {
@@ -170,24 +172,24 @@ impl<'a> Requests<'a> {
             return Ok(Arc::clone(known));
         }
         let tree = self.tree;
-        let of_one = |(entry, info): ReadModInfo<'_>| {
-            let Some(mut evidence) = alias_trace(&*info?, traces) else {
+        let Some(patterns) = patterns(traces) else {
+            return Ok(Arc::default());
+        };
+        let of_one = |entry: Entry| {
+            let Some(mut evidence) = alias_trace(&*tree.modinfo(&entry)?, &patterns) else {
                 return Ok(None);
             };
-            if !traces.imports.is_empty() && !tree.may_import(entry, &traces.imports)? {
-                return Ok(None);
-            }
             if !traces.imports.is_empty() || !traces.exports.is_empty() {
-                match symbol_traces(&*tree.symbols(entry)?, traces) {
+                match symbol_traces(&*tree.symbols(&entry)?, traces) {
                     Some(more) => evidence.extend(more),
                     None => return Ok(None),
                 }
             }
-            let entry = entry.clone();
             Ok(Some(Provider { entry, evidence }))
         };
+        let candidates = tree.candidates(&patterns, &traces.imports)?;
         let found: Vec<Result<Option<Provider>, TreeError>> =
-            tree.all_aliases()?.into_par_iter().map(of_one).collect();
+            candidates.into_par_iter().map(of_one).collect();
         let mut providers = Vec::new();
         for one in found {
             match one {
@@ -246,21 +248,24 @@ pub(crate) fn passed_over(error: &TreeError) -> String {
     format!("a damaged module was passed over: {error}")
 }
 
-/// The first alias of a module that one of the patterns matches; no evidence is needed where there are no patterns.
-fn alias_trace(info: &ModInfo, traces: &Traces) -> Found {
-    if traces.alias.is_empty() {
-        return Some(Vec::new());
-    }
-    let patterns: Vec<_> = traces
-        .alias
-        .iter()
+/// The patterns for aliases, with dashes as underscores. One that is not well formed matches nothing: `None` where that is
+/// so of all.
+fn patterns(traces: &Traces) -> Option<Vec<Vec<u8>>> {
+    let normal = traces.alias.iter();
+    let normal: Vec<_> = normal
         .filter_map(|pattern| normalize(pattern.as_bytes()))
         .collect();
-    let found = info.raw("alias").find(|alias| {
-        // An alias with dashes is the same as one with underscores; one that is not well formed is taken as it is.
-        let normal = normalize(alias).unwrap_or_else(|| alias.to_vec());
-        patterns.iter().any(|pattern| matches(pattern, &normal))
-    })?;
+    (traces.alias.is_empty() || !normal.is_empty()).then_some(normal)
+}
+
+/// The first alias of a module that one of the patterns matches; no evidence is needed where there are no patterns.
+fn alias_trace(info: &ModInfo, patterns: &[Vec<u8>]) -> Found {
+    if patterns.is_empty() {
+        return Some(Vec::new());
+    }
+    let found = info
+        .raw("alias")
+        .find(|alias| any_matches(patterns, alias))?;
     Some(vec![format!("alias `{}`", String::from_utf8_lossy(found))])
 }
 

@@ -1,136 +1,267 @@
 //! What depmod wrote down about a tree, where it is certain that nothing has changed since.
 //!
-//! Decoding 4,000 xz files takes seconds, and `modules.alias` has what a question about all aliases wants. It is believed
-//! only if it is newer than the last change of every module file and of every directory that holds one. The change time
-//! counts (`ctime`), not the modification time: a package manager gives a new file an old modification time.
+//! Reading 4,000 modules takes a tenth of a second, decoding 4,000 xz files seconds, and depmod's text files have what a
+//! question about all modules wants. They are believed only if they are newer than the last change of every module file
+//! that they list and of every directory that holds one. The change time counts (`ctime`), not the modification time: a
+//! package manager gives a new file an old modification time.
+//!
+//! What is not seen: a new module in a directory below `kernel` that held none, and no directory with any, when depmod ran.
+//!
+//! The files are not parsed before a question comes, and then only searched for its answer.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
+use std::fs::File;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::OnceLock;
 
 use codec::file::read;
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 use rayon::prelude::*;
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, statat};
 
 use super::walk::Entry;
-use crate::{ModInfo, ModuleName};
+use crate::ModuleName;
+use crate::alias::{matches, normal, normalize};
+use crate::fast_hash::FastMap;
 
 const LIMIT: u64 = 256 << 20;
+
+/// A time: seconds and nanoseconds since 1970.
+type Time = (i64, i64);
+
+/// The places of a pattern and of a module's name.
+type AliasLine = (Range<usize>, Range<usize>);
 
 /// The text indexes of a tree, up to date.
 #[derive(Debug)]
 pub(super) struct Listed {
-    /// The aliases of each module, as the fields they were.
-    aliases: HashMap<ModuleName, Arc<ModInfo>>,
-    /// The module that exports a symbol.
-    owners: HashMap<String, ModuleName>,
-    /// The names of all modules that one needs.
-    needs: HashMap<ModuleName, HashSet<ModuleName>>,
+    /// Lines `PATH: PATH PATH`.
+    dep: Vec<u8>,
+    /// Where in `dep` each module's line is.
+    modules: FastMap<ModuleName, Range<usize>>,
+    /// Lines `alias PATTERN MODULE`.
+    alias: Vec<u8>,
+    /// Where in `alias` each pattern and its module are.
+    aliases: OnceLock<Vec<AliasLine>>,
+    /// Lines `alias symbol:NAME MODULE`.
+    symbols: Vec<u8>,
 }
 
 impl Listed {
-    /// Reads the files, if they are there, are newer than all modules, and know the same modules.
-    pub(super) fn read(dir: &Path, modules: &[Entry]) -> Option<Self> {
-        let files = ["modules.alias", "modules.symbols", "modules.dep"];
+    /// Reads the files, if they are there, are newer than all modules, and know those outside of `kernel`.
+    pub(super) fn read(dir: &Path, outside_kernel: &[Entry]) -> Option<Self> {
+        let files = ["modules.dep", "modules.alias", "modules.symbols"].map(|name| dir.join(name));
         let mut oldest = (i64::MAX, i64::MAX);
-        for name in files {
-            let found = std::fs::metadata(dir.join(name)).ok()?;
+        for file in &files {
+            let found = std::fs::metadata(file).ok()?;
             oldest = oldest.min((found.mtime(), found.mtime_nsec()));
         }
-        if !unchanged_since(dir, modules, oldest) {
+        let [dep, alias, symbols] = &files;
+        let dep = read(dep, LIMIT).ok()?;
+        // What is below `kernel` is known by the directories above it.
+        let knows_kernel = paths(&dep).any(|path| path.starts_with(b"kernel/"));
+        if !knows_kernel && dir.join("kernel").exists() {
             return None;
         }
-        let [aliases, symbols, dep] = files.map(|name| read(&dir.join(name), LIMIT).ok());
-        let needs = needs(&dep?);
-        // A module that was deleted, or is new in a directory of its own, shows here.
-        let same = needs.len() == modules.len()
-            && modules.iter().all(|entry| needs.contains_key(&entry.name));
-        same.then_some(())?;
-        Some(Self {
-            aliases: alias_fields(&aliases?, modules),
-            owners: owners(&symbols?),
-            needs,
+        let ((alias, symbols), unchanged) = rayon::join(
+            || (read(alias, LIMIT).ok(), read(symbols, LIMIT).ok()),
+            || unchanged_since(dir, &dep, oldest),
+        );
+        let modules = unchanged.then(|| lines_by_name(&dep))?;
+        let known = |entry: &Entry| modules.contains_key(&entry.name);
+        outside_kernel.iter().all(known).then_some(Self {
+            dep,
+            modules,
+            alias: alias?,
+            aliases: OnceLock::new(),
+            symbols: symbols?,
         })
     }
 
-    /// The `alias` fields of a module.
-    pub(super) fn aliases(&self, name: &ModuleName) -> Arc<ModInfo> {
-        self.aliases.get(name).cloned().unwrap_or_default()
-    }
-
-    /// Whether a module may import one of these symbols: not if another module exports it that this one does not need.
-    pub(super) fn may_import(&self, name: &ModuleName, symbols: &[String]) -> bool {
-        let needs = self.needs.get(name);
-        symbols.iter().any(|symbol| match self.owners.get(symbol) {
-            Some(owner) => needs.is_none_or(|needs| needs.contains(owner)),
-            None => true,
+    /// The file of a module.
+    pub(super) fn entry(&self, name: &ModuleName) -> Option<Entry> {
+        let line = self.dep.get(self.modules.get(name)?.clone())?;
+        let path = paths(line).next()?;
+        Some(Entry {
+            name: name.clone(),
+            relative: OsStr::from_bytes(path).into(),
         })
     }
-}
 
-/// Whether no module and no directory with modules has changed since then. What happened within one tick of the file
-/// system's clock counts as changed.
-fn unchanged_since(dir: &Path, modules: &[Entry], since: (i64, i64)) -> bool {
-    let mut dirs = BTreeSet::new();
-    for entry in modules {
-        for above in entry.relative.ancestors().skip(1) {
-            // The modules directory itself changes with every file that is written beside `kernel`.
-            if above == Path::new("") || !dirs.insert(above) {
-                break;
+    /// The modules with an alias that `query` matches, in the order of the file, each once.
+    pub(super) fn matching(&self, query: &str) -> Vec<ModuleName> {
+        let Some(query) = normalize(query.as_bytes()) else {
+            return Vec::new();
+        };
+        self.having(|alias| {
+            // Most differ at once.
+            let may = match alias.first() {
+                Some(b'*' | b'?' | b'[' | b'\\' | b'-') | None => true,
+                first => first == query.first(),
+            };
+            may && normal(alias).is_some_and(|normal| matches(&normal, &query))
+        })
+    }
+
+    /// The modules with an alias for which `test` holds, in the order of the file, each once.
+    pub(super) fn having(&self, test: impl Fn(&[u8]) -> bool) -> Vec<ModuleName> {
+        let mut found: Vec<ModuleName> = Vec::new();
+        let lines = self.aliases.get_or_init(|| aliases(&self.alias));
+        for (alias, module) in lines {
+            if test(&self.alias[alias.clone()]) {
+                let name = &self.alias[module.clone()];
+                let name = ModuleName::new(&String::from_utf8_lossy(name));
+                if !found.contains(&name) {
+                    found.push(name);
+                }
             }
         }
+        found
     }
-    let files = modules.iter().map(|entry| entry.relative.as_path());
-    let all: Vec<&Path> = dirs.into_iter().chain(files).collect();
-    all.par_iter().all(|path| {
-        std::fs::metadata(dir.join(path))
-            .is_ok_and(|found| (found.ctime(), found.ctime_nsec()) < since)
-    })
-}
 
-/// Lines `alias PATTERN MODULE`, as fields by module.
-fn alias_fields(text: &[u8], modules: &[Entry]) -> HashMap<ModuleName, Arc<ModInfo>> {
-    let mut fields: HashMap<&[u8], Vec<u8>> = HashMap::new();
-    for line in text.split(|&byte| byte == b'\n') {
-        if let Some(rest) = line.strip_prefix(b"alias ")
-            && let Some(space) = rest.iter().rposition(|&byte| byte == b' ')
-        {
-            let field = fields.entry(&rest[space + 1..]).or_default();
-            field.extend_from_slice(b"alias=");
-            field.extend_from_slice(&rest[..space]);
-            field.push(0);
+    /// The module that exports a symbol; the last where several do.
+    pub(super) fn exporter(&self, symbol: &str) -> Option<ModuleName> {
+        let wanted = format!("\nalias symbol:{symbol} ");
+        let at = memmem::rfind(&self.symbols, wanted.as_bytes())? + wanted.len();
+        let line = lines(self.symbols.get(at..)?).next()?;
+        Some(ModuleName::new(&String::from_utf8_lossy(line)))
+    }
+
+    /// Every module.
+    pub(super) fn names(&self) -> impl Iterator<Item = &ModuleName> {
+        self.modules.keys()
+    }
+
+    /// Tells of a module whether it may import one of these symbols: not if another module exports it that this one does
+    /// not need.
+    pub(super) fn importing(&self, symbols: &[String]) -> impl Fn(&ModuleName) -> bool {
+        let owners: Vec<_> = symbols.iter().map(|symbol| self.exporter(symbol)).collect();
+        move |name| {
+            let mut owners = owners.iter();
+            owners.any(|owner| match owner {
+                Some(owner) => self.needs(name, owner),
+                None => true,
+            })
         }
     }
-    let of_module = |entry: &Entry| {
-        let field = fields.get(entry.name.as_str().as_bytes())?;
-        Some((entry.name.clone(), Arc::new(ModInfo::new(field))))
-    };
-    modules.iter().filter_map(of_module).collect()
+
+    fn needs(&self, name: &ModuleName, needed: &ModuleName) -> bool {
+        let Some(line) = self.modules.get(name).map(|range| &self.dep[range.clone()]) else {
+            return true;
+        };
+        let mut paths = line.split(|&byte| byte == b' ').skip(1);
+        paths.any(|path| file_name(path) == *needed)
+    }
 }
 
-/// Lines `alias symbol:NAME MODULE`.
-fn owners(text: &[u8]) -> HashMap<String, ModuleName> {
-    let text = String::from_utf8_lossy(text);
-    let owner = |line: &str| {
-        let (symbol, module) = line.strip_prefix("alias symbol:")?.split_once(' ')?;
-        Some((symbol.to_owned(), ModuleName::new(module)))
-    };
-    text.lines().filter_map(owner).collect()
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    let ends = memchr_iter(b'\n', text).chain([text.len()]);
+    ends.map(move |end| &text[std::mem::replace(&mut start, end + 1)..end])
 }
 
-/// Lines `PATH: PATH PATH`.
-fn needs(text: &[u8]) -> HashMap<ModuleName, HashSet<ModuleName>> {
-    let name = |path: &[u8]| {
-        let file = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-        ModuleName::of_file(OsStr::from_bytes(file))
+fn aliases(text: &[u8]) -> Vec<AliasLine> {
+    let mut start = 0;
+    let places = lines(text).filter_map(|line| {
+        let at = start;
+        start += line.len() + 1;
+        let pattern = at + line.strip_prefix(b"alias ").map(|_| "alias ".len())?;
+        let space = at + memrchr(b' ', line)?;
+        (pattern <= space).then(|| (pattern..space, space + 1..at + line.len()))
+    });
+    places.collect()
+}
+
+/// The paths at the beginnings of the lines of `modules.dep`.
+fn paths(dep: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines(dep).filter_map(|line| Some(&line[..memchr(b':', line)?]))
+}
+
+fn file_name(path: &[u8]) -> ModuleName {
+    let start = memrchr(b'/', path).map_or(0, |slash| slash + 1);
+    ModuleName::of_file(OsStr::from_bytes(&path[start..]))
+}
+
+fn lines_by_name(dep: &[u8]) -> FastMap<ModuleName, Range<usize>> {
+    let mut start = 0;
+    let mut modules = FastMap::default();
+    for line in lines(dep) {
+        let range = start..start + line.len();
+        start = range.end + 1;
+        if let Some(colon) = memchr(b':', line) {
+            modules.insert(file_name(&line[..colon]), range);
+        }
+    }
+    modules
+}
+
+/// Whether no module that is listed and no directory with one has changed since then. What happened within one tick of the
+/// file system's clock counts as changed.
+fn unchanged_since(dir: &Path, dep: &[u8], since: Time) -> bool {
+    let mut files: FastMap<&[u8], Vec<&[u8]>> = FastMap::default();
+    for path in paths(dep) {
+        let (above, file) = split(path);
+        files.entry(above).or_default().push(file);
+    }
+    // The directories that hold directories with modules. The modules directory itself changes with every file that is
+    // written beside `kernel`.
+    let mut above: Vec<&[u8]> = files.keys().copied().collect();
+    while let Some(path) = above.pop() {
+        let (above_it, _) = split(path);
+        if !above_it.is_empty() && !files.contains_key(above_it) {
+            files.insert(above_it, Vec::new());
+            above.push(above_it);
+        }
+    }
+    let Ok(root) = File::open(dir) else {
+        return false;
     };
-    let line = |line: &[u8]| {
-        let colon = line.iter().position(|&byte| byte == b':')?;
-        let needed = line[colon + 1..].split(|&byte| byte == b' ');
-        let needed = needed.filter(|path| !path.is_empty()).map(name);
-        Some((name(&line[..colon]), needed.collect()))
+    let by_directory: Vec<_> = files.into_iter().collect();
+    by_directory
+        .par_iter()
+        .all(|(path, files)| directory_unchanged(&root, path, files, since).unwrap_or(false))
+}
+
+/// The directory and the file's name.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match memrchr(b'/', path) {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}
+
+/// Looks at the files relative to their directory: a long path costs twice as much.
+fn directory_unchanged(
+    root: &File,
+    path: &[u8],
+    files: &[&[u8]],
+    since: Time,
+) -> rustix::io::Result<bool> {
+    let before = |found: &rustix::fs::Stat| {
+        // The types differ between architectures.
+        #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+        let changed = (i64::from(found.st_ctime), found.st_ctime_nsec as i64);
+        changed < since
     };
-    text.split(|&byte| byte == b'\n').filter_map(line).collect()
+    let is_root = path.is_empty();
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = match is_root {
+        true => root
+            .try_clone()
+            .map_err(|_| rustix::io::Errno::BADF)?
+            .into(),
+        false => openat(root, path, flags, Mode::empty())?,
+    };
+    if !is_root && !before(&fstat(&opened)?) {
+        return Ok(false);
+    }
+    for file in files {
+        if !before(&statat(&opened, *file, AtFlags::empty())?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

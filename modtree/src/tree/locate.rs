@@ -71,7 +71,11 @@ impl Tree {
             return Ok(found.unwrap_or(Resolution::Unknown));
         }
         let mut entries = Vec::new();
-        for module in self.alias_index()?.patterns.lookup(query) {
+        let named = match self.listed()? {
+            Some(listed) => listed.matching(query),
+            None => self.alias_index()?.patterns.lookup(query),
+        };
+        for module in named {
             entries.extend(self.find(&module)?);
         }
         if !entries.is_empty() {
@@ -110,7 +114,7 @@ impl Tree {
                 patterns: Patterns::new(),
                 damaged: Vec::new(),
             };
-            for (entry, info) in self.all_aliases()? {
+            for (entry, info) in self.all_modinfo()? {
                 match info {
                     Ok(info) => info
                         .raw("alias")
@@ -145,9 +149,15 @@ impl Tree {
     /// The module that exports a symbol: what `symbol:NAME` stands for, as in depmod's `modules.symbols`. Where several do,
     /// the last of them in the order of `modules.order`, as depmod has it.
     pub(super) fn exporter(&self, symbol: &str) -> Result<Option<Entry>, TreeError> {
-        let exporters = try_once(&self.exporters, || self.all_exports())?;
-        match exporters.get(symbol) {
-            Some(name) => self.find(name),
+        let found = match self.listed()? {
+            Some(listed) => listed.exporter(symbol),
+            None => {
+                let exporters = try_once(&self.exporters, || self.all_exports())?;
+                exporters.get(symbol).cloned()
+            }
+        };
+        match found {
+            Some(name) => self.find(&name),
             None => Ok(None),
         }
     }

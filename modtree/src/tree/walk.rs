@@ -90,6 +90,11 @@ impl Order {
         })
     }
 
+    /// What modules are sorted by: as `modules.order` has them, and the ones which that does not list behind them, by path.
+    pub(super) fn key(&self, name: &ModuleName, relative: &Path) -> (usize, PathBuf) {
+        (self.position(name), relative.to_path_buf())
+    }
+
     /// The module's place, or the last one of all.
     fn position(&self, name: &ModuleName) -> usize {
         self.lines
@@ -133,7 +138,7 @@ fn unique(mut found: Vec<Entry>, order: &Order) -> Vec<Entry> {
     });
     let mut seen = HashSet::new();
     found.retain(|entry| seen.insert(entry.name.clone()));
-    found.sort_by_cached_key(|entry| (order.position(&entry.name), entry.relative.clone()));
+    found.sort_by_cached_key(|entry| order.key(&entry.name, &entry.relative));
     found
 }
 

@@ -3,7 +3,7 @@
 use super::{HEADER, Kind, NAME_MAX, TRAILER, sum};
 
 /// What an entry of an archive is, and whose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attributes {
     /// What it is.
     pub kind: Kind,
@@ -105,8 +105,13 @@ struct Header {
 impl Writer {
     /// An empty archive.
     pub fn new(options: Options) -> Self {
+        Self::with_capacity(options, 0)
+    }
+
+    /// An empty archive with room for so many bytes.
+    pub fn with_capacity(options: Options, bytes: usize) -> Self {
         Self {
-            bytes: Vec::new(),
+            bytes: Vec::with_capacity(bytes),
             options,
             inode: 0,
         }

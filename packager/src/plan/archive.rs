@@ -92,7 +92,11 @@ impl Plan {
 }
 
 fn write(items: &[(&str, &Item)], options: cpio::Options) -> Result<Vec<u8>, WriteError> {
-    let mut writer = Writer::new(options);
+    // A header, a name and padding for each.
+    let length = items
+        .iter()
+        .map(|(path, item)| item.data.len() + path.len() + 128);
+    let mut writer = Writer::with_capacity(options, length.sum());
     let mut twins = twins(items);
     for (path, item) in items {
         match twins.get_mut(path) {
@@ -115,19 +119,18 @@ enum Twins<'plan> {
 
 /// The paths of files that have an equal, with what to do at each.
 fn twins<'plan>(items: &[(&'plan str, &'plan Item)]) -> HashMap<&'plan str, Twins<'plan>> {
-    let mut equal: HashMap<(u32, u32, u32, &[u8]), Vec<&str>> = HashMap::new();
+    // Few files have the length of another one, and only their contents are looked at.
+    let mut alike: HashMap<_, Vec<(&str, &[u8])>> = HashMap::new();
     for (path, item) in items {
         if item.kind() == Kind::File && !item.data.is_empty() {
-            let Attributes {
-                permissions,
-                uid,
-                gid,
-                ..
-            } = item.attributes;
-            equal
-                .entry((permissions, uid, gid, &item.data))
-                .or_default()
-                .push(path);
+            let key = (item.attributes, item.data.len());
+            alike.entry(key).or_default().push((path, &item.data));
+        }
+    }
+    let mut equal: HashMap<(Attributes, &[u8]), Vec<&str>> = HashMap::new();
+    for ((attributes, _), files) in alike.into_iter().filter(|(_, files)| files.len() > 1) {
+        for (path, data) in files {
+            equal.entry((attributes, data)).or_default().push(path);
         }
     }
     let mut twins = HashMap::new();

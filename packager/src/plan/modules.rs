@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use modtree::goal::Goals;
 use modtree::{Closure, ClosureOptions, Module, Planned, Reason, ReasonKind};
+use rayon::prelude::*;
 
 use super::{Plan, PlanError};
 use crate::kernel::Kernel;
@@ -30,9 +31,17 @@ impl Plan {
         let folder = format!("usr/lib/modules/{}", kernel.version());
         let form = recipe.module_files;
         let path_of = |planned: &Planned| format!("{folder}/{}", place(form, planned).display());
-        for planned in &closure.modules {
+        let files = closure
+            .modules
+            .par_iter()
+            .map(|planned| read_module(kernel, planned, recipe));
+        let files: Vec<Result<_, PlanError>> = files.collect();
+        for (planned, file) in closure.modules.iter().zip(files) {
             let path = path_of(planned);
-            let bytes = self.read_module(kernel, planned, recipe)?;
+            let (bytes, machine) = file?;
+            if self.machine.is_none() {
+                self.machine = machine.map(|machine| (planned.path.clone(), machine));
+            }
             self.file(&path, 0o644, bytes, &reasons(&planned.reasons));
             // What was asked for, by its name or as part of a goal, is there for no other reason that matters.
             let is_asked = planned
@@ -96,54 +105,55 @@ impl Plan {
             self.file("etc/mdev.conf", 0o644, MDEV.into(), reason);
         }
     }
+}
 
-    /// The module's file, in the form that the recipe wants. Reading all of it shows damage before the boot does.
-    fn read_module(
-        &mut self,
-        kernel: &Kernel,
-        planned: &Planned,
-        recipe: &Recipe,
-    ) -> Result<Vec<u8>, PlanError> {
-        let path = &planned.path;
-        let refuse = |reason: String| PlanError::ModuleForm {
-            path: path.clone(),
-            reason,
-        };
-        let bytes = codec::file::read_decoded(path, MODULE_LIMIT)?;
-        let module = Module::parse(&bytes).map_err(|source| PlanError::Module {
-            path: path.clone(),
-            source,
-        })?;
-        if self.machine.is_none() {
-            self.machine = crate::elf::machine(&bytes).map(|it| (path.clone(), it));
+/// The module's file, in the form that the recipe wants, and the machine that it is for. Reading all of it shows damage before
+/// the boot does.
+fn read_module(
+    kernel: &Kernel,
+    planned: &Planned,
+    recipe: &Recipe,
+) -> Result<(Vec<u8>, Option<u16>), PlanError> {
+    let path = &planned.path;
+    let refuse = |reason: String| PlanError::ModuleForm {
+        path: path.clone(),
+        reason,
+    };
+    let bytes = codec::file::read_decoded(path, MODULE_LIMIT)?;
+    let module = Module::parse(&bytes).map_err(|source| PlanError::Module {
+        path: path.clone(),
+        source,
+    })?;
+    let machine = crate::elf::machine(&bytes);
+    let file = match recipe.module_files {
+        ModuleFiles::Plain => bytes,
+        ModuleFiles::Stripped => {
+            if module.signed && !recipe.strip_signed {
+                return Err(refuse(
+                    "it is signed, and stripping destroys the signature: a kernel that insists on signatures would refuse it, others say so in their log; allow it with `strip-signed`, or store modules plain".to_owned(),
+                ));
+            }
+            if module.signed && kernel_insists(kernel)? {
+                return Err(refuse(format!(
+                    "kernel {} loads signed modules only (CONFIG_MODULE_SIG_FORCE), and stripping destroys the signature; store modules plain",
+                    kernel.version()
+                )));
+            }
+            strip(&bytes).map_err(refuse)?
         }
-        match recipe.module_files {
-            ModuleFiles::Plain => Ok(bytes),
-            ModuleFiles::Stripped => {
-                if module.signed && !recipe.strip_signed {
-                    return Err(refuse(
-                        "it is signed, and stripping destroys the signature: a kernel that insists on signatures would refuse it, others say so in their log; allow it with `strip-signed`, or store modules plain".to_owned(),
-                    ));
-                }
-                if module.signed && kernel_insists(kernel)? {
+        ModuleFiles::Kept => {
+            let file = codec::file::read(path, MODULE_LIMIT)?;
+            match codec::detect(&file) {
+                None | Some(codec::Format::Gzip | codec::Format::Xz) => file,
+                Some(other) => {
                     return Err(refuse(format!(
-                        "kernel {} loads signed modules only (CONFIG_MODULE_SIG_FORCE), and stripping destroys the signature; store modules plain",
-                        kernel.version()
+                        "it is compressed with {other}, which busybox cannot load; store modules plain"
                     )));
                 }
-                strip(&bytes).map_err(refuse)
-            }
-            ModuleFiles::Kept => {
-                let file = codec::file::read(path, MODULE_LIMIT)?;
-                match codec::detect(&file) {
-                    None | Some(codec::Format::Gzip | codec::Format::Xz) => Ok(file),
-                    Some(other) => Err(refuse(format!(
-                        "it is compressed with {other}, which busybox cannot load; store modules plain"
-                    ))),
-                }
             }
         }
-    }
+    };
+    Ok((file, machine))
 }
 
 fn closure(kernel: &Kernel, recipe: &Recipe) -> Result<Closure, PlanError> {

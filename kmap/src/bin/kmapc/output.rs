@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use cli::{Failure, Staged};
+use rustix::process::{Resource, getrlimit};
 
 /// A file to write.
 pub(crate) type Output = (PathBuf, Vec<u8>);
@@ -21,9 +22,11 @@ pub(crate) fn stage_all<T: Sync, R: Send>(
     items: &[T],
     make: impl Fn(&T) -> (R, Vec<Output>) + Sync,
 ) -> (Vec<R>, Result<Vec<Staged>, Failure>) {
+    // Each has two files at most, and others are open too.
+    let close = items.len() > most_open() / 4;
     let done = each(items, |item| {
         let (result, outputs) = make(item);
-        (result, stage(&outputs))
+        (result, stage(&outputs, close))
     });
     let (results, staged): (Vec<R>, Vec<_>) = done.into_iter().unzip();
     let staged: Result<Vec<Vec<Staged>>, Failure> = staged.into_iter().collect();
@@ -31,6 +34,14 @@ pub(crate) fn stage_all<T: Sync, R: Send>(
         results,
         staged.map(|files| files.into_iter().flatten().collect()),
     )
+}
+
+/// How many files this process may have open.
+fn most_open() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    })
 }
 
 /// Calls `work` for each item, in several threads; gives the results in the order of the items.
@@ -63,7 +74,10 @@ fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> 
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-fn stage(outputs: &[Output]) -> Result<Vec<Staged>, Failure> {
-    let staged = outputs.iter().map(|(path, bytes)| Staged::new(path, bytes));
+fn stage(outputs: &[Output], close: bool) -> Result<Vec<Staged>, Failure> {
+    let staged = outputs.iter().map(|(path, bytes)| {
+        let staged = Staged::new(path, bytes)?;
+        if close { staged.closed() } else { Ok(staged) }
+    });
     staged.collect()
 }

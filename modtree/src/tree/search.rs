@@ -1,0 +1,78 @@
+//! Questions about all modules: answered from depmod's indexes where those are up to date, else by reading every module.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::listed::Listed;
+use super::{Entry, ReadModInfo, Tree, TreeError, try_once};
+use crate::ModuleName;
+use crate::alias::{matches, normal};
+
+impl Tree {
+    /// The `.modinfo` fields of every module, read in parallel, in the order of [`modules`](Self::modules); a damaged
+    /// module gives its error.
+    ///
+    /// # Errors
+    /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
+    pub fn all_modinfo(&self) -> Result<Vec<ReadModInfo<'_>>, TreeError> {
+        let modules = self.modules()?.par_iter();
+        Ok(modules.map(|entry| (entry, self.modinfo(entry))).collect())
+    }
+
+    /// The modules of which the indexes do not rule out that they have an alias which one of `patterns` matches, and import one
+    /// of `imports`, in the order of [`modules`](Self::modules). Where a list is empty, it asks for nothing. All modules,
+    /// where there are no indexes to believe.
+    pub(crate) fn candidates(
+        &self,
+        patterns: &[Vec<u8>],
+        imports: &[String],
+    ) -> Result<Vec<Entry>, TreeError> {
+        let Some(listed) = self.listed()? else {
+            return Ok(self.modules()?.to_vec());
+        };
+        let mut names: Vec<ModuleName> = match patterns.is_empty() {
+            true => listed.names().cloned().collect(),
+            false => listed.having(|alias| any_matches(patterns, alias)),
+        };
+        if !imports.is_empty() {
+            let may = listed.importing(imports);
+            names.retain(|name| may(name));
+        }
+        let entries = names.iter().map(|name| self.find(name));
+        let mut entries = entries
+            .filter_map(Result::transpose)
+            .collect::<Result<Vec<_>, _>>()?;
+        self.sort(&mut entries, |entry| (&entry.name, &entry.relative))?;
+        Ok(entries)
+    }
+
+    /// Puts modules in the order of [`modules`](Self::modules), without a walk of the tree. `of` gives name and place of one.
+    pub(crate) fn sort<T>(
+        &self,
+        modules: &mut [T],
+        of: impl Fn(&T) -> (&ModuleName, &Path),
+    ) -> Result<(), TreeError> {
+        let order = self.order()?;
+        modules.sort_by_cached_key(|module| {
+            let (name, relative) = of(module);
+            order.key(name, relative)
+        });
+        Ok(())
+    }
+
+    /// What depmod wrote, where it can be believed.
+    pub(super) fn listed(&self) -> Result<Option<&Listed>, TreeError> {
+        let outside = self.outside_kernel()?;
+        let listed = try_once(&self.listed, || Ok(Listed::read(&self.dir, outside)))?;
+        Ok(listed.as_ref())
+    }
+}
+
+/// Whether one of the patterns matches an alias, which may be a pattern itself. An alias with dashes is the same as one with
+/// underscores; one that is not well formed is taken as it is.
+pub(crate) fn any_matches(patterns: &[Vec<u8>], alias: &[u8]) -> bool {
+    let normal = normal(alias);
+    let alias = normal.as_deref().unwrap_or(alias);
+    patterns.iter().any(|pattern| matches(pattern, alias))
+}
