@@ -13,15 +13,16 @@
 //! * [`Member`] reads one member (a gzip member, an xz stream, a zstd frame) and tells where it ended, which is what a
 //!   reader of an initramfs needs: that is a sequence of archives, each compressed in its own way.
 //! * [`encode`] gives the same bytes for the same input on every machine.
-//! * [`mod@file`] reads regular files, and only those, up to a limit.
-#![forbid(unsafe_code)]
+//! * [`mod@file`] reads regular files, and only those, up to a limit; [`map()`] maps them into memory.
 
 mod decode;
 mod encode;
 pub mod file;
 mod format;
 mod lz4;
+mod map;
 
 pub use decode::{DecodeError, Member, decode, decode_into};
 pub use encode::{EncodeError, REVISION, encode};
 pub use format::{Format, detect};
+pub use map::{Mapped, map};

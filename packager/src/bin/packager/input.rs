@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use cli::Failure;
+use codec::Mapped;
 use packager::inspect::{Files, InspectError, Segment, segments};
 
 use crate::report;
@@ -11,8 +12,8 @@ use crate::report;
 const IMAGE_LIMIT: u64 = 4 << 30;
 
 /// The image's bytes.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    codec::file::read(path, IMAGE_LIMIT).map_err(report::read)
+pub(crate) fn read(path: &Path) -> Result<Mapped, Failure> {
+    codec::map(path, IMAGE_LIMIT).map_err(report::read)
 }
 
 /// Does something with the image's file tree.
