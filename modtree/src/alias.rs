@@ -108,6 +108,34 @@ fn bracket(pattern: &[u8], p: usize, byte: u8) -> Option<(usize, bool)> {
     }
 }
 
+/// A pattern that is held against many aliases, which may be patterns themselves.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    normal: Vec<u8>,
+    /// How many bytes at its start stand for themselves, with or without normalisation.
+    literal: usize,
+}
+
+impl Pattern {
+    /// `None` where the pattern is not well formed: it matches nothing.
+    pub(crate) fn new(pattern: &[u8]) -> Option<Self> {
+        let normal = normalize(pattern)?;
+        let special = normal.iter().position(|byte| b"*?[\\_".contains(byte));
+        let literal = special.unwrap_or(normal.len());
+        Some(Self { normal, literal })
+    }
+
+    /// Whether it matches an alias. One with dashes is the same as one with underscores; one that is not well formed is taken
+    /// as it is.
+    pub(crate) fn matches(&self, alias: &[u8]) -> bool {
+        if !alias.starts_with(&self.normal[..self.literal]) {
+            return false;
+        }
+        let normal = normal(alias);
+        matches(&self.normal, normal.as_deref().unwrap_or(alias))
+    }
+}
+
 /// Patterns with the module of each, to be asked which of them a literal string matches.
 ///
 /// `T` is whatever stands for a module. The answers come in the order in which the patterns were added.

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use codec::file::{ReadError, read_decoded};
+use memchr::memmem;
 
 /// A configuration is some 250 KiB; more than this is something else.
 const LIMIT: u64 = 16 << 20;
@@ -19,22 +21,25 @@ const LIMIT: u64 = 16 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct KernelConfig {
     path: Option<PathBuf>,
-    options: HashMap<String, String>,
+    /// The lines, with a line feed before each. Of 9,000 options a run asks for a dozen, so they are searched.
+    text: Arc<str>,
+    /// The few strings with an escape in them.
+    unescaped: HashMap<String, String>,
 }
 
 impl KernelConfig {
     /// Takes the text of a `.config` file. Lines which set nothing are skipped, comments among them.
     pub fn parse(text: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(text);
-        let options = text
-            .lines()
-            .filter(|line| line.starts_with("CONFIG_"))
-            .filter_map(|line| line.split_once('='))
-            .map(|(name, value)| (name.to_owned(), unquote(value.trim_end())))
-            .collect();
+        let text = format!("\n{}", String::from_utf8_lossy(text));
+        let escapes = text.match_indices('\\').filter_map(|(at, _)| {
+            let start = text[..at].rfind('\n')? + 1;
+            let (name, value) = text[start..].lines().next()?.split_once('=')?;
+            Some((name.to_owned(), unescape(unquoted(value)?)))
+        });
         Self {
             path: None,
-            options,
+            unescaped: escapes.collect(),
+            text: text.into(),
         }
     }
 
@@ -53,7 +58,18 @@ impl KernelConfig {
     /// The value of an option, named with its `CONFIG_`: `y`, `m`, a number, or a string without its quotes. `None` where
     /// the option is not set.
     pub fn get(&self, option: &str) -> Option<&str> {
-        self.options.get(option).map(String::as_str)
+        if !option.starts_with("CONFIG_") {
+            return None;
+        }
+        let line = format!("\n{option}=");
+        // The last one counts.
+        let start = memmem::rfind(self.text.as_bytes(), line.as_bytes())? + line.len();
+        let value = self.text.get(start..)?.lines().next().unwrap_or_default();
+        let unescaped = value.contains('\\').then(|| self.unescaped.get(option));
+        match unescaped.flatten() {
+            Some(string) => Some(string),
+            None => Some(unquoted(value).unwrap_or(value.trim_end())),
+        }
     }
 
     /// The file that was read.
@@ -62,17 +78,16 @@ impl KernelConfig {
     }
 }
 
+/// What stands between quotes.
+fn unquoted(value: &str) -> Option<&str> {
+    value.trim_end().strip_prefix('"')?.strip_suffix('"')
+}
+
 /// Kconfig escapes quotes and backslashes in strings with a backslash.
-fn unquote(value: &str) -> String {
-    let Some(inner) = value
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    else {
-        return value.to_owned();
-    };
-    let mut text = String::with_capacity(inner.len());
+fn unescape(string: &str) -> String {
+    let mut text = String::with_capacity(string.len());
     let mut escaped = false;
-    for letter in inner.chars() {
+    for letter in string.chars() {
         if letter == '\\' && !escaped {
             escaped = true;
         } else {
@@ -94,5 +109,15 @@ mod tests {
         assert_eq!(config.get("CONFIG_A"), Some("x \"y\" \\"));
         assert_eq!(config.get("CONFIG_B"), Some("437"));
         assert_eq!(config.get("NOT_CONFIG"), None);
+        assert_eq!(config.get("CONFIG_"), None);
+    }
+
+    #[test]
+    fn the_last_of_several_lines_counts() {
+        let config =
+            KernelConfig::parse(b"CONFIG_A=y\n#CONFIG_A=n\nCONFIG_A=m\nCONFIG_AB=y\nCONFIG_B=");
+        assert_eq!(config.get("CONFIG_A"), Some("m"));
+        assert_eq!(config.get("CONFIG_B"), Some(""));
+        assert_eq!(KernelConfig::default().get("CONFIG_A"), None);
     }
 }

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{Possible, Rules, Selector, Traces};
-use crate::alias::normalize;
+use crate::alias::Pattern;
 use crate::graph::RuleReason;
-use crate::tree::search::any_matches;
 use crate::tree::{Entry, Resolution, Tree, TreeError};
 use crate::{ModInfo, Symbols};
 
@@ -248,24 +247,23 @@ pub(crate) fn passed_over(error: &TreeError) -> String {
     format!("a damaged module was passed over: {error}")
 }
 
-/// The patterns for aliases, with dashes as underscores. One that is not well formed matches nothing: `None` where that is
-/// so of all.
-fn patterns(traces: &Traces) -> Option<Vec<Vec<u8>>> {
-    let normal = traces.alias.iter();
-    let normal: Vec<_> = normal
-        .filter_map(|pattern| normalize(pattern.as_bytes()))
+/// The patterns for aliases. One that is not well formed matches nothing: `None` where that is so of all.
+fn patterns(traces: &Traces) -> Option<Vec<Pattern>> {
+    let patterns = traces.alias.iter();
+    let patterns: Vec<_> = patterns
+        .filter_map(|pattern| Pattern::new(pattern.as_bytes()))
         .collect();
-    (traces.alias.is_empty() || !normal.is_empty()).then_some(normal)
+    (traces.alias.is_empty() || !patterns.is_empty()).then_some(patterns)
 }
 
 /// The first alias of a module that one of the patterns matches; no evidence is needed where there are no patterns.
-fn alias_trace(info: &ModInfo, patterns: &[Vec<u8>]) -> Found {
+fn alias_trace(info: &ModInfo, patterns: &[Pattern]) -> Found {
     if patterns.is_empty() {
         return Some(Vec::new());
     }
     let found = info
         .raw("alias")
-        .find(|alias| any_matches(patterns, alias))?;
+        .find(|alias| patterns.iter().any(|pattern| pattern.matches(alias)))?;
     Some(vec![format!("alias `{}`", String::from_utf8_lossy(found))])
 }
 

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::listed::Listed;
 use super::{Entry, ReadModInfo, Tree, TreeError, try_once};
 use crate::ModuleName;
-use crate::alias::{matches, normal};
+use crate::alias::Pattern;
 
 impl Tree {
     /// The `.modinfo` fields of every module, read in parallel, in the order of [`modules`](Self::modules); a damaged
@@ -25,7 +25,7 @@ impl Tree {
     /// where there are no indexes to believe.
     pub(crate) fn candidates(
         &self,
-        patterns: &[Vec<u8>],
+        patterns: &[Pattern],
         imports: &[String],
     ) -> Result<Vec<Entry>, TreeError> {
         let Some(listed) = self.listed()? else {
@@ -33,7 +33,7 @@ impl Tree {
         };
         let mut names: Vec<ModuleName> = match patterns.is_empty() {
             true => listed.names().cloned().collect(),
-            false => listed.having(|alias| any_matches(patterns, alias)),
+            false => listed.having(|alias| patterns.iter().any(|it| it.matches(alias))),
         };
         if !imports.is_empty() {
             let may = listed.importing(imports);
@@ -67,12 +67,4 @@ impl Tree {
         let listed = try_once(&self.listed, || Ok(Listed::read(&self.dir, outside)))?;
         Ok(listed.as_ref())
     }
-}
-
-/// Whether one of the patterns matches an alias, which may be a pattern itself. An alias with dashes is the same as one with
-/// underscores; one that is not well formed is taken as it is.
-pub(crate) fn any_matches(patterns: &[Vec<u8>], alias: &[u8]) -> bool {
-    let normal = normal(alias);
-    let alias = normal.as_deref().unwrap_or(alias);
-    patterns.iter().any(|pattern| matches(pattern, alias))
 }
