@@ -38,6 +38,10 @@ impl PartitionType {
     pub const FAT32_LBA: Self = Self(0x0c);
     /// An EFI system partition, whatever FAT it holds.
     pub const EFI_SYSTEM: Self = Self(0xef);
+    /// What isohybrid gives the partition of an ISO: hidden NTFS, which no system tries to read.
+    pub const ISO_HYBRID: Self = Self(0x17);
+    /// Linux.
+    pub const LINUX: Self = Self(0x83);
     /// The one partition of a protective MBR, in front of a GUID partition table.
     pub const PROTECTIVE: Self = Self(0xee);
 
