@@ -75,7 +75,25 @@ const CONFIG: &str = "isolinux/isolinux.cfg";
 const CATALOGUE: &str = "isolinux/boot.cat";
 const CATALOGUE_ALONE: &str = "boot.cat";
 
-/// What an ISO is made of.
+/// What an ISO is made of. Kernel and initramfs are on it where a BIOS starts it, and where the FAT file system has them.
+///
+/// ```
+/// use packager::disk::fat::Label;
+/// use packager::disk::iso::Iso;
+///
+/// let iso = Iso {
+///     kernel: b"MZ",
+///     initramfs: b"070701",
+///     bios: None,
+///     uefi: None,
+///     label: Label::new("simple")?,
+///     signature: None,
+///     time: 0,
+/// };
+/// let image = iso.build()?;
+/// assert_eq!(image.read(16 * 2048, 6), b"\x01CD001");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Iso<'a> {
     /// The kernel.

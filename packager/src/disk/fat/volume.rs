@@ -74,6 +74,28 @@ pub struct PlacedFile {
 }
 
 /// A volume whose every file has its place.
+///
+/// ```
+/// use packager::disk::fat::{FatKind, Geometry, Label, Timestamp, Tree, Volume, VolumeOptions};
+/// use packager::disk::{Sector, SparseImage};
+///
+/// let mut tree = Tree::default();
+/// tree.file("vmlinuz", &b"MZ"[..])?;
+/// let options = VolumeOptions {
+///     label: Label::new("stick")?,
+///     serial: 0x1234_abcd,
+///     time: Timestamp::from_unix(0),
+///     start: Sector(0),
+/// };
+/// let geometry = Geometry::new(FatKind::Fat16, Sector(8192))?;
+/// let volume = Volume::reserve(tree, geometry, options)?;
+/// let place = volume.extent("vmlinuz").ok_or("no such file")?;
+///
+/// let mut image = SparseImage::new(geometry.total.bytes());
+/// volume.write(&mut image);
+/// assert_eq!(image.read(place.first.bytes(), 2), b"MZ");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Volume<'a> {
     geometry: Geometry,
