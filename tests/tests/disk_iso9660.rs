@@ -162,6 +162,8 @@ fn some_files() -> Files {
         files.insert(path.to_owned(), bytes);
     }
     let long = "a name that is as long as Joliet allows, which is 64 characters.";
+    // As many bytes as a record of Rock Ridge holds.
+    files.insert("€".repeat(40), b"e".to_vec());
     for number in 0..10 {
         let path = format!("long/{}{number}", &long[..63]);
         files.insert(path, vec![number; 10]);

@@ -63,38 +63,40 @@ impl Name {
         &self,
         naming: Naming,
         is_directory: bool,
-        taken: &mut BTreeSet<Vec<u8>>,
+        taken: &mut BTreeSet<String>,
     ) -> Vec<u8> {
-        if naming == Naming::Joliet {
-            return self.0.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        }
-        let (base, suffix) = match (is_directory, self.0.rsplit_once('.')) {
-            (false, Some((base, suffix))) => (base, suffix),
-            _ => (self.0.as_str(), ""),
-        };
-        let suffix = letters(suffix, SUFFIX_MAX);
-        let room = IDENTIFIER_MAX - suffix.len();
-        let whole = letters(base, room);
-        let numbered = (1_u64..).map(|number| {
-            let number = number.to_string();
-            letters(base, room - number.len()) + &number
-        });
-        // Readers leave out a dot at the end, so that a file must not have the name of a directory without it.
-        let is_new = |base: &String| {
-            let shown = match suffix.as_str() {
-                "" => base.clone(),
-                suffix => format!("{base}.{suffix}"),
-            };
-            taken.insert(shown.into_bytes())
-        };
-        // A directory has fewer names than there are numbers.
-        let base = std::iter::once(whole).chain(numbered).find(is_new);
-        let base = base.unwrap_or_default();
-        match is_directory {
-            true => base.into_bytes(),
-            false => format!("{base}.{suffix}").into_bytes(),
+        match naming {
+            Naming::Joliet => self.0.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+            Naming::RockRidge if is_directory => plain(&self.0, "", taken).into_bytes(),
+            Naming::RockRidge => {
+                let (base, suffix) = self.0.rsplit_once('.').unwrap_or((&self.0, ""));
+                let suffix = letters(suffix, SUFFIX_MAX);
+                let base = plain(base, &suffix, taken);
+                format!("{base}.{suffix}").into_bytes()
+            }
         }
     }
+}
+
+/// The part of an identifier in front of the dot: capital letters, and a number where another one has the same.
+fn plain(base: &str, suffix: &str, taken: &mut BTreeSet<String>) -> String {
+    let room = IDENTIFIER_MAX - suffix.len();
+    let whole = letters(base, room);
+    let numbered = (1_u64..).map(|number| {
+        let number = number.to_string();
+        letters(base, room - number.len()) + &number
+    });
+    // Readers leave out a dot at the end, so that a file must not have the name of a directory without it.
+    let is_new = |base: &String| {
+        let shown = match suffix {
+            "" => base.clone(),
+            suffix => format!("{base}.{suffix}"),
+        };
+        taken.insert(shown)
+    };
+    // A directory has fewer names than there are numbers.
+    let mut bases = std::iter::once(whole).chain(numbered);
+    bases.find(is_new).unwrap_or_default()
 }
 
 /// Capital letters and digits as they are, everything else as `_`.
