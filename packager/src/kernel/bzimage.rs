@@ -6,7 +6,7 @@ const MAGIC: (usize, &[u8]) = (0x202, b"HdrS");
 /// Offset of a `u16`: where the version's text stands, less 0x200.
 const VERSION_POINTER: usize = 0x20e;
 
-/// Offset of a `u32`: units of 16 bytes of the code behind the real-mode code.
+/// Offset of a `u32`: units of 16 bytes of the code behind the real-mode code (boot protocol 2.04, Linux 2.6.14).
 const SYSTEM_SIZE: usize = 0x1f4;
 
 /// Sectors of the real-mode code behind the first one; and where the compressed kernel begins behind that code, and its length.
