@@ -20,7 +20,7 @@ mod sparse;
 pub mod syslinux;
 pub mod uki;
 
-pub use build::{ImageError, ImageRecipe, TableKind, Uefi};
+pub use build::{Esp, ImageError, ImageRecipe, TableKind, Uefi};
 pub use format::ImageFormat;
 pub use sparse::SparseImage;
 

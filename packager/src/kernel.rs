@@ -190,6 +190,12 @@ pub fn version_of(image: &[u8]) -> Option<String> {
     bzimage::version(image)
 }
 
+/// How many bytes an x86 kernel's image has at least, by its own header; one that is shorter has been cut off. `None` for other
+/// files.
+pub fn length_of(image: &[u8]) -> Option<u64> {
+    bzimage::length(image)
+}
+
 fn check_version(path: &Path, image: String, modules: &str) -> Result<(), KernelError> {
     if image == modules {
         return Ok(());

@@ -56,9 +56,7 @@ impl FatImage<'_> {
         if !self.run("mdir", &["-b", "::"]).is_empty() {
             self.run("mcopy", &["-s", "-n", "::/*", &target]);
         }
-        let mut out = BTreeMap::new();
-        collect(folder.path(), "", &mut out);
-        out
+        files_in(folder.path())
     }
 
     /// Lets fsck.fat look at the file system.
@@ -81,6 +79,16 @@ impl FatImage<'_> {
         let silent = text.lines().count() == 2;
         assert!(output.status.success() && silent, "{text}");
     }
+}
+
+/// Every file of a folder with its contents, every directory with `None`, by their paths.
+///
+/// # Panics
+/// Where one cannot be read, or its name is not UTF-8.
+pub fn files_in(folder: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
+    let mut out = BTreeMap::new();
+    collect(folder, "", &mut out);
+    out
 }
 
 fn collect(folder: &Path, prefix: &str, out: &mut BTreeMap<String, Option<Vec<u8>>>) {

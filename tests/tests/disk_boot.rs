@@ -1,38 +1,9 @@
 //! Disk images that boot: by BIOS and UEFI, as a stick and as a disk; and a user's walk through one.
 
-use packager::qemu::{BootDisk, Bus, Firmware, Session};
+use packager::qemu::{BootDisk, Bus, Firmware};
 use tests::disks::{CONSOLES, image, root, start};
-use tests::guest::{PATIENCE, power_off};
+use tests::guest::{PATIENCE, power_off, run, typed};
 use tests::stick::Stick;
-
-/// Runs a command that must succeed; gives what it prints.
-fn run(session: &mut Session, command: &str) -> String {
-    tests::guest::run(session, command).trim().to_owned()
-}
-
-/// What is typed at the screen's keyboard, on a terminal of its own, in the foreground, raw, and held open.
-fn typed(session: &mut Session, keys: &[&str], bytes: usize) -> String {
-    run(session, "chvt 9");
-    run(
-        session,
-        &format!(
-            "( stty raw -echo; : >/tmp/open; dd bs=1 count={bytes} 2>/dev/null | hexdump -ve '1/1 \"%02x\"' >/tmp/typed ) </dev/tty9 & true"
-        ),
-    );
-    run(
-        session,
-        "until [ -e /tmp/open ]; do usleep 50000; done; sleep 1",
-    );
-    for key in keys {
-        session.press(key).unwrap();
-    }
-    let until = format!(
-        "until [ $(wc -c </tmp/typed) -ge {} ]; do usleep 50000; done",
-        2 * bytes
-    );
-    run(session, &until);
-    run(session, "cat /tmp/typed")
-}
 
 fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
@@ -61,18 +32,13 @@ fn one_image_starts_by_bios_and_uefi_from_stick_and_disk() {
     }
 }
 
-#[test]
-fn a_unified_image_and_an_efi_system_partition_start() {
+/// An image of these options starts by both kinds of firmware, and the kernel gets its command line.
+fn starts_by_both(options: &[&str]) {
     let Some(root) = root("linux-6.1") else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let image = image(
-        &root,
-        folder.path(),
-        "simple.img",
-        &["--uki", "--partition-type", "esp"],
-    );
+    let image = image(&root, folder.path(), "simple.img", options);
     for firmware in [Firmware::Uefi, Firmware::Bios] {
         let mut session = start(&image, firmware, Bus::Usb);
         let line = run(&mut session, "cat /proc/cmdline");
@@ -82,32 +48,18 @@ fn a_unified_image_and_an_efi_system_partition_start() {
 }
 
 #[test]
+fn a_unified_image_and_an_efi_system_partition_start() {
+    starts_by_both(&["--uki", "--partition-type", "esp"]);
+}
+
+#[test]
 fn a_guid_partition_table_starts() {
-    let Some(root) = root("linux-6.1") else {
-        return;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let image = image(&root, folder.path(), "simple.img", &["--table", "gpt"]);
-    for firmware in [Firmware::Bios, Firmware::Uefi] {
-        power_off(start(&image, firmware, Bus::Usb));
-    }
+    starts_by_both(&["--table", "gpt"]);
 }
 
 #[test]
 fn fat16_starts() {
-    let Some(root) = root("linux-6.1") else {
-        return;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let image = image(
-        &root,
-        folder.path(),
-        "simple.img",
-        &["--fat", "16", "--compress", "zstd"],
-    );
-    for firmware in [Firmware::Bios, Firmware::Uefi] {
-        power_off(start(&image, firmware, Bus::Usb));
-    }
+    starts_by_both(&["--fat", "16", "--compress", "zstd"]);
 }
 
 /// Boots from a stick, types, pulls it out, plugs another one in, and works on that.
@@ -145,7 +97,8 @@ fn walk_through(kernel: &str, firmware: Firmware) {
         &mut session,
         "mkdir -p /mnt/test && mount -t vfat /dev/sda1 /mnt/test",
     );
-    assert_eq!(run(&mut session, "cat /mnt/test/HELLO.TXT"), "Hola");
+    let read = run(&mut session, "cat /mnt/test/HELLO.TXT");
+    assert_eq!(read.trim(), "Hola");
     run(
         &mut session,
         "uname -r >/mnt/test/WRITTEN.TXT && umount /mnt/test",

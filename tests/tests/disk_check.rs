@@ -197,6 +197,19 @@ fn copying_ldlinux_sys_is_seen() {
 }
 
 #[test]
+fn a_kernel_that_is_cut_off_is_named() {
+    let Some(built) = built() else { return };
+    let kernel = built.root.path().join("boot");
+    let kernel = kernel.join(format!("vmlinuz-{}", built.root.version));
+    let bytes = fs::read(kernel).unwrap();
+    let short = built.folder.path().join("short");
+    fs::write(&short, &bytes[..bytes.len() - 10_000]).unwrap();
+    let short = short.to_str().unwrap();
+    let found = built.changed(&[("mcopy", &["-o", short, "::/vmlinuz"])]);
+    names(found, "kernel-cut-off");
+}
+
+#[test]
 fn what_uefi_needs_is_named_when_it_is_missing() {
     let Some(built) = built() else { return };
     fs::write(built.path(), &built.image).unwrap();

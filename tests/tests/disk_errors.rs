@@ -97,6 +97,40 @@ fn a_kernel_on_a_disk_that_cannot_read_its_initramfs() {
     assert_eq!(code, Some(0), "{text}");
 }
 
+/// A BIOS's boot loader would start it, and nothing would come after that.
+#[test]
+fn a_kernel_that_is_cut_off() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    let path = root.path().join(format!("boot/vmlinuz-{}", root.version));
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let words = [
+        path.to_str().unwrap(),
+        "is cut off: it has",
+        "copy the kernel again",
+    ];
+    for firmware in ["both", "bios", "uefi"] {
+        let options = ["--firmware", firmware];
+        refuses(&root, folder.path(), &options, 1, &words);
+    }
+    // The file alone, and one that is no kernel.
+    let initramfs = folder.path().join("initrd.img");
+    fs::write(&initramfs, "070701").unwrap();
+    let named = [
+        "--initramfs",
+        initramfs.to_str().unwrap(),
+        "--kernel",
+        path.to_str().unwrap(),
+    ];
+    let words = [path.to_str().unwrap(), "is cut off: it has"];
+    refuses(&root, folder.path(), &named, 1, &words);
+    fs::write(&path, "text").unwrap();
+    let words = [path.to_str().unwrap(), "is not a kernel image of x86"];
+    refuses(&root, folder.path(), &named, 1, &words);
+}
+
 #[test]
 fn a_syslinux_that_is_cut_off() {
     let Some((root, folder)) = inputs() else {
@@ -127,6 +161,7 @@ fn entries_that_the_boot_loaders_cannot_have() {
         ),
         (["--disk-signature", "0"], "eight hexadecimal digits"),
         (["--label", "twelve chars"], "label"),
+        (["--size", "12x"], "a number of bytes is needed"),
     ] {
         refuses(&root, folder.path(), &options, 2, &[words]);
     }

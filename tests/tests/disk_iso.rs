@@ -12,8 +12,7 @@ use tests::root::{Root, small_root};
 
 fn isolinux() -> Option<()> {
     let present = Path::new("/usr/lib/ISOLINUX/isolinux.bin").is_file();
-    required(present.then_some(()), "isolinux")?;
-    has(&["xorriso"]).then_some(())
+    required(present.then_some(()), "isolinux")
 }
 
 #[test]
@@ -89,7 +88,7 @@ fn xorriso_and_sfdisk_see_what_was_meant() {
     let (Some(root), Some(())) = (small_root(), isolinux()) else {
         return;
     };
-    if !has(&["sfdisk", "fsck.fat"]) {
+    if !has(&["sfdisk", "fsck.fat", "xorriso"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -108,6 +107,9 @@ fn xorriso_and_sfdisk_see_what_was_meant() {
         "Volume Id    : STICK",
         "1  BIOS  y   none  0x0000  0x00      4",
         "2  UEFI  y   none  0x0000  0x00",
+        "El Torito cat path : /isolinux/boot.cat",
+        // It has verified the sum of isolinux's boot-info table.
+        "El Torito img opts :   1  boot-info-table isohybrid-suitable",
         "System area summary: MBR isohybrid",
         "1   0x80  0x17            0",
         "2   0x00  0xef",
@@ -171,15 +173,6 @@ fn what_is_missing_is_named_and_nothing_is_left() {
         2,
         "a layout of its own",
     );
-    let without = command("packager")
-        .env("PATH", empty.path())
-        .args(["image", "-q", "--root"])
-        .arg(root.path())
-        .arg("-o")
-        .arg(&output)
-        .output()
-        .unwrap();
-    refuses(without, 3, "install the package xorriso");
 }
 
 /// `packager check`: its exit code, and what it says.
@@ -208,6 +201,7 @@ fn check_finds_what_firmware_starts_and_what_is_broken() {
     ] {
         assert!(text.contains(words), "`{words}` is not in {text}");
     }
+    let catalogue = u32::from_le_bytes(whole[17 * 2048 + 0x47..][..4].try_into().unwrap());
     let broken = |offset: usize, finding: &str| {
         let mut bytes = whole.clone();
         bytes[offset] ^= 1;
@@ -218,12 +212,51 @@ fn check_finds_what_firmware_starts_and_what_is_broken() {
     broken(510, "warning[no-hybrid]");
     // The catalogue's place, in the second volume descriptor; and the catalogue's own mark.
     broken(17 * 2048 + 0x48, "error[no-boot-catalogue]");
-    broken(33 * 2048, "error[no-boot-catalogue]");
+    broken(catalogue as usize * 2048, "error[no-boot-catalogue]");
     // A file that ends within the file system for UEFI.
     fs::write(&iso, &whole[..whole.len() / 2]).unwrap();
     let (code, text) = check(&iso);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("error[partition-outside]"), "{text}");
+}
+
+/// isolinux reads ISO 9660 alone. Files of the FAT file system are shown there where they begin with a block, and are there
+/// a second time otherwise.
+#[test]
+fn isolinux_finds_its_files_whatever_uefi_starts() {
+    let (Some(root), Some(())) = (small_root(), isolinux()) else {
+        return;
+    };
+    if !has(&["bsdtar"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let iso = folder.path().join("simple.iso");
+    let kernel = root.path().join(format!("boot/vmlinuz-{}", root.version));
+    let kernel = fs::read(kernel).unwrap();
+    for (options, copies) in [
+        (&[][..], 1),
+        (&["--firmware", "bios"], 1),
+        (&["--uki"], 2),
+        (&["--fat", "32"], 2),
+    ] {
+        let bytes = made(&root, &iso, options);
+        let cat = |path: &str| {
+            let mut bsdtar = Command::new("bsdtar");
+            bsdtar.arg("-xOf").arg(&iso).arg(path);
+            bsdtar.output().unwrap().stdout
+        };
+        assert!(cat("vmlinuz") == kernel, "{options:?}");
+        let config = String::from_utf8(cat("isolinux/isolinux.cfg")).unwrap();
+        assert!(
+            config.contains("LINUX /vmlinuz\n  INITRD /initrd.img\n"),
+            "{config}"
+        );
+        assert!(!cat("initrd.img").is_empty(), "{options:?}");
+        let aligned = bytes.chunks(512);
+        let begins = aligned.filter(|sector| **sector == kernel[..512]).count();
+        assert_eq!(begins, copies, "{options:?}");
+    }
 }
 
 /// GRUB's ISO, where somebody has the program: other boot loaders, other tables, and no fault of theirs.
@@ -247,4 +280,51 @@ fn check_takes_the_iso_of_grub() {
     let (code, text) = check(&iso);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("BIOS: El Torito"), "{text}");
+}
+
+/// xorriso's own hybrid, as scripts make it from the same parts.
+#[test]
+fn check_takes_the_iso_of_xorriso() {
+    let (Some(root), Some(())) = (small_root(), isolinux()) else {
+        return;
+    };
+    if !has(&["xorriso"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let esp = folder.path().join("efi.img");
+    made(
+        &root,
+        &esp,
+        &["--table", "none", "--fat", "16", "--firmware", "uefi"],
+    );
+    let tree = folder.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    fs::copy("/usr/lib/ISOLINUX/isolinux.bin", tree.join("isolinux.bin")).unwrap();
+    let iso = folder.path().join("other.iso");
+    let mut xorriso = Command::new("xorriso");
+    xorriso
+        .args(["-no_rc", "-as", "mkisofs", "-r", "-J", "-V", "OTHER"])
+        .args(["-b", "isolinux.bin", "-c", "boot.cat", "-no-emul-boot"])
+        .args(["-boot-load-size", "4", "-boot-info-table"])
+        .args(["-isohybrid-mbr", "/usr/lib/ISOLINUX/isohdpfx.bin"])
+        .args(["-eltorito-alt-boot", "-no-emul-boot"])
+        .args(["-e", "--interval:appended_partition_2:all::"])
+        .args(["-append_partition", "2", "0xef"])
+        .arg(&esp)
+        .arg("-o")
+        .args([&iso, &tree]);
+    let made = xorriso.output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let (code, text) = check(&iso);
+    assert_eq!(code, Some(0), "{text}");
+    for words in [
+        "ISO 9660, label OTHER",
+        "BIOS: El Torito",
+        "UEFI: systemd-boot, 1 entry",
+        "it can be written to a stick",
+        "nothing is wrong",
+    ] {
+        assert!(text.contains(words), "`{words}` is not in {text}");
+    }
 }

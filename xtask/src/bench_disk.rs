@@ -45,7 +45,8 @@ mcopy -i script.img@@1M linux.efi ::/EFI/BOOT/BOOTX64.EFI
 sync script.img
 "#;
 
-/// isolinux, and systemd-boot in a FAT image with a kernel and an initramfs of its own, as `packager image` has them.
+/// isolinux, and systemd-boot in a FAT image with a kernel and an initramfs of its own: no program of the pipeline lets ISO 9660
+/// show the files that are in there, as `packager image` does.
 const XORRISO: &str = r#"
 rm -rf cd efi.img; mkdir -p cd/isolinux
 cp vmlinuz initrd.img cd
@@ -64,6 +65,12 @@ xorriso -report_about FAILURE -as mkisofs -r -J -V SIMPLE -o script.iso \
     -append_partition 2 0xef efi.img cd
 sync script.iso
 "#;
+
+/// Tried with mkosi 14, that of Debian 12, with --base-image and without.
+const MKOSI: &str = "\
+* mkosi is not beside it: it installs a distribution into every image, from the network and through systemd-nspawn, and has no
+  way to take just a kernel and an initramfs that are there.
+";
 
 /// GRUB for both kinds of firmware.
 const GRUB: &str = r#"
@@ -192,7 +199,7 @@ fn heading() -> Result<String> {
     Ok(format!(
         "# Disk images\n\n\
          Written by `cargo xtask bench disk`. All sides make an image that starts by BIOS and UEFI from Debian's kernel 6.1 and an\n\
-         initramfs of 2.1 MB that are there, and sync it.\n{}\n",
+         initramfs of 2.1 MB that are there, and sync it.\n{}\n{MKOSI}\n",
         measure::heading()?
     ))
 }

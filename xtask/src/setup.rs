@@ -70,6 +70,7 @@ pub(crate) const TEST: &[Need] = &[
     need("syslinux-common", "/usr/lib/syslinux/mbr/mbr.bin"),
     need("isolinux", "/usr/lib/ISOLINUX/isolinux.bin"),
     need("xorriso", "xorriso"),
+    need("genisoimage", "isoinfo"),
 ];
 
 /// The machine lacks something that this program may not or cannot bring: exit code 3.

@@ -1,15 +1,15 @@
 //! From kernel and initramfs to a whole disk image.
 
 use super::fat::{
-    FatKind, Geometry, GeometryError, Label, Timestamp, Tree, TreeError, Volume, VolumeError,
-    VolumeOptions,
+    FatKind, Geometry, GeometryError, Label, PlacedFile, Timestamp, Tree, TreeError, Volume,
+    VolumeError, VolumeOptions,
 };
 use super::gpt;
 use super::identity::{Identity, Numbers};
 use super::mbr::{Mbr, Partition, PartitionType};
 use super::menu::Menu;
 use super::syslinux::{self, InstallError, Pieces};
-use super::{SECTOR_SIZE, Sector, SparseImage};
+use super::{SECTOR_SIZE, Sector, SparseImage, iso};
 
 /// The partition begins at 1 MiB, as every tool has it: a multiple of every flash stick's block.
 pub const PARTITION_START: Sector = Sector(2048);
@@ -41,7 +41,7 @@ pub enum TableKind {
     Mbr,
     /// The GUID partition table.
     Gpt,
-    /// None: the file system begins in the first sector, as on a floppy disk, or as a CD holds it for UEFI.
+    /// None: the file system begins in the first sector, as on a floppy disk.
     None,
 }
 
@@ -80,6 +80,15 @@ pub struct ImageRecipe<'a> {
     pub time: u64,
 }
 
+/// What UEFI starts from a CD: a FAT file system that is not a whole disk, and where its files lie.
+#[derive(Clone, Debug)]
+pub struct Esp<'a> {
+    /// The file system.
+    pub image: SparseImage<'a>,
+    /// Its files.
+    pub files: Vec<PlacedFile>,
+}
+
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
@@ -114,6 +123,25 @@ impl<'a> ImageRecipe<'a> {
     /// # Errors
     /// See [`ImageError`].
     pub fn build(self) -> Result<SparseImage<'a>, ImageError> {
+        self.lay_out(1).map(|esp| esp.image)
+    }
+
+    /// Lays out the file system alone, for a CD. FAT16's clusters are then whole blocks of a CD, so that ISO 9660 can have the
+    /// same files where they lie; FAT32 would have 134 MB at least.
+    ///
+    /// # Errors
+    /// See [`ImageError`].
+    pub fn build_for_cd(mut self) -> Result<Esp<'a>, ImageError> {
+        self.table = TableKind::None;
+        let cluster = match self.fat {
+            FatKind::Fat16 => iso::SECTORS,
+            FatKind::Fat32 => 1,
+        };
+        self.lay_out(cluster)
+    }
+
+    /// Clusters have at least `cluster` sectors.
+    fn lay_out(self, cluster: u64) -> Result<Esp<'a>, ImageError> {
         let (bios, table) = (self.bios, self.table()?);
         let (kind, size, serial) = (self.fat, self.size, self.serial);
         let options = VolumeOptions {
@@ -124,7 +152,7 @@ impl<'a> ImageRecipe<'a> {
         };
         let tree = self.tree()?;
         let numbers = numbers(&tree, &options.label);
-        let geometry = geometry(kind, size, &table, &tree)?;
+        let geometry = geometry(kind, size, cluster, &table, &tree)?;
         let mut volume = Volume::reserve(tree, geometry, options)?;
         if serial.is_none() {
             volume.set_serial(numbers.serial());
@@ -136,8 +164,9 @@ impl<'a> ImageRecipe<'a> {
         let length = size.map_or(end.bytes(), |size| size - size % SECTOR_SIZE);
         let mut image = SparseImage::new(length);
         table.write(&mut image, &geometry, &numbers);
+        let files = volume.files();
         volume.write(&mut image);
-        Ok(image)
+        Ok(Esp { image, files })
     }
 
     fn table(&self) -> Result<Table, ImageError> {
@@ -247,6 +276,7 @@ impl Table {
 fn geometry(
     kind: FatKind,
     size: Option<u64>,
+    cluster: u64,
     table: &Table,
     tree: &Tree<'_>,
 ) -> Result<Geometry, ImageError> {
@@ -259,7 +289,7 @@ fn geometry(
         }
         None => {
             let least = Sector(tree.bytes() / SECTOR_SIZE);
-            Geometry::smallest(kind, least, |geometry| Volume::fits(tree, geometry))
+            Geometry::smallest_with_clusters(kind, least, cluster, |it| Volume::fits(tree, it))
                 .ok_or(ImageError::TooLarge(kind))
         }
     }

@@ -234,7 +234,10 @@ fn partition(sector: &[u8; 512], length: u64, report: &mut Report) -> Option<Sec
             .partitions()
             .map(|(number, partition)| format!("{number}: 0x{:02x}", partition.kind.0))
             .collect();
-        let seen = format!("the table has these types: {}", kinds.join(", "));
+        let seen = match kinds.as_slice() {
+            [] => "the table has no partition".to_owned(),
+            kinds => format!("the table has these types: {}", kinds.join(", ")),
+        };
         report.find(&codes::NO_FAT_PARTITION, seen);
     }
     chosen.map(|(_, partition)| partition.first)

@@ -18,8 +18,9 @@ mod volume;
 pub use geometry::{FatKind, Geometry, GeometryError};
 pub use name::{Label, LabelError, Name, NameError};
 pub use time::Timestamp;
+pub(super) use time::civil;
 pub use tree::{Attributes, Tree, TreeError};
-pub use volume::{Extent, Volume, VolumeError, VolumeOptions};
+pub use volume::{Extent, PlacedFile, Volume, VolumeError, VolumeOptions};
 
 /// Offsets in the boot record.
 mod field {

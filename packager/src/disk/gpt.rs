@@ -61,7 +61,19 @@ pub struct GptPartition {
 
 /// Puts a table with one EFI system partition, which a BIOS starts as well, into an image of whole sectors.
 ///
-/// `code` is the boot code (`gptmbr.bin`); `guids` are the disk's and the partition's.
+/// `code` is the boot code (`gptmbr.bin`); `guids` are the disk's and the partition's. There is room for both copies of the
+/// table, which are 67 sectors, and for the partition: who makes partitions has checked that.
+///
+/// ```
+/// use packager::disk::gpt::{self, Guid};
+/// use packager::disk::{Sector, SparseImage};
+///
+/// let mut image = SparseImage::new(64 << 20);
+/// let guids = [[1; 16], [2; 16]].map(Guid::derived);
+/// gpt::write(&mut image, Sector(2048), Sector(126_976), Vec::new(), guids);
+/// assert_eq!(image.read(512, 8), b"EFI PART");
+/// assert_eq!(image.read((64 << 20) - 512, 8), b"EFI PART");
+/// ```
 pub fn write(
     image: &mut SparseImage<'_>,
     first: Sector,
@@ -74,7 +86,7 @@ pub fn write(
         active: false,
         kind: PartitionType::PROTECTIVE,
         first: Sector(1),
-        count: Sector(sectors - 1),
+        count: Sector(sectors.saturating_sub(1)),
     };
     let mbr = Mbr {
         code,
@@ -83,8 +95,8 @@ pub fn write(
     };
     let entries = entries(first, count, guids[1]);
     let checksum = crc32(&entries);
-    let last = Sector(sectors - 1);
-    let backup = Sector(sectors - END_SECTORS);
+    let last = Sector(sectors.saturating_sub(1));
+    let backup = Sector(sectors.saturating_sub(END_SECTORS));
     let header = |own, other, entries| header(own, other, entries, sectors, guids[0], checksum);
     image.put(0, mbr.to_bytes().to_vec());
     image.put(SECTOR_SIZE, header(Sector(1), last, Sector(2)));
@@ -107,7 +119,8 @@ fn header(
     out.extend(HEADER_SIZE.to_le_bytes());
     // The header's own check sum comes later; then four bytes that are reserved.
     out.extend([0; 8]);
-    for sector in [own.0, other.0, END_SECTORS + 1, sectors - END_SECTORS - 1] {
+    let last_usable = sectors.saturating_sub(END_SECTORS + 1);
+    for sector in [own.0, other.0, END_SECTORS + 1, last_usable] {
         out.extend(sector.to_le_bytes());
     }
     out.extend(disk.0);
@@ -126,7 +139,7 @@ fn entries(first: Sector, count: Sector, guid: Guid) -> Vec<u8> {
     out.extend(Guid::EFI_SYSTEM.0);
     out.extend(guid.0);
     out.extend(first.0.to_le_bytes());
-    out.extend((first.0 + count.0 - 1).to_le_bytes());
+    out.extend((first.0 + count.0).saturating_sub(1).to_le_bytes());
     out.extend(BOOTABLE.to_le_bytes());
     out.extend("boot".encode_utf16().flat_map(u16::to_le_bytes));
     out.resize((ENTRIES * ENTRY_SIZE) as usize, 0);

@@ -1,64 +1,99 @@
-//! A hybrid ISO: one file that starts a PC from a CD and from a stick, by BIOS and by UEFI. Made by xorriso.
+//! A hybrid ISO: one file that starts a PC from a CD and from a stick, by BIOS and by UEFI.
 //!
 //! | who | from | starts |
 //! | --- | --- | --- |
 //! | BIOS | CD | isolinux, by the El Torito catalogue; it reads ISO 9660 |
 //! | BIOS | stick | the MBR's code of isolinux, which finds the same isolinux |
-//! | UEFI | CD | a FAT image, by the catalogue's second entry |
-//! | UEFI | stick | the same FAT image: the MBR's second partition, of type 0xef |
+//! | UEFI | CD | a FAT file system, by the catalogue's second entry |
+//! | UEFI | stick | the same FAT file system: the MBR's second partition, of type 0xef |
 //!
-//! Firmware reads only FAT, and isolinux only ISO 9660, so that kernel and initramfs are in the file twice. The FAT image is
-//! this project's own ([`ImageRecipe`](super::ImageRecipe) without a partition table). The rules are those of El Torito 1.0,
-//! the UEFI specification, section 13.3.2.1, and `xorrisofs(1)`.
+//! Firmware reads only FAT, and isolinux only ISO 9660. A directory of ISO 9660 may say of any block that a file begins
+//! there, so that kernel and initramfs are in the file once: the CD's directories show the files of the FAT file system where
+//! they lie. In blocks of 2048 bytes:
+//!
+//! | block | what |
+//! | --- | --- |
+//! | 0 | the MBR; the rest of the first 16 blocks is free |
+//! | 16 | volume descriptors: primary, boot record, Joliet, end |
+//! | 20 | path tables and directories with Rock Ridge, the same for Joliet |
+//! | … | El Torito's catalogue, isolinux and its files |
+//! | 512 or the next MiB | the FAT file system |
+//! | the last 150 | nothing |
+//!
+//! Specified by ECMA-119 (ISO 9660), SUSP 1.10 and RRIP 1.10 (Rock Ridge), Microsoft's Joliet specification, El Torito 1.0 and the
+//! UEFI specification, section 13.3.2.1; the MBR is that of `isohybrid(1)`. Everything is laid out first
+//! ([`Iso::build`]), as a [`SparseImage`] which is then written like that of any disk.
 
-use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod catalogue;
+mod descriptor;
+mod hierarchy;
+mod isolinux;
+mod name;
+mod record;
+mod rock_ridge;
+mod time;
+mod tree;
 
-use codec::file::ReadError;
-
-use super::build::{INITRAMFS, KERNEL};
-use super::fat::Label;
+use super::build::{Esp, INITRAMFS, KERNEL};
+use super::fat::{Label, PlacedFile};
 use super::identity::Identity;
-use super::mbr::CODE_SIZE;
-use super::{SECTOR_SIZE, SparseImage};
+use super::mbr::{Mbr, Partition, PartitionType};
+use super::{SECTOR_SIZE, Sector, SparseImage};
+use catalogue::Catalogue;
+use descriptor::Volume;
+use hierarchy::Hierarchy;
+use name::Naming;
+use time::Clock;
+use tree::Tree;
 
-const PROGRAM: &str = "xorriso";
+pub use isolinux::{Isolinux, IsolinuxError};
+pub use tree::IsoError;
 
-/// Larger than any of isolinux's files.
-const LIMIT: u64 = 16 << 20;
+/// Bytes of a block.
+pub(super) const BLOCK: u64 = 2048;
 
-/// Where distributions put isolinux, and the `ldlinux.c32` of the same build.
-const FOLDERS: [&str; 5] = [
-    "/usr/lib/ISOLINUX",
-    "/usr/lib/syslinux/modules/bios",
-    "/usr/lib/syslinux/bios",
-    "/usr/share/syslinux",
-    "/usr/lib/syslinux",
-];
+/// Sectors of a block.
+pub(super) const SECTORS: u64 = BLOCK / SECTOR_SIZE;
 
-/// The directory that isolinux looks into for its files.
-const ISOLINUX: &str = "isolinux";
+/// Where the volume descriptors begin.
+pub(super) const DESCRIPTORS: u64 = 16;
 
-/// The boot code of an ISO, behind which it is told where isolinux is.
-const MBR_MAX: usize = 432;
+/// The descriptors: primary, boot record, Joliet, end.
+const DESCRIPTOR_COUNT: u64 = 4;
 
-/// The El Torito catalogue counts an image in 16 bits; a larger one is given as 0, which by the UEFI specification means that
-/// it goes on to the medium's end.
-const CATALOGUE_MAX: u64 = 0xffff * SECTOR_SIZE;
+/// The FAT file system begins at a whole MiB, as every partition does.
+const ALIGNMENT: u64 = (1 << 20) / BLOCK;
 
-/// What starts a CD by a BIOS.
-#[derive(Clone, Debug)]
-pub struct Isolinux {
-    loader: Vec<u8>,
-    core_module: Vec<u8>,
-    mbr: Vec<u8>,
-}
+/// Blocks behind everything. A drive that has written a CD track at once does not read its last blocks, and Linux reads
+/// ahead: mkisofs and xorriso append as many.
+const PADDING: u64 = 150;
 
-/// What an ISO is made of.
+/// What isolinux looks for in its own directory, and El Torito's catalogue, with isolinux and without it.
+const ISOLINUX: &str = "isolinux/isolinux.bin";
+const CORE_MODULE: &str = "isolinux/ldlinux.c32";
+const CONFIG: &str = "isolinux/isolinux.cfg";
+const CATALOGUE: &str = "isolinux/boot.cat";
+const CATALOGUE_ALONE: &str = "boot.cat";
+
+/// What an ISO is made of. Kernel and initramfs are on it where a BIOS starts it, and where the FAT file system has them.
+///
+/// ```
+/// use packager::disk::fat::Label;
+/// use packager::disk::iso::Iso;
+///
+/// let iso = Iso {
+///     kernel: b"MZ",
+///     initramfs: b"070701",
+///     bios: None,
+///     uefi: None,
+///     label: Label::new("simple")?,
+///     signature: None,
+///     time: 0,
+/// };
+/// let image = iso.build()?;
+/// assert_eq!(image.read(16 * 2048, 6), b"\x01CD001");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Iso<'a> {
     /// The kernel.
@@ -67,259 +102,168 @@ pub struct Iso<'a> {
     pub initramfs: &'a [u8],
     /// What a BIOS starts, and its configuration.
     pub bios: Option<(&'a Isolinux, &'a [u8])>,
-    /// What UEFI starts: a FAT file system that has a kernel and an initramfs of its own.
-    pub uefi: Option<&'a SparseImage<'a>>,
+    /// What UEFI starts.
+    pub uefi: Option<Esp<'a>>,
     /// The volume's label.
     pub label: Label,
     /// The MBR's disk signature; `None` derives it from the contents.
     pub signature: Option<u32>,
-    /// The time of everything, in seconds since 1970.
+    /// The time of everything, in seconds since 1970. Years behind 2155 become that one.
     pub time: u64,
 }
 
-/// Why there is no ISO.
-#[derive(Debug, thiserror::Error)]
-pub enum IsoError {
-    /// A file of isolinux is not there.
-    #[error(
-        "`{name}` was not found (looked in {places}); install the packages isolinux and syslinux-common, name a directory that has it with --isolinux, or make an image for UEFI only with --firmware uefi"
-    )]
-    NotFound {
-        /// The file.
-        name: &'static str,
-        /// Where.
-        places: String,
-    },
-    /// A file cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// A file is not what its name says.
-    #[error("`{name}` is damaged, or of a kind of isolinux that is not known here: {reason}")]
-    Damaged {
-        /// The file.
-        name: &'static str,
-        /// What is wrong.
-        reason: &'static str,
-    },
-    /// xorriso is not installed.
-    #[error("{PROGRAM} is not on PATH; install the package xorriso, or take another --format")]
-    NoXorriso,
-    /// xorriso does not do it.
-    #[error("{PROGRAM} failed ({status}): {message}")]
-    Xorriso {
-        /// How it ended.
-        status: String,
-        /// What it said.
-        message: String,
-    },
-    /// The files for xorriso cannot be written.
-    #[error("cannot write `{}`: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-}
+/// Hands out blocks, one after another.
+struct Blocks(u64);
 
-impl IsoError {
-    /// Whether the input is at fault, and not the machine.
-    pub fn is_input(&self) -> bool {
-        matches!(self, IsoError::Damaged { .. })
+impl Blocks {
+    /// The first of as many blocks as `bytes` need. A block's number has 32 bits, which are 8 TiB: more than is in memory.
+    fn take(&mut self, bytes: u64) -> u32 {
+        let first = self.0;
+        self.0 += bytes.div_ceil(BLOCK);
+        first as u32
     }
 }
 
-impl Isolinux {
-    /// The installed one, or the one in a directory.
+impl<'a> Iso<'a> {
+    /// Lays the ISO out.
     ///
     /// # Errors
-    /// [`IsoError::NotFound`], [`IsoError::Read`], [`IsoError::Damaged`].
-    pub fn find(directory: Option<&Path>) -> Result<Self, IsoError> {
-        let folders = match directory {
-            Some(directory) => vec![directory.to_path_buf()],
-            None => FOLDERS.map(PathBuf::from).into(),
+    /// See [`IsoError`].
+    pub fn build(self) -> Result<SparseImage<'a>, IsoError> {
+        let clock = Clock::from_unix(self.time);
+        let mut tree = self.tree()?;
+        let mut hierarchies =
+            [Naming::RockRidge, Naming::Joliet].map(|naming| Hierarchy::new(&tree, naming, clock));
+        let mut blocks = Blocks(DESCRIPTORS + DESCRIPTOR_COUNT);
+        for hierarchy in &mut hierarchies {
+            hierarchy.reserve(&tree, &mut blocks);
+        }
+        tree.reserve(&mut blocks);
+        let esp = self.reserve_esp(&mut tree, &mut blocks);
+        blocks.0 += PADDING;
+        self.tell_places(&mut tree, esp);
+
+        let mut image = SparseImage::new(blocks.0 * BLOCK);
+        let mbr = self.mbr(&tree, esp, image.length());
+        image.put(0, mbr.to_bytes().to_vec());
+        let volume = Volume {
+            label: self.label,
+            blocks: blocks.0 as u32,
+            catalogue: block(&tree, self.catalogue()),
+            clock,
         };
-        let read = |name: &'static str, is_right: fn(&[u8]) -> bool, reason| {
-            let bytes = codec::file::read(&first(&folders, name)?, LIMIT)?;
-            match is_right(&bytes) {
-                true => Ok(bytes),
-                false => Err(IsoError::Damaged { name, reason }),
-            }
-        };
-        Ok(Self {
-            // The boot-info table, which xorriso fills in, lies in its first 64 bytes.
-            loader: read("isolinux.bin", |it| it.len() > 2048, "it is too short")?,
-            core_module: read(
-                "ldlinux.c32",
-                |it| it.starts_with(b"\x7fELF"),
-                "it is not an ELF file",
-            )?,
-            mbr: read(
-                "isohdpfx.bin",
-                |it| (1..=MBR_MAX).contains(&it.len()),
-                "boot code in front of an ISO has 1 to 432 bytes",
-            )?,
+        volume.write(&hierarchies, &mut image);
+        for hierarchy in &hierarchies {
+            hierarchy.write(&tree, &mut image);
+        }
+        tree.write(&mut image);
+        if let (Some(uefi), Some(esp)) = (self.uefi, esp) {
+            image.put_image(esp.first.bytes(), uefi.image);
+        }
+        Ok(image)
+    }
+
+    /// Gives the FAT file system its blocks, and the files in it that are shown.
+    fn reserve_esp(&self, tree: &mut Tree<'_>, blocks: &mut Blocks) -> Option<Partition> {
+        let bytes = self.uefi.as_ref()?.image.length();
+        blocks.0 = blocks.0.next_multiple_of(ALIGNMENT);
+        let first = blocks.take(bytes);
+        tree.reserve_shared(first);
+        Some(Partition {
+            active: false,
+            kind: PartitionType::EFI_SYSTEM,
+            first: Sector(u64::from(first) * SECTORS),
+            count: Sector(bytes / SECTOR_SIZE),
         })
     }
-}
 
-fn first(folders: &[PathBuf], name: &'static str) -> Result<PathBuf, IsoError> {
-    let mut paths = folders.iter().map(|folder| folder.join(name));
-    paths.find(|path| path.is_file()).ok_or_else(|| {
-        let places = folders.iter().map(|folder| folder.display().to_string());
-        let places = places.collect::<Vec<_>>().join(", ");
-        IsoError::NotFound { name, places }
-    })
-}
-
-impl Iso<'_> {
-    /// Makes the ISO in a directory that nobody else uses, and gives its path there.
-    ///
-    /// # Errors
-    /// [`IsoError::NoXorriso`], [`IsoError::Xorriso`], [`IsoError::Write`].
-    pub fn make(&self, folder: &Path) -> Result<PathBuf, IsoError> {
-        let tree = folder.join("tree");
-        fs::create_dir(&tree).map_err(|source| failed(&tree, source))?;
-        for (path, bytes) in self.files() {
-            put(&tree.join(path), bytes)?;
+    /// The files. The catalogue is one of them, since programs that change an ISO look for it.
+    fn tree(&self) -> Result<Tree<'a>, IsoError> {
+        let mut tree = Tree::default();
+        tree.file(self.catalogue(), vec![0; BLOCK as usize])?;
+        for file in self.shared() {
+            let block = (file.first.0 / SECTORS) as u32;
+            tree.shared(&file.path, block, file.bytes)?;
         }
-        let output = folder.join("image.iso");
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(["-no_rc", "-report_about", "FAILURE", "-as", "mkisofs"])
-            .args(["-r", "-J", "-V", &self.label.to_string()])
-            .args(["--set_all_file_dates", &format!("={}", self.clock())])
-            .arg("-o")
-            .arg(&output);
-        if let Some((isolinux, _)) = self.bios {
-            let mbr = folder.join("isohdpfx.bin");
-            put(&mbr, &isolinux.mbr)?;
-            command.args(["-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat"]);
-            command.args(["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"]);
-            command.arg("-isohybrid-mbr").arg(mbr);
-        }
-        if let Some(uefi) = self.uefi {
-            let partition = folder.join("efi.img");
-            let file = File::create(&partition).and_then(|file| uefi.write_to(&file));
-            file.map_err(|source| failed(&partition, source))?;
-            command.args(["-eltorito-alt-boot", "-no-emul-boot"]);
-            command.args(["-e", "--interval:appended_partition_2:all::"]);
-            if self.is_large() {
-                command.args(["-boot-load-size", "0"]);
-            }
-            command
-                .args(["-append_partition", "2", "0xef"])
-                .arg(partition);
-        }
-        command.arg(&tree);
-        self.run(command)?;
-        self.patch(&output)
-            .map_err(|source| failed(&output, source))?;
-        Ok(output)
-    }
-
-    /// The time that xorriso is told: it takes 0 for no answer.
-    fn clock(&self) -> u64 {
-        self.time.max(1)
-    }
-
-    /// Whether the FAT image is larger than the catalogue can say.
-    fn is_large(&self) -> bool {
-        self.uefi.is_some_and(|uefi| uefi.length() > CATALOGUE_MAX)
-    }
-
-    fn files(&self) -> Vec<(String, &[u8])> {
         let Some((isolinux, config)) = self.bios else {
-            return Vec::new();
+            return Ok(tree);
         };
-        let own = |name: &str| format!("{ISOLINUX}/{name}");
-        vec![
-            (KERNEL.to_owned(), self.kernel),
-            (INITRAMFS.to_owned(), self.initramfs),
-            (own("isolinux.bin"), &isolinux.loader),
-            (own("ldlinux.c32"), &isolinux.core_module),
-            (own("isolinux.cfg"), config),
-        ]
-    }
-
-    /// xorriso takes the volume's dates, and what it derives from them, from the clock that it is given.
-    fn run(&self, mut command: Command) -> Result<(), IsoError> {
-        let output = command
-            .env("SOURCE_DATE_EPOCH", self.clock().to_string())
-            .env("TZ", "UTC")
-            .env("LC_ALL", "C.UTF-8")
-            .stdin(Stdio::null())
-            .output();
-        let output = output.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => IsoError::NoXorriso,
-            _ => failed(OsStr::new(PROGRAM).as_ref(), error),
-        })?;
-        if output.status.success() {
-            return Ok(());
+        for (path, bytes) in [
+            (ISOLINUX, isolinux.loader.as_slice()),
+            (CORE_MODULE, &isolinux.core_module),
+            (CONFIG, config),
+            (KERNEL, self.kernel),
+            (INITRAMFS, self.initramfs),
+        ] {
+            if tree.find(path).is_none() {
+                tree.file(path, bytes)?;
+            }
         }
-        Err(IsoError::Xorriso {
-            status: output.status.to_string(),
-            message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        })
+        Ok(tree)
     }
 
-    /// Changes what xorriso has no option for.
-    fn patch(&self, iso: &Path) -> io::Result<()> {
-        let file = File::options().read(true).write(true).open(iso)?;
-        let signature = self.signature.unwrap_or_else(|| self.own_signature());
-        file.write_all_at(&signature.to_le_bytes(), CODE_SIZE as u64)?;
-        match self.is_large() {
-            true => enlarge_volume(&file),
-            false => Ok(()),
+    /// The files of the FAT file system, where all of them begin with a block.
+    fn shared(&self) -> &[PlacedFile] {
+        let files = self.uefi.as_ref().map_or(&[][..], |uefi| &uefi.files);
+        let is_whole = files.iter().all(|file| file.first.0 % SECTORS == 0);
+        if is_whole { files } else { &[] }
+    }
+
+    fn catalogue(&self) -> &'static str {
+        match self.bios {
+            Some(_) => CATALOGUE,
+            None => CATALOGUE_ALONE,
         }
     }
 
-    fn own_signature(&self) -> u32 {
+    /// Writes down what depends on where the files lie: the catalogue, and in isolinux.
+    fn tell_places(&self, tree: &mut Tree<'a>, esp: Option<Partition>) {
+        let bios = self.bios.map(|(isolinux, _)| {
+            let block = block(tree, ISOLINUX);
+            tree.replace(ISOLINUX, isolinux.loader_at(block));
+            block
+        });
+        let catalogue = Catalogue {
+            bios,
+            uefi: esp.map(|esp| ((esp.first.0 / SECTORS) as u32, esp.count)),
+        };
+        tree.replace(self.catalogue(), catalogue.to_bytes());
+    }
+
+    /// The first partition is what lies in front of the FAT file system: firmware takes no partitions that overlap.
+    fn mbr(&self, tree: &Tree<'_>, esp: Option<Partition>, length: u64) -> Mbr {
+        let (code, kind) = match self.bios {
+            Some((isolinux, _)) => {
+                let code = isolinux.boot_code(block(tree, ISOLINUX));
+                (code, PartitionType::ISO_HYBRID)
+            }
+            None => (Vec::new(), PartitionType::LINUX),
+        };
+        let iso = Partition {
+            active: self.bios.is_some(),
+            kind,
+            first: Sector(0),
+            count: esp.map_or(Sector(length / SECTOR_SIZE), |esp| esp.first),
+        };
+        Mbr {
+            code,
+            signature: self.signature.unwrap_or_else(|| self.own_signature(tree)),
+            partitions: [Some(iso), esp, None, None],
+        }
+    }
+
+    fn own_signature(&self, tree: &Tree<'_>) -> u32 {
         let mut identity = Identity::new(&self.label);
-        for (path, bytes) in self.files() {
-            identity.add(&path, bytes);
-        }
-        if let Some(uefi) = self.uefi {
+        tree.visit_own(|path, bytes| identity.add(path, bytes));
+        if let Some(uefi) = &self.uefi {
             // Its boot record has a serial number that follows from everything in it.
-            identity.add("efi.img", &uefi.read(0, SECTOR_SIZE as usize));
+            identity.add("esp", &uefi.image.read(0, SECTOR_SIZE as usize));
         }
         identity.numbers().signature()
     }
 }
 
-/// Lets the volume descriptors say that the volume goes on to the file's end. The medium's end is for EDK II that of the
-/// volume, and the FAT image stands behind what xorriso counts.
-fn enlarge_volume(file: &File) -> io::Result<()> {
-    /// Blocks of a CD; the first descriptor; the offset of the volume's size, in both byte orders (ECMA-119, section 8.4.8).
-    const BLOCK: u64 = 2048;
-    const FIRST: u64 = 16;
-    const SIZE: u64 = 80;
-    let blocks = (file.metadata()?.len() / BLOCK) as u32;
-    let mut descriptor = FIRST * BLOCK;
-    loop {
-        let mut kind = [0];
-        file.read_exact_at(&mut kind, descriptor)?;
-        match kind {
-            // A primary descriptor, and a supplementary one, which Joliet has.
-            [1 | 2] => {
-                file.write_all_at(&blocks.to_le_bytes(), descriptor + SIZE)?;
-                file.write_all_at(&blocks.to_be_bytes(), descriptor + SIZE + 4)?;
-            }
-            [255] => return Ok(()),
-            _ => {}
-        }
-        descriptor += BLOCK;
-    }
-}
-
-fn put(path: &Path, bytes: &[u8]) -> Result<(), IsoError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(path, bytes))
-        .map_err(|source| failed(path, source))
-}
-
-fn failed(path: &Path, source: io::Error) -> IsoError {
-    let path = path.to_path_buf();
-    IsoError::Write { path, source }
+/// Where a file that is there begins.
+fn block(tree: &Tree<'_>, path: &str) -> u32 {
+    tree.find(path).map_or(0, |place| place.block)
 }

@@ -38,6 +38,10 @@ impl PartitionType {
     pub const FAT32_LBA: Self = Self(0x0c);
     /// An EFI system partition, whatever FAT it holds.
     pub const EFI_SYSTEM: Self = Self(0xef);
+    /// What isohybrid gives the partition of an ISO: hidden NTFS, which no system tries to read.
+    pub const ISO_HYBRID: Self = Self(0x17);
+    /// Linux.
+    pub const LINUX: Self = Self(0x83);
     /// The one partition of a protective MBR, in front of a GUID partition table.
     pub const PROTECTIVE: Self = Self(0xee);
 
@@ -61,6 +65,25 @@ pub struct Partition {
 }
 
 /// A master boot record.
+///
+/// ```
+/// use packager::disk::Sector;
+/// use packager::disk::mbr::{Mbr, Partition, PartitionType};
+///
+/// let partition = Partition {
+///     active: true,
+///     kind: PartitionType::FAT32_LBA,
+///     first: Sector(2048),
+///     count: Sector(67_584),
+/// };
+/// let mbr = Mbr {
+///     code: Vec::new(),
+///     signature: 0x1234_abcd,
+///     partitions: [Some(partition), None, None, None],
+/// };
+/// assert_eq!(Mbr::parse(&mbr.to_bytes())?, Mbr { code: vec![0; 440], ..mbr });
+/// # Ok::<(), packager::disk::mbr::MbrError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mbr {
     /// The boot code; what is shorter than [`CODE_SIZE`] is filled up with zeros.

@@ -47,6 +47,13 @@ impl<'a> SparseImage<'a> {
         }
     }
 
+    /// Puts another image at an offset: its pieces. What is zero in it stays as it is here.
+    pub fn put_image(&mut self, offset: u64, image: Self) {
+        for (place, bytes) in image.pieces {
+            self.put(offset + place, bytes);
+        }
+    }
+
     /// How many bytes the pieces hold: what is written to a file.
     pub fn stored(&self) -> u64 {
         self.pieces.iter().map(|piece| piece.1.len() as u64).sum()

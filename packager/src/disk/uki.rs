@@ -20,6 +20,21 @@ const PROGRAM_LIMIT: u64 = 2 << 30;
 const FOLDERS: [&str; 2] = ["/usr/lib/systemd/boot/efi", "/lib/systemd/boot/efi"];
 
 /// The parts of an image.
+///
+/// ```no_run
+/// use packager::disk::uki::{Uki, find_stub, os_release};
+///
+/// let program = Uki {
+///     stub: &find_stub(None)?,
+///     kernel: &std::fs::read("/boot/vmlinuz")?,
+///     initramfs: &std::fs::read("simple.igz")?,
+///     append: "quiet",
+///     version: "6.1.0-56-amd64",
+///     os_release: &os_release("6.1.0-56-amd64"),
+/// };
+/// std::fs::write("linux.efi", program.build()?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Uki<'a> {
     /// The stub.

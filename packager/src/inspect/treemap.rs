@@ -28,6 +28,18 @@ struct Rectangle {
     height: f64,
 }
 
+impl Rectangle {
+    /// The same with its axes exchanged.
+    fn turned(self) -> Self {
+        Self {
+            x: self.y,
+            y: self.x,
+            width: self.height,
+            height: self.width,
+        }
+    }
+}
+
 /// The picture as SVG. `title` stands above it.
 pub fn svg(tree: &Tree, title: &str) -> String {
     let mut out = format!(
@@ -217,51 +229,28 @@ fn worst(row: &[f64], side: f64) -> f64 {
 
 /// Lays a row along the shorter side of `free`; gives what stays free.
 fn lay(row: &[f64], free: Rectangle, rectangles: &mut Vec<Rectangle>) -> Rectangle {
+    // The row is a column at the left; where the height is the longer side, everything is the other way round.
+    let is_wide = free.width >= free.height;
+    let turned = |it: Rectangle| if is_wide { it } else { it.turned() };
+    let free = turned(free);
     let sum: f64 = row.iter().sum();
-    let Rectangle {
-        x,
-        y,
-        width,
-        height,
-    } = free;
-    let mut done = 0.0;
-    if width >= height {
-        let thickness = sum / height.max(f64::MIN_POSITIVE);
-        for area in row {
-            let length = area / thickness.max(f64::MIN_POSITIVE);
-            rectangles.push(Rectangle {
-                x,
-                y: y + done,
-                width: thickness,
-                height: length,
-            });
-            done += length;
-        }
-        let width = (width - thickness).max(0.0);
-        Rectangle {
-            x: x + thickness,
+    let width = sum / free.height.max(f64::MIN_POSITIVE);
+    let mut y = free.y;
+    for area in row {
+        let height = area / width.max(f64::MIN_POSITIVE);
+        rectangles.push(turned(Rectangle {
+            y,
             width,
-            ..free
-        }
-    } else {
-        let thickness = sum / width.max(f64::MIN_POSITIVE);
-        for area in row {
-            let length = area / thickness.max(f64::MIN_POSITIVE);
-            rectangles.push(Rectangle {
-                x: x + done,
-                y,
-                width: length,
-                height: thickness,
-            });
-            done += length;
-        }
-        let height = (height - thickness).max(0.0);
-        Rectangle {
-            y: y + thickness,
             height,
             ..free
-        }
+        }));
+        y += height;
     }
+    turned(Rectangle {
+        x: free.x + width,
+        width: (free.width - width).max(0.0),
+        ..free
+    })
 }
 
 /// Text for XML, which has no control characters.

@@ -6,6 +6,9 @@ const MAGIC: (usize, &[u8]) = (0x202, b"HdrS");
 /// Offset of a `u16`: where the version's text stands, less 0x200.
 const VERSION_POINTER: usize = 0x20e;
 
+/// Offset of a `u32`: units of 16 bytes of the code behind the real-mode code (boot protocol 2.04, Linux 2.6.14).
+const SYSTEM_SIZE: usize = 0x1f4;
+
 /// Sectors of the real-mode code behind the first one; and where the compressed kernel begins behind that code, and its length.
 const SETUP_SECTORS: usize = 0x1f1;
 const PAYLOAD: [usize; 2] = [0x248, 0x24c];
@@ -38,18 +41,32 @@ pub(super) fn payload(image: &[u8]) -> Option<&[u8]> {
         let field = image.get(place..)?.first_chunk()?;
         usize::try_from(u32::from_le_bytes(*field)).ok()
     });
-    // 0 means 4, as in the oldest images.
+    let start = usize::try_from(code_start(image)?).ok()?;
+    let start = start.checked_add(offset?)?;
+    image.get(start..)?.get(..length?)
+}
+
+/// How many bytes the image has at least; a signature may follow. `None` where this is no such image.
+pub(super) fn length(image: &[u8]) -> Option<u64> {
+    if !image.get(MAGIC.0..)?.starts_with(MAGIC.1) {
+        return None;
+    }
+    let units = u32::from_le_bytes(*image.get(SYSTEM_SIZE..)?.first_chunk()?);
+    Some(code_start(image)? + u64::from(units) * 16)
+}
+
+/// Where the real-mode code ends. 0 sectors mean 4, as in the oldest images.
+fn code_start(image: &[u8]) -> Option<u64> {
     let sectors = match *image.get(SETUP_SECTORS)? {
         0 => 4,
-        sectors => usize::from(sectors),
+        sectors => u64::from(sectors),
     };
-    let start = ((sectors + 1) * 512).checked_add(offset?)?;
-    image.get(start..)?.get(..length?)
+    Some((sectors + 1) * 512)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::version;
+    use super::{length, version};
 
     fn image(text: &[u8]) -> Vec<u8> {
         let mut image = vec![0; 0x400];
@@ -63,6 +80,17 @@ mod tests {
     fn the_version_is_the_first_word() {
         let image = image(b"6.1.0-56-amd64 (builder@example) #1 SMP\0");
         assert_eq!(version(&image).as_deref(), Some("6.1.0-56-amd64"));
+    }
+
+    #[test]
+    fn the_length_is_that_of_both_parts() {
+        let mut image = image(b"");
+        image[0x1f1] = 3;
+        image[0x1f4..0x1f8].copy_from_slice(&0x10_0001_u32.to_le_bytes());
+        assert_eq!(length(&image), Some(4 * 512 + (16 << 20) + 16));
+        image[0x1f1] = 0;
+        assert_eq!(length(&image), Some(5 * 512 + (16 << 20) + 16));
+        assert_eq!(length(&[0; 0x400]), None);
     }
 
     #[test]

@@ -8,11 +8,12 @@ use memchr::memmem;
 const LIMIT: u64 = 512 << 20;
 
 /// What the code for a format has, since Linux 3.9 or since there is such code. The words of the others have changed.
-const WORDS: [(Format, &[u8]); 4] = [
+const WORDS: [(Format, &[u8]); 5] = [
     (Format::Gzip, b"Not a gzip file"),
     (Format::Xz, b"XZ-compressed data is corrupt"),
     (Format::Zstd, b"ZSTD-compressed data is corrupt"),
     (Format::Lz4Legacy, b"Decoding failed"),
+    (Format::Bzip2, b"Data integrity error when decompressing."),
 ];
 
 /// A kernel without its compression.
@@ -64,7 +65,8 @@ mod tests {
         let kernel = Unpacked::new(&image(b"\0Not a gzip file\0Decoding failed\0")).unwrap();
         assert_eq!(kernel.unpacks(Format::Gzip), Some(true));
         assert_eq!(kernel.unpacks(Format::Zstd), Some(false));
-        assert_eq!(kernel.unpacks(Format::Bzip2), None);
+        assert_eq!(kernel.unpacks(Format::Bzip2), Some(false));
+        assert_eq!(kernel.unpacks(Format::Lz4Frame), None);
     }
 
     #[test]

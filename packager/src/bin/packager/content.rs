@@ -8,7 +8,7 @@ use modtree::KernelConfig;
 use packager::disk::uki::{Uki, UkiError, os_release};
 use packager::finding::Report;
 use packager::inspect::check::{Booted, check};
-use packager::kernel::{Kernel, KernelChoice, KernelSource, version_of};
+use packager::kernel::{Kernel, KernelChoice, KernelSource, length_of, version_of};
 use packager::timing::Timings;
 use packager::{Initramfs, Plan, Recipe};
 
@@ -85,7 +85,7 @@ impl ContentArgs {
         let cache = self.recipe.cache()?;
         let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), timings)
             .map_err(report::initramfs)?;
-        let kernel = read_kernel(plan.kernel_image.as_deref(), &plan.version)?;
+        let (kernel, _) = read_kernel(plan.kernel_image.as_deref(), &plan.version)?;
         drop(package);
         Ok(Content {
             kernel,
@@ -106,9 +106,7 @@ impl ContentArgs {
     ) -> Result<Content, Failure> {
         let read = || codec::file::read(path, LIMIT).map_err(report::read);
         let initramfs = timings.measure("initramfs", read)?;
-        let (kernel, config) = timings.measure("kernel", || self.kernel())?;
-        let version = version_of(&kernel)
-            .ok_or_else(|| Failure::input("the kernel is not a kernel image for x86 (bzImage)"))?;
+        let ((kernel, version), config) = timings.measure("kernel", || self.kernel())?;
         Ok(Content {
             kernel,
             version,
@@ -120,17 +118,16 @@ impl ContentArgs {
     }
 
     /// A kernel's image without its modules.
-    fn kernel(&self) -> Result<(Vec<u8>, Option<KernelConfig>), Failure> {
+    fn kernel(&self) -> Result<(Image, Option<KernelConfig>), Failure> {
         let choice = self.recipe.kernel.choice();
         if let KernelChoice::Image(path) = choice {
-            let bytes = codec::file::read(&path, LIMIT).map_err(report::read)?;
-            return Ok((bytes, None));
+            return Ok((read_image(&path)?, None));
         }
         let kernel = Kernel::open(&self.recipe.kernel.source(), &choice).map_err(report::kernel)?;
         let config = kernel.tree.config();
         let config = config.map_err(|error| report::kernel(error.into()))?;
-        let bytes = read_kernel(kernel.image.as_deref(), kernel.version())?;
-        Ok((bytes, config.cloned()))
+        let image = read_kernel(kernel.image.as_deref(), kernel.version())?;
+        Ok((image, config.cloned()))
     }
 }
 
@@ -177,14 +174,27 @@ fn unpack(recipe: &mut Recipe) -> Result<Option<Kernel>, Failure> {
     Ok(Some(package))
 }
 
-fn read_kernel(path: Option<&Path>, version: &str) -> Result<Vec<u8>, Failure> {
-    let path = path.ok_or_else(|| report::no_image(version))?;
+/// A kernel's bytes, and the version that they say.
+type Image = (Vec<u8>, String);
+
+fn read_kernel(path: Option<&Path>, version: &str) -> Result<Image, Failure> {
+    read_image(path.ok_or_else(|| report::no_image(version))?)
+}
+
+fn read_image(path: &Path) -> Result<Image, Failure> {
     let kernel = codec::file::read(path, LIMIT).map_err(report::read)?;
-    match version_of(&kernel) {
-        Some(_) => Ok(kernel),
-        None => Err(Failure::input(format_args!(
+    let Some(version) = version_of(&kernel) else {
+        return Err(Failure::input(format_args!(
             "`{}` is not a kernel image of x86 (bzImage), and the boot loaders are a PC's; `packager initramfs` makes images for other machines",
             path.display()
+        )));
+    };
+    match length_of(&kernel) {
+        Some(length) if length > kernel.len() as u64 => Err(Failure::input(format_args!(
+            "`{}` is cut off: it has {} bytes, and its header says that there are at least {length}; copy the kernel again",
+            path.display(),
+            kernel.len()
         ))),
+        _ => Ok((kernel, version)),
     }
 }

@@ -1,4 +1,4 @@
-//! Disk images in other formats than the disk's own: those of virtual machines through qemu-img, ISOs through xorriso.
+//! Disk images in files: as they are, or through qemu-img in the formats of virtual machines.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -8,7 +8,6 @@ use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 use cli::Failure;
-use packager::disk::iso::{Iso, IsoError};
 use packager::disk::{ImageFormat, SparseImage};
 
 const PROGRAM: &str = "qemu-img";
@@ -107,29 +106,6 @@ fn write_raw(
         }
     });
     verdict.and(written)
-}
-
-/// Makes an ISO; gives its size in bytes. It becomes the output when `approve` has been waited for.
-pub(crate) fn write_iso(
-    output: &Path,
-    iso: &Iso<'_>,
-    approve: impl FnOnce() -> Result<(), Failure>,
-) -> Result<u64, Failure> {
-    let folder = tempfile::tempdir().map_err(|error| failed(output, &error))?;
-    let made = iso.make(folder.path()).map_err(iso_failure)?;
-    approve()?;
-    copy(&made, output)?;
-    let metadata = made.metadata().map_err(|error| failed(output, &error))?;
-    Ok(metadata.len())
-}
-
-/// Missing programs and full disks are the machine's fault.
-pub(crate) fn iso_failure(error: IsoError) -> Failure {
-    match error {
-        IsoError::Read(error) => crate::report::read(error),
-        error if error.is_input() => Failure::input(error),
-        error => Failure::machine(error),
-    }
 }
 
 /// What another program has made takes the output's place when it is whole.

@@ -6,12 +6,12 @@ use std::thread;
 use clap::{Args as ClapArgs, ValueEnum};
 use cli::Failure;
 use packager::disk::fat::{FatKind, Label};
-use packager::disk::iso::{Iso, Isolinux};
+use packager::disk::iso::{Iso, Isolinux, IsolinuxError};
 use packager::disk::mbr::PartitionType;
 use packager::disk::menu::Menu;
 use packager::disk::syslinux::{Pieces, PiecesError};
 use packager::disk::uki::{self, UkiError, find_boot_loader, find_stub};
-use packager::disk::{ImageRecipe, TableKind, Uefi};
+use packager::disk::{ImageRecipe, SparseImage, TableKind, Uefi};
 use packager::timing::Timings;
 
 use crate::content::{Content, ContentArgs};
@@ -51,7 +51,7 @@ pub(crate) struct ImageArgs {
     #[arg(long, help_heading = LOADERS)]
     uki: bool,
 
-    /// The image's format, through xorriso or qemu-img unless it is raw [default: by the output's suffix; else raw]
+    /// The image's format; those of virtual machines through qemu-img [default: by the output's suffix; else raw]
     #[arg(long, value_name = "NAME", value_enum)]
     format: Option<Format>,
 
@@ -168,10 +168,7 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
                 .join()
                 .unwrap_or_else(|_| Err(Failure::machine("the check failed")))
         };
-        match format {
-            Format::Iso => args.write_iso(&parts, &content, recipe, &mut timings, approve),
-            _ => args.write_disk(recipe, format, &mut timings, approve),
-        }
+        args.write(&parts, &content, recipe, &mut timings, approve)
     })?;
     drop(progress);
     args.tell(&content, &made, &timings);
@@ -180,9 +177,12 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
 
 /// What does not depend on the kernel, and is looked for before any work is done.
 struct Parts {
+    format: Format,
     /// What a BIOS starts from a disk, and from a CD.
     syslinux: Option<Pieces>,
     isolinux: Option<Isolinux>,
+    /// What isolinux reads.
+    isolinux_config: Vec<u8>,
     menu: Menu,
     syslinux_config: Option<Vec<u8>>,
     label: Label,
@@ -200,14 +200,16 @@ impl Parts {
                 "--size, --table and --partition-type are about disks; an ISO has a layout of its own",
             ));
         }
+        let menu = args.menu.menu(&args.content.append)?;
+        let syslinux_config = args.menu.config()?;
+        let own_config = || menu.syslinux("/").to_string().into_bytes();
         Ok(Self {
+            format,
             syslinux: (with_bios && !is_cd).then(|| args.syslinux()).transpose()?,
-            isolinux: (with_bios && is_cd)
-                .then(|| Isolinux::find(args.isolinux.as_deref()))
-                .transpose()
-                .map_err(convert::iso_failure)?,
-            menu: args.menu.menu(&args.content.append)?,
-            syslinux_config: args.menu.config()?,
+            isolinux: (with_bios && is_cd).then(|| args.isolinux()).transpose()?,
+            isolinux_config: syslinux_config.clone().unwrap_or_else(own_config),
+            menu,
+            syslinux_config,
             label: Label::new(&args.label).map_err(Failure::usage)?,
             fat: match args.fat {
                 Some(Fat::Fat16) => FatKind::Fat16,
@@ -217,12 +219,6 @@ impl Parts {
                 None => FatKind::Fat32,
             },
         })
-    }
-
-    /// What isolinux reads.
-    fn config(&self) -> Vec<u8> {
-        let own = || self.menu.syslinux("/").to_string().into_bytes();
-        self.syslinux_config.clone().unwrap_or_else(own)
     }
 }
 
@@ -263,17 +259,21 @@ impl ImageArgs {
         }
     }
 
-    fn write_disk(
+    /// Lays the disk out, or the ISO, and writes it.
+    fn write<'a>(
         &self,
-        recipe: ImageRecipe<'_>,
-        format: Format,
+        parts: &'a Parts,
+        content: &'a Content,
+        recipe: ImageRecipe<'a>,
         timings: &mut Timings,
         approve: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<Made, Failure> {
-        let image = timings.measure("layout", || recipe.build());
-        let image = image.map_err(Failure::input)?;
+        let image = timings.measure("layout", || match parts.format {
+            Format::Iso => self.iso(parts, content, recipe),
+            _ => recipe.build().map_err(Failure::input),
+        })?;
         timings.measure("writing", || {
-            convert::write(&self.output, &image, format.into(), approve)
+            convert::write(&self.output, &image, parts.format.into(), approve)
         })?;
         Ok(Made {
             length: image.length(),
@@ -281,38 +281,25 @@ impl ImageArgs {
         })
     }
 
-    fn write_iso(
+    fn iso<'a>(
         &self,
-        parts: &Parts,
-        content: &Content,
-        recipe: ImageRecipe<'_>,
-        timings: &mut Timings,
-        approve: impl FnOnce() -> Result<(), Failure>,
-    ) -> Result<Made, Failure> {
-        let recipe = ImageRecipe {
-            table: TableKind::None,
-            ..recipe
-        };
+        parts: &'a Parts,
+        content: &'a Content,
+        recipe: ImageRecipe<'a>,
+    ) -> Result<SparseImage<'a>, Failure> {
         let with_uefi = recipe.uefi.is_some();
-        let uefi = with_uefi.then(|| timings.measure("layout", || recipe.build()));
-        let uefi = uefi.transpose().map_err(Failure::input)?;
-        let config = parts.config();
+        let uefi = with_uefi.then(|| recipe.build_for_cd());
+        let isolinux = parts.isolinux.as_ref();
         let iso = Iso {
             kernel: &content.kernel,
             initramfs: &content.initramfs,
-            bios: parts.isolinux.as_ref().map(|it| (it, config.as_slice())),
-            uefi: uefi.as_ref(),
+            bios: isolinux.map(|it| (it, parts.isolinux_config.as_slice())),
+            uefi: uefi.transpose().map_err(Failure::input)?,
             label: parts.label,
             signature: self.disk_signature,
             time: content.time,
         };
-        let length = timings.measure("writing", || {
-            convert::write_iso(&self.output, &iso, approve)
-        })?;
-        Ok(Made {
-            length,
-            stored: length,
-        })
+        iso.build().map_err(Failure::input)
     }
 
     fn syslinux(&self) -> Result<Pieces, Failure> {
@@ -320,6 +307,14 @@ impl ImageArgs {
             PiecesError::Read(error) => report::read(error),
             error @ PiecesError::NotFound { .. } => Failure::machine(error),
             error => Failure::input(error),
+        })
+    }
+
+    fn isolinux(&self) -> Result<Isolinux, Failure> {
+        Isolinux::find(self.isolinux.as_deref()).map_err(|error| match error {
+            IsolinuxError::Read(error) => report::read(error),
+            error @ IsolinuxError::NotFound { .. } => Failure::machine(error),
+            error @ IsolinuxError::Damaged { .. } => Failure::input(error),
         })
     }
 

@@ -1,16 +1,18 @@
 //! Values of options, from their text: sizes and numbers.
 
-/// A number of bytes; K, M and G are 1024 of the one before.
+/// A number of bytes; K, M and G are 1024 of the one before, with or without `B` or `iB` behind them.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    let shift = match text.trim_end_matches(['i', 'B']).bytes().last() {
-        Some(b'K' | b'k') => 10,
-        Some(b'M' | b'm') => 20,
-        Some(b'G' | b'g') => 30,
-        _ => 0,
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = &text[..text.len() - unit.len()];
+    let factor: Option<u64> = match unit.to_ascii_uppercase().as_str() {
+        "" | "B" => Some(1),
+        "K" | "KB" | "KIB" => Some(1 << 10),
+        "M" | "MB" | "MIB" => Some(1 << 20),
+        "G" | "GB" | "GIB" => Some(1 << 30),
+        _ => None,
     };
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let size = digits.parse::<u64>().ok();
-    size.and_then(|size| size.checked_mul(1 << shift))
+    let size = digits.parse::<u64>().ok().zip(factor);
+    size.and_then(|(size, factor)| size.checked_mul(factor))
         .ok_or_else(|| "a number of bytes is needed, or one with K, M or G: 64M".to_owned())
 }
 
@@ -40,9 +42,11 @@ mod tests {
     fn sizes_and_serials() {
         assert_eq!(parse_size("64M"), Ok(64 << 20));
         assert_eq!(parse_size("64MiB"), Ok(64 << 20));
+        assert_eq!(parse_size("64m"), Ok(64 << 20));
         assert_eq!(parse_size("1000"), Ok(1000));
-        assert!(parse_size("M").is_err());
-        assert!(parse_size("99999999999G").is_err());
+        for text in ["", "M", "12x", "12.5M", "+5M", "5 M", "99999999999G"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
         assert_eq!(parse_serial("1234-ABCD"), Ok(0x1234_abcd));
         assert!(parse_serial("1234").is_err());
         assert_eq!(parse_signature("0x1234abcd"), Ok(0x1234_abcd));

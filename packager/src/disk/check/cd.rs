@@ -6,10 +6,7 @@
 use super::{Expected, Report, Volume, codes, read, uefi};
 use crate::disk::Sector;
 use crate::disk::fat::read::{FatError, Medium, Reader};
-
-/// Bytes of a block, and where the volume descriptors begin.
-const BLOCK: u64 = 2048;
-const DESCRIPTORS: u64 = 16;
+use crate::disk::iso::{BLOCK, DESCRIPTORS, SECTORS};
 
 /// More descriptors than any CD has.
 const DESCRIPTORS_MAX: u64 = 32;
@@ -73,7 +70,7 @@ fn check_uefi<M: Medium + ?Sized>(
     entry: &Bootable,
     report: &mut Report,
 ) -> Result<(), FatError> {
-    let start = Sector(u64::from(entry.block) * (BLOCK / crate::disk::SECTOR_SIZE));
+    let start = Sector(u64::from(entry.block) * SECTORS);
     match Reader::open(medium, start) {
         Ok(reader) => {
             let (kind, block) = (reader.kind, entry.block);

@@ -82,6 +82,9 @@ codes! {
     NOT_A_KERNEL = "not-a-kernel", Error,
         "The file is not a Linux kernel for x86 (bzImage).",
         "Copy a kernel (boot/vmlinuz-VERSION) there.";
+    KERNEL_CUT_OFF = "kernel-cut-off", Error,
+        "The kernel's header says how many bytes it has, and the file has fewer: the boot loader or the kernel stops while unpacking it.",
+        "Copy the kernel again, and compare the sizes.";
     NO_EL_TORITO = "no-boot-catalogue", Error,
         "Firmware starts a CD by the catalogue of El Torito, which says where the boot loaders for a BIOS and for UEFI are.",
         "Make the ISO with `packager image -o FILE.iso`, or give xorriso the options -b and -e.";

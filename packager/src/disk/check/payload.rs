@@ -3,9 +3,10 @@
 use super::{Report, Volume, codes};
 use crate::disk::fat::read::{FatError, Medium};
 use crate::disk::pe::Program;
+use crate::finding::Code;
 use crate::inspect::check::{Booted, check_segments, codes as inspect_codes};
 use crate::inspect::{self, Segment};
-use crate::kernel::{Unpacked, version_of};
+use crate::kernel::{Unpacked, length_of, version_of};
 
 /// The files of one entry of a configuration.
 pub(super) struct Payload<'a> {
@@ -66,12 +67,23 @@ pub(super) fn check_kernel(
                 report.facts.push(fact);
             }
         }
-        None => report.find(&codes::NOT_A_KERNEL, format_args!("`{path}`")),
+        None => find_once(report, &codes::NOT_A_KERNEL, format!("`{path}`")),
     }
-    if efi && version.is_some() && Program::parse(bytes).is_err() {
+    if let Some(length) = length_of(bytes).filter(|length| *length > bytes.len() as u64) {
+        let seen = format!("`{path}` has {} bytes of {length}", bytes.len());
+        find_once(report, &codes::KERNEL_CUT_OFF, seen);
+    } else if efi && version.is_some() && Program::parse(bytes).is_err() {
         report.find(&codes::NO_EFI_STUB, format_args!("`{path}`"));
     }
     version
+}
+
+/// Both boot loaders may have the same file.
+fn find_once(report: &mut Report, code: &'static Code, seen: String) {
+    let mut findings = report.findings.iter();
+    if !findings.any(|finding| finding.code == code && finding.seen == seen) {
+        report.find(code, seen);
+    }
 }
 
 /// The kernel that boots with an initramfs.

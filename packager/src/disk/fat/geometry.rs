@@ -135,8 +135,13 @@ impl Geometry {
     /// # Errors
     /// [`GeometryError`].
     pub fn new(kind: FatKind, total: Sector) -> Result<Self, GeometryError> {
+        Self::with_clusters(kind, total, 1)
+    }
+
+    /// As [`new`](Self::new), with clusters of `least` sectors or more; a power of two, up to 64.
+    fn with_clusters(kind: FatKind, total: Sector, least: u64) -> Result<Self, GeometryError> {
         let error = GeometryError::Clusters { kind, total };
-        let size = kind.sectors_per_cluster(total.0);
+        let size = kind.sectors_per_cluster(total.0).max(least);
         let root = u64::from(kind.root_entries()) * ENTRY_SIZE as u64 / SECTOR_SIZE;
         let Some(rest) = total.0.checked_sub(kind.reserved() + root) else {
             return Err(error);
@@ -172,6 +177,16 @@ impl Geometry {
     /// The smallest volume, in whole MiB, for which `fits` says that everything has its place; `None` where the largest is
     /// too small.
     pub fn smallest(kind: FatKind, start: Sector, fits: impl Fn(&Self) -> bool) -> Option<Self> {
+        Self::smallest_with_clusters(kind, start, 1, fits)
+    }
+
+    /// As [`smallest`](Self::smallest), with clusters of `least` sectors or more; a power of two, up to 64.
+    pub(in crate::disk) fn smallest_with_clusters(
+        kind: FatKind,
+        start: Sector,
+        least: u64,
+        fits: impl Fn(&Self) -> bool,
+    ) -> Option<Self> {
         const MIB: u64 = (1 << 20) / SECTOR_SIZE;
         let most = match kind {
             FatKind::Fat16 => 2 << 10,
@@ -179,7 +194,7 @@ impl Geometry {
         };
         let first = start.0.div_ceil(MIB).max(1);
         (first..=most)
-            .filter_map(|size| Self::new(kind, Sector(size * MIB)).ok())
+            .filter_map(|size| Self::with_clusters(kind, Sector(size * MIB), least).ok())
             .find(fits)
     }
 

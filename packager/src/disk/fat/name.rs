@@ -230,11 +230,16 @@ pub struct Label(pub(super) [u8; 11]);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
     /// Empty, or longer than eleven bytes.
-    #[error("the label `{0}` must have 1 to 11 characters")]
+    #[error("the label `{}` must have 1 to 11 characters", .0.escape_debug())]
     Length(String),
+    /// The first character is a space.
+    #[error("the label `{}` begins with a space", .0.escape_debug())]
+    Begin(String),
     /// A character that is not allowed.
     #[error(
-        "the label `{label}` has `{character}`; A-Z, 0-9, space and {} are allowed",
+        "the label `{}` has `{}`; A-Z, 0-9, space and {} are allowed",
+        label.escape_debug(),
+        character.escape_debug(),
         String::from_utf8_lossy(SHORT_SIGNS)
     )]
     Character {
@@ -270,8 +275,11 @@ impl Label {
                 character,
             });
         }
-        if upper.trim().is_empty() || upper.len() > 11 || upper.starts_with(' ') {
+        if upper.trim().is_empty() || upper.len() > 11 {
             return Err(LabelError::Length(label.to_owned()));
+        }
+        if upper.starts_with(' ') {
+            return Err(LabelError::Begin(label.to_owned()));
         }
         let mut bytes = [b' '; 11];
         bytes[..upper.len()].copy_from_slice(upper.as_bytes());
@@ -336,6 +344,9 @@ mod tests {
         assert_eq!(Label::new("simple").unwrap().0, *b"SIMPLE     ");
         assert!(Label::new("").is_err());
         assert!(Label::new("twelve chars").is_err());
-        assert!(Label::new("a.b").is_err());
+        let error = |label| Label::new(label).unwrap_err().to_string();
+        assert!(error("a.b").starts_with("the label `a.b` has `.`; A-Z, 0-9"));
+        assert!(error("a\nb").starts_with("the label `a\\nb` has `\\n`; "));
+        assert_eq!(error(" x"), "the label ` x` begins with a space");
     }
 }

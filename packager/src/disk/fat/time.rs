@@ -37,7 +37,7 @@ impl Timestamp {
 }
 
 /// Year, month and day of a day since 1970. Counts in years that begin in March, so that a leap day is the last of its year.
-fn civil(days: u64) -> (u64, u64, u64) {
+pub(in crate::disk) fn civil(days: u64) -> (u64, u64, u64) {
     const DAYS_OF_400_YEARS: u64 = 146_097;
     // 719468 days lie between 0000-03-01 and 1970-01-01.
     let days = days + 719_468;

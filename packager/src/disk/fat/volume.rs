@@ -62,7 +62,40 @@ pub struct Extent {
     pub count: u64,
 }
 
+/// A file and its place: contiguous sectors of the volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedFile {
+    /// The path, with `/` between its parts.
+    pub path: String,
+    /// The first sector, counted from the volume's begin; 0 for a file without bytes.
+    pub first: Sector,
+    /// The file's size.
+    pub bytes: u32,
+}
+
 /// A volume whose every file has its place.
+///
+/// ```
+/// use packager::disk::fat::{FatKind, Geometry, Label, Timestamp, Tree, Volume, VolumeOptions};
+/// use packager::disk::{Sector, SparseImage};
+///
+/// let mut tree = Tree::default();
+/// tree.file("vmlinuz", &b"MZ"[..])?;
+/// let options = VolumeOptions {
+///     label: Label::new("stick")?,
+///     serial: 0x1234_abcd,
+///     time: Timestamp::from_unix(0),
+///     start: Sector(0),
+/// };
+/// let geometry = Geometry::new(FatKind::Fat16, Sector(8192))?;
+/// let volume = Volume::reserve(tree, geometry, options)?;
+/// let place = volume.extent("vmlinuz").ok_or("no such file")?;
+///
+/// let mut image = SparseImage::new(geometry.total.bytes());
+/// volume.write(&mut image);
+/// assert_eq!(image.read(place.first.bytes(), 2), b"MZ");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Volume<'a> {
     geometry: Geometry,
@@ -132,6 +165,22 @@ impl<'a> Volume<'a> {
             count: (data.len() as u64).div_ceil(SECTOR_SIZE),
         };
         (first != 0).then_some(extent)
+    }
+
+    /// Every file, in the order of the tree.
+    pub fn files(&self) -> Vec<PlacedFile> {
+        let mut files = Vec::new();
+        self.root.visit("", &mut |path, first, data| {
+            files.push(PlacedFile {
+                path,
+                first: match first {
+                    0 => Sector(0),
+                    cluster => self.geometry.cluster_start(cluster),
+                },
+                bytes: data.len() as u32,
+            });
+        });
+        files
     }
 
     /// Replaces the contents of a file with as many other bytes. Gives whether there is such a file of such a size.

@@ -66,6 +66,17 @@ impl<'a> Directory<'a> {
         }
     }
 
+    /// Shows every file: its path, its first cluster (0 where it has none) and its bytes.
+    pub(super) fn visit(&self, prefix: &str, see: &mut impl FnMut(String, u32, &[u8])) {
+        for item in &self.items {
+            let path = format!("{prefix}{}", item.name);
+            match &item.content {
+                PlacedContent::File { first, data, .. } => see(path, *first, data),
+                PlacedContent::Directory(inner) => inner.visit(&format!("{path}/"), see),
+            }
+        }
+    }
+
     /// Every chain is contiguous, so that each entry is the next number, but for the last of a chain.
     pub(super) fn end_chains(&self, geometry: &Geometry, entries: &mut [u32]) {
         let mut end = |first: u32, clusters: u64| {

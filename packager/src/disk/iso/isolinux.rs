@@ -1,0 +1,130 @@
+//! isolinux: syslinux for CDs. It is told where it lies before it is started.
+
+use std::path::{Path, PathBuf};
+
+use codec::file::ReadError;
+
+use super::{DESCRIPTORS, SECTORS};
+use crate::disk::mbr::CODE_SIZE;
+
+/// Larger than any of isolinux's files.
+const LIMIT: u64 = 16 << 20;
+
+/// Where distributions put isolinux, and the `ldlinux.c32` of the same build.
+const FOLDERS: [&str; 5] = [
+    "/usr/lib/ISOLINUX",
+    "/usr/lib/syslinux/modules/bios",
+    "/usr/lib/syslinux/bios",
+    "/usr/share/syslinux",
+    "/usr/lib/syslinux",
+];
+
+/// The boot code of an ISO, behind which it is told where isolinux is.
+const MBR_MAX: usize = CODE_SIZE - 8;
+
+/// Where isolinux has its boot-info table, and how many bytes that is; the sum in it is that of everything behind it.
+const INFO: usize = 8;
+const INFO_END: usize = 64;
+
+/// What starts a CD by a BIOS.
+#[derive(Clone, Debug)]
+pub struct Isolinux {
+    /// `isolinux.bin` without the boot-info table.
+    pub(super) loader: Vec<u8>,
+    pub(super) core_module: Vec<u8>,
+    mbr: Vec<u8>,
+}
+
+/// Why there is no isolinux.
+#[derive(Debug, thiserror::Error)]
+pub enum IsolinuxError {
+    /// A file of isolinux is not there.
+    #[error(
+        "`{name}` was not found (looked in {places}); install the packages isolinux and syslinux-common, name a directory that has it with --isolinux, or make an image for UEFI only with --firmware uefi"
+    )]
+    NotFound {
+        /// The file.
+        name: &'static str,
+        /// Where.
+        places: String,
+    },
+    /// A file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A file is not what its name says.
+    #[error("`{name}` is damaged, or of a kind of isolinux that is not known here: {reason}")]
+    Damaged {
+        /// The file.
+        name: &'static str,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+impl Isolinux {
+    /// The installed one, or the one in a directory.
+    ///
+    /// # Errors
+    /// See [`IsolinuxError`].
+    pub fn find(directory: Option<&Path>) -> Result<Self, IsolinuxError> {
+        let folders = match directory {
+            Some(directory) => vec![directory.to_path_buf()],
+            None => FOLDERS.map(PathBuf::from).into(),
+        };
+        let read = |name: &'static str, is_right: fn(&[u8]) -> bool, reason| {
+            let bytes = codec::file::read(&first(&folders, name)?, LIMIT)?;
+            match is_right(&bytes) {
+                true => Ok(bytes),
+                false => Err(IsolinuxError::Damaged { name, reason }),
+            }
+        };
+        Ok(Self {
+            loader: read("isolinux.bin", |it| it.len() > 2048, "it is too short")?,
+            core_module: read(
+                "ldlinux.c32",
+                |it| it.starts_with(b"\x7fELF"),
+                "it is not an ELF file",
+            )?,
+            mbr: read(
+                "isohdpfx.bin",
+                |it| (1..=MBR_MAX).contains(&it.len()),
+                "boot code in front of an ISO has 1 to 432 bytes",
+            )?,
+        })
+    }
+
+    /// `isolinux.bin` with its boot-info table, as `mkisofs -boot-info-table` makes it: the block of the primary volume
+    /// descriptor, its own block and length, and the sum of its 32-bit words behind the table.
+    pub(super) fn loader_at(&self, block: u32) -> Vec<u8> {
+        let mut out = self.loader.clone();
+        let words = out[INFO_END..].chunks(4).map(|word| {
+            let mut bytes = [0; 4];
+            bytes[..word.len()].copy_from_slice(word);
+            u32::from_le_bytes(bytes)
+        });
+        let sum = words.fold(0_u32, u32::wrapping_add);
+        out[INFO..INFO_END].fill(0);
+        let numbers = [DESCRIPTORS as u32, block, out.len() as u32, sum];
+        for (place, number) in out[INFO..].chunks_exact_mut(4).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        out
+    }
+
+    /// The MBR's code, which is told the sector of isolinux.
+    pub(super) fn boot_code(&self, block: u32) -> Vec<u8> {
+        let mut out = self.mbr.clone();
+        out.resize(MBR_MAX, 0);
+        out.extend((u64::from(block) * SECTORS).to_le_bytes());
+        out
+    }
+}
+
+fn first(folders: &[PathBuf], name: &'static str) -> Result<PathBuf, IsolinuxError> {
+    let mut paths = folders.iter().map(|folder| folder.join(name));
+    paths.find(|path| path.is_file()).ok_or_else(|| {
+        let places = folders.iter().map(|folder| folder.display().to_string());
+        let places = places.collect::<Vec<_>>().join(", ");
+        IsolinuxError::NotFound { name, places }
+    })
+}
