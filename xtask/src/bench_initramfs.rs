@@ -80,7 +80,7 @@ impl Place {
         for (name, text) in [("one", "# one\n"), ("two", "# two\n")] {
             let recipe = format!(
                 "[kernel]\nroot = {:?}\n[[file]]\npath = \"/etc/note\"\ntext = {text:?}\n",
-                place.root
+                folder.join("indexed")
             );
             fs::write(folder.join(format!("{name}.toml")), recipe)?;
         }
@@ -116,7 +116,9 @@ impl Place {
         shell::run(&mut link)?;
         let mut depmod = Command::new("/usr/sbin/depmod");
         depmod.arg("-b").arg(self.folder.join("indexed"));
-        shell::run(depmod.arg(&self.plan.version))
+        shell::run(depmod.arg(&self.plan.version))?;
+        let boot = self.folder.join("indexed/boot");
+        Ok(std::os::unix::fs::symlink(self.root.join("boot"), boot)?)
     }
 
     fn modules(&self) -> PathBuf {
@@ -158,6 +160,10 @@ impl Place {
             vec![self.script(FIND_CPIO)],
         )];
         plain.push(ours("packager initramfs", &["-o", "plain.cpio"]));
+        plain.push(Way::new(
+            "packager initramfs, without indexes",
+            vec![self.packager_of(&self.root, &["-o", "plain.cpio"])],
+        ));
         plain.extend(peers("--no-compress"));
         let mut zstd = peers("--zstd");
         zstd.push(ours("packager initramfs", &["-o", "ours.izst"]));
@@ -290,9 +296,13 @@ impl Place {
         })
     }
 
-    /// `packager initramfs` of the kernel.
+    /// `packager initramfs` of the kernel, with depmod's indexes as where it is installed.
     fn packager(&self, words: &[&str]) -> Start {
-        let root = self.root.to_string_lossy().into_owned();
+        self.packager_of(&self.folder.join("indexed"), words)
+    }
+
+    fn packager_of(&self, root: &Path, words: &[&str]) -> Start {
+        let root = root.to_string_lossy().into_owned();
         let mut all = vec!["--root", &root];
         all.extend(words);
         self.packager_of_recipe(&all)
