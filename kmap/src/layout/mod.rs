@@ -4,6 +4,8 @@ mod label;
 mod svg;
 mod terminal;
 
+use std::ops::RangeInclusive;
+
 pub use svg::{html, svg};
 pub use terminal::terminal;
 
@@ -37,169 +39,37 @@ const WIDTH: usize = 60;
 /// How many rows it has.
 const ROWS: usize = 5;
 
-type Row = &'static [(u8, usize)];
+/// Keys from left to right: runs of keycodes, and the width of each key in a run.
+type Row = &'static [(RangeInclusive<u8>, usize)];
 
-const NUMBERS: Row = &[
-    (41, 4),
-    (2, 4),
-    (3, 4),
-    (4, 4),
-    (5, 4),
-    (6, 4),
-    (7, 4),
-    (8, 4),
-    (9, 4),
-    (10, 4),
-    (11, 4),
-    (12, 4),
-    (13, 4),
-    (14, 8),
-];
-const NUMBERS_JIS: Row = &[
-    (41, 4),
-    (2, 4),
-    (3, 4),
-    (4, 4),
-    (5, 4),
-    (6, 4),
-    (7, 4),
-    (8, 4),
-    (9, 4),
-    (10, 4),
-    (11, 4),
-    (12, 4),
-    (13, 4),
-    (124, 4),
-    (14, 4),
-];
-const UPPER: Row = &[
-    (15, 6),
-    (16, 4),
-    (17, 4),
-    (18, 4),
-    (19, 4),
-    (20, 4),
-    (21, 4),
-    (22, 4),
-    (23, 4),
-    (24, 4),
-    (25, 4),
-    (26, 4),
-    (27, 4),
-    (28, 6),
-];
-const UPPER_ANSI: Row = &[
-    (15, 6),
-    (16, 4),
-    (17, 4),
-    (18, 4),
-    (19, 4),
-    (20, 4),
-    (21, 4),
-    (22, 4),
-    (23, 4),
-    (24, 4),
-    (25, 4),
-    (26, 4),
-    (27, 4),
-    (43, 6),
-];
-const HOME: Row = &[
-    (58, 7),
-    (30, 4),
-    (31, 4),
-    (32, 4),
-    (33, 4),
-    (34, 4),
-    (35, 4),
-    (36, 4),
-    (37, 4),
-    (38, 4),
-    (39, 4),
-    (40, 4),
-    (43, 4),
-    (28, 5),
-];
-const HOME_ANSI: Row = &[
-    (58, 7),
-    (30, 4),
-    (31, 4),
-    (32, 4),
-    (33, 4),
-    (34, 4),
-    (35, 4),
-    (36, 4),
-    (37, 4),
-    (38, 4),
-    (39, 4),
-    (40, 4),
-    (28, 9),
-];
-const LOWER: Row = &[
-    (42, 5),
-    (86, 4),
-    (44, 4),
-    (45, 4),
-    (46, 4),
-    (47, 4),
-    (48, 4),
-    (49, 4),
-    (50, 4),
-    (51, 4),
-    (52, 4),
-    (53, 4),
-    (54, 11),
-];
-const LOWER_ANSI: Row = &[
-    (42, 9),
-    (44, 4),
-    (45, 4),
-    (46, 4),
-    (47, 4),
-    (48, 4),
-    (49, 4),
-    (50, 4),
-    (51, 4),
-    (52, 4),
-    (53, 4),
-    (54, 11),
-];
-const LOWER_JIS: Row = &[
-    (42, 9),
-    (44, 4),
-    (45, 4),
-    (46, 4),
-    (47, 4),
-    (48, 4),
-    (49, 4),
-    (50, 4),
-    (51, 4),
-    (52, 4),
-    (53, 4),
-    (89, 4),
-    (54, 7),
-];
+const NUMBERS: Row = &[(41..=41, 4), (2..=13, 4), (14..=14, 8)];
+const NUMBERS_JIS: Row = &[(41..=41, 4), (2..=13, 4), (124..=124, 4), (14..=14, 4)];
+const UPPER: Row = &[(15..=15, 6), (16..=27, 4), (28..=28, 6)];
+const UPPER_ANSI: Row = &[(15..=15, 6), (16..=27, 4), (43..=43, 6)];
+const HOME: Row = &[(58..=58, 7), (30..=40, 4), (43..=43, 4), (28..=28, 5)];
+const HOME_ANSI: Row = &[(58..=58, 7), (30..=40, 4), (28..=28, 9)];
+const LOWER: Row = &[(42..=42, 5), (86..=86, 4), (44..=53, 4), (54..=54, 11)];
+const LOWER_ANSI: Row = &[(42..=42, 9), (44..=53, 4), (54..=54, 11)];
+const LOWER_JIS: Row = &[(42..=42, 9), (44..=53, 4), (89..=89, 4), (54..=54, 7)];
 const SPACE: Row = &[
-    (29, 5),
-    (125, 5),
-    (56, 5),
-    (57, 25),
-    (100, 5),
-    (126, 5),
-    (127, 5),
-    (97, 5),
+    (29..=29, 5),
+    (125..=125, 5),
+    (56..=56, 5),
+    (57..=57, 25),
+    (100..=100, 5),
+    (126..=127, 5),
+    (97..=97, 5),
 ];
 const SPACE_JIS: Row = &[
-    (29, 5),
-    (125, 5),
-    (56, 5),
-    (94, 5),
-    (57, 15),
-    (92, 5),
-    (93, 5),
-    (100, 5),
-    (127, 5),
-    (97, 5),
+    (29..=29, 5),
+    (125..=125, 5),
+    (56..=56, 5),
+    (94..=94, 5),
+    (57..=57, 15),
+    (92..=93, 5),
+    (100..=100, 5),
+    (127..=127, 5),
+    (97..=97, 5),
 ];
 
 impl Shape {
@@ -215,7 +85,8 @@ impl Shape {
         let mut keys = Vec::new();
         for (row, list) in self.rows().into_iter().enumerate() {
             let mut x = 0;
-            for &(keycode, width) in list {
+            let runs = list.iter().cloned();
+            for (keycode, width) in runs.flat_map(|(run, width)| run.map(move |key| (key, width))) {
                 let continues = keycode == 28 && row == 2 && self != Shape::Ansi;
                 keys.push(Key {
                     keycode,
@@ -258,11 +129,8 @@ mod tests {
     fn every_row_is_as_wide_as_the_keyboard() {
         for shape in [Shape::Iso, Shape::Ansi, Shape::Jis] {
             for row in shape.rows() {
-                assert_eq!(
-                    row.iter().map(|(_, width)| width).sum::<usize>(),
-                    WIDTH,
-                    "{shape:?}"
-                );
+                let widths = row.iter().map(|(run, width)| run.len() * width);
+                assert_eq!(widths.sum::<usize>(), WIDTH, "{shape:?}");
             }
         }
     }
