@@ -23,7 +23,7 @@ use object::read::ReadRef;
 
 use crate::ModInfo;
 use image::Image;
-pub(crate) use record::{Faults, Names, Record};
+pub(crate) use record::{Faults, Imports, Names, Record};
 pub(crate) use sparse::Pieces;
 
 /// The text with which a signed module's file ends.
@@ -201,7 +201,7 @@ pub(crate) struct Parts {
     pub(crate) symbols: Symbols,
     /// The section that holds the wanted string, and the string's offset in it.
     pub(crate) string: Option<(String, usize)>,
-    pub(crate) record: Record,
+    pub(crate) record: Record<'static>,
     /// What could not be read for `record`.
     pub(crate) faults: Faults,
 }

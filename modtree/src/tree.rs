@@ -263,7 +263,7 @@ impl Tree {
     }
 
     /// What depmod takes from a module. A part that cannot be read is an error here.
-    pub(crate) fn record(&self, entry: &Entry) -> Result<Record, TreeError> {
+    pub(crate) fn record(&self, entry: &Entry) -> Result<Record<'static>, TreeError> {
         let parts = self.read_file(entry, file::RECORD)?;
         match parts.faults.into_iter().next() {
             None => Ok(parts.record),
@@ -284,7 +284,10 @@ impl Tree {
     }
 
     /// A module as a whole, with its checksums.
-    pub(crate) fn module_with_checks(&self, entry: &Entry) -> Result<(Module, Record), TreeError> {
+    pub(crate) fn module_with_checks(
+        &self,
+        entry: &Entry,
+    ) -> Result<(Module, Record<'static>), TreeError> {
         self.files_read.fetch_add(1, Ordering::Relaxed);
         file::with_checks(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
     }

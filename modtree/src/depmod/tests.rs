@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
-use super::{Depmod, DepmodOptions, cache, depmod};
+use super::{Depmod, DepmodOptions, cache, depmod, stamp};
 use crate::testing::{Root, Synthetic};
 
 fn run(root: &Root, incremental: bool) -> Depmod {
@@ -20,7 +20,7 @@ fn run(root: &Root, incremental: bool) -> Depmod {
 /// Makes everything in the cache older than it is, so that nothing is in doubt.
 fn settle(done: &mut Depmod) {
     let bytes = done.cache.as_mut().unwrap();
-    let later = cache::now() + 10_000_000_000;
+    let later = stamp::now() + 10_000_000_000;
     bytes[12..20].copy_from_slice(&later.to_le_bytes());
     let body = bytes.len() - 8;
     let sum = cache::checksum(&bytes[..body]).to_le_bytes();

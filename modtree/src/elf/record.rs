@@ -9,25 +9,27 @@ use object::elf;
 use object::read::ReadRef;
 use object::read::elf::{FileHeader, SectionHeader as _, Sym as _};
 
+use std::borrow::Cow;
+
 use super::ElfError;
 use super::image::{Image, until_nul};
-use crate::ModInfo;
 use crate::fast_hash::FastSet;
 
 /// Byte strings one after the other, each ended by NUL: a tenth of the memory of so many `String`s.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Names {
-    bytes: Vec<u8>,
+pub(crate) struct Names<'a> {
+    bytes: Cow<'a, [u8]>,
 }
 
-impl Names {
+impl<'a> Names<'a> {
     pub(crate) fn push(&mut self, name: &[u8]) {
-        self.bytes.extend_from_slice(name);
-        self.bytes.push(0);
+        let bytes = self.bytes.to_mut();
+        bytes.extend_from_slice(name);
+        bytes.push(0);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.bytes.as_slice();
+        let mut rest = &*self.bytes;
         std::iter::from_fn(move || {
             let end = memchr::memchr(0, rest)?;
             let name = &rest[..end];
@@ -46,22 +48,69 @@ impl Names {
     }
 
     /// Takes bytes that [`as_bytes`](Self::as_bytes) gave.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+    pub(crate) fn from_bytes(bytes: &'a [u8]) -> Self {
         Self {
-            bytes: bytes.to_vec(),
+            bytes: bytes.into(),
+        }
+    }
+}
+
+/// The symbols that a module imports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Imports<'a> {
+    /// As they stand in the module.
+    Names(Names<'a>),
+    /// By their numbers in a list of names that many modules share.
+    Numbers {
+        /// Each little-endian.
+        numbers: &'a [[u8; 4]],
+        /// The list.
+        names: &'a [&'a [u8]],
+    },
+}
+
+impl Default for Imports<'_> {
+    fn default() -> Self {
+        Imports::Names(Names::default())
+    }
+}
+
+impl Imports<'_> {
+    /// The names. A number that is not in the list has none.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let (own, numbers, names) = match self {
+            Imports::Names(own) => (Some(own), &[][..], &[][..]),
+            Imports::Numbers { numbers, names } => (None, *numbers, *names),
+        };
+        let shared = numbers.iter().filter_map(|number| {
+            let name = names.get(u32::from_le_bytes(*number) as usize);
+            name.copied()
+        });
+        own.into_iter().flat_map(Names::iter).chain(shared)
+    }
+
+    fn push(&mut self, name: &[u8]) {
+        match self {
+            Imports::Names(names) => names.push(name),
+            // What is shared is complete.
+            Imports::Numbers { .. } => {}
         }
     }
 }
 
 /// What depmod's files say about a module comes from this.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Record {
-    /// The fields `alias`, `softdep` and `weakdep`, in the order of the section.
-    pub(crate) info: ModInfo,
+pub(crate) struct Record<'a> {
+    /// The values of `alias` in `.modinfo`, in the order of the section.
+    pub(crate) aliases: Names<'a>,
+    /// Those of `softdep`.
+    pub(crate) softdeps: Names<'a>,
+    /// Those of `weakdep`.
+    pub(crate) weakdeps: Names<'a>,
     /// The undefined symbols of `.symtab` in its order, then those of `__versions` that are not among them.
-    pub(crate) imports: Names,
+    pub(crate) imports: Imports<'a>,
     /// The exported symbols, in the order of the file.
-    pub(crate) exports: Names,
+    pub(crate) exports: Names<'a>,
     /// Whether each import is weak, and checksums: only where they are wanted.
     pub(crate) checks: Option<Checks>,
 }
@@ -84,7 +133,7 @@ where
     R: ReadRef<'data>,
 {
     /// Reads what depmod wants. `checks` asks for checksums too.
-    pub(super) fn record(&self, checks: bool) -> (Record, Faults) {
+    pub(super) fn record(&self, checks: bool) -> (Record<'static>, Faults) {
         let mut record = Record::default();
         let mut faults = Faults::new();
         let mut keep = |result: Result<(), ElfError>| faults.extend(result.err());
@@ -96,28 +145,28 @@ where
         (record, faults)
     }
 
-    fn record_info(&self, record: &mut Record) -> Result<(), ElfError> {
+    fn record_info(&self, record: &mut Record<'_>) -> Result<(), ElfError> {
         let Some(section) = self.sound(".modinfo")? else {
             return Err(ElfError::NoModinfo);
         };
-        let mut kept = Vec::new();
         for field in section.split(|&byte| byte == 0) {
-            let equals = field.iter().position(|&byte| byte == b'=');
-            let key = &field[..equals.unwrap_or(field.len())];
-            if [&b"alias"[..], b"softdep", b"weakdep"].contains(&key) {
-                kept.extend_from_slice(field);
-                if equals.is_none() {
-                    // A key alone has an empty value.
-                    kept.push(b'=');
-                }
-                kept.push(0);
+            let equals = memchr::memchr(b'=', field);
+            // A key alone has an empty value.
+            let (key, value) = match equals {
+                Some(at) => (&field[..at], &field[at + 1..]),
+                None => (field, &b""[..]),
+            };
+            match key {
+                b"alias" => record.aliases.push(value),
+                b"softdep" => record.softdeps.push(value),
+                b"weakdep" => record.weakdeps.push(value),
+                _ => {}
             }
         }
-        record.info = ModInfo::new(&kept);
         Ok(())
     }
 
-    fn record_symbols(&self, record: &mut Record) -> Result<(), ElfError> {
+    fn record_symbols(&self, record: &mut Record<'_>) -> Result<(), ElfError> {
         let strings = self.sound("__ksymtab_strings")?;
         let names = self.sound(".strtab")?;
         let table = self.section_in_bounds(".symtab");
@@ -142,7 +191,7 @@ where
 
     fn record_table(
         &self,
-        record: &mut Record,
+        record: &mut Record<'_>,
         names: &'data [u8],
         table: &'data Elf::SectionHeader,
         first: u32,
@@ -272,7 +321,7 @@ where
 }
 
 /// The strings of `__ksymtab_strings`, which must end in NUL.
-fn record_strings(record: &mut Record, strings: &[u8]) {
+fn record_strings(record: &mut Record<'_>, strings: &[u8]) {
     let Some(strings) = strings.strip_suffix(b"\0") else {
         return;
     };
