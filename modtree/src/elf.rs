@@ -121,6 +121,18 @@ pub enum ElfError {
         /// The number of sections.
         count: usize,
     },
+    /// The section that holds the section names has none itself: it is not what the header says.
+    #[error(
+        "corrupt: section {index}, which holds the section names, has its own at {name:#x}, and they end at {size:#x}"
+    )]
+    NameOfNames {
+        /// The section's index.
+        index: u32,
+        /// The offset of its name.
+        name: u32,
+        /// The size of the section.
+        size: usize,
+    },
     /// A needed section reaches beyond the file.
     #[error(
         "truncated or corrupt: section {section} at offset {offset:#x} is {size:#x} bytes long, and the file ends at {length:#x}"

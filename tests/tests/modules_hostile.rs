@@ -168,15 +168,7 @@ fn flipped_bits_in_headers() {
         bytes[at] ^= 1 << bit;
         bytes
     });
-    // kmod 34 reads some of them otherwise, so that here it counts that the run ends as it should.
-    for (batch, modules) in flipped.collect::<Vec<_>>().chunks(64).enumerate() {
-        let tree = Tree::new();
-        for (at, bytes) in modules.iter().enumerate() {
-            tree.file(&format!("m{at}.ko"), bytes);
-        }
-        let run = tree.run(&["depmod", "-n", "1.0"]);
-        assert!(matches!(run.status.code(), Some(0 | 1)), "batch {batch}");
-    }
+    same_as_kmod(&flipped.collect::<Vec<_>>(), "flipped");
 }
 
 /// Offsets and sizes of sections that overlap, that overflow, or that are those of the section headers themselves.

@@ -168,49 +168,76 @@ where
 
     fn record_symbols(&self, record: &mut Record<'_>) -> Result<(), ElfError> {
         let strings = self.sound("__ksymtab_strings")?;
-        let names = self.sound(".strtab")?;
+        let names = self.symbol_names()?;
         let table = self.section_in_bounds(".symtab");
+        let mut read = Ok(());
         if let (Some(names), Some(table)) = (names, table) {
             // Exports are local symbols, and two of three symbols are local: a module without any is read from its first
             // global symbol on.
-            let exporter = strings.is_some() || memchr::memmem::find(names, b"__crc_").is_some();
+            let exporter =
+                strings.is_some() || memchr::memmem::find(names.bytes, b"__crc_").is_some();
             let first = if exporter {
                 1
             } else {
                 self.first_global(table)
             };
-            self.record_table(record, names, table, first)?;
+            read = self.record_table(record, names, table, first);
         }
         if record.exports.is_empty()
             && let Some(strings) = strings
         {
             record_strings(record, strings);
         }
-        Ok(())
+        read
     }
 
+    /// `.strtab`, with the end of its last string where that is behind the section.
+    fn symbol_names(&self) -> Result<Option<SymbolNames<'data>>, ElfError> {
+        let Some(bytes) = self.sound(".strtab")? else {
+            return Ok(None);
+        };
+        let size = bytes.len();
+        let whole = SymbolNames { bytes, size };
+        let (Some(section), Some(1..)) = (self.section_in_bounds(".strtab"), bytes.last()) else {
+            return Ok(Some(whole));
+        };
+        let offset: u64 = section.sh_offset(self.endian).into();
+        let rest = self.length.saturating_sub(offset);
+        let rest = self.data.read_bytes_at(offset, rest);
+        let rest = rest.map_err(|()| ElfError::Read { offset })?;
+        let end = memchr::memchr(0, &rest[size..]).map(|end| size + end + 1);
+        let bytes = end.map_or(bytes, |end| &rest[..end]);
+        Ok(Some(SymbolNames { bytes, size }))
+    }
+
+    /// kmod reads exports and imports one after the other: a symbol without a name ends the former, and the latter too if
+    /// it is an undefined one. What has ended has given nothing.
     fn record_table(
         &self,
         record: &mut Record<'_>,
-        names: &'data [u8],
+        names: SymbolNames<'data>,
         table: &'data Elf::SectionHeader,
         first: u32,
     ) -> Result<(), ElfError> {
         let versions = self.versions()?;
         let mut imported: FastSet<&[u8]> = FastSet::default();
         imported.reserve(versions.len());
+        let mut fault = None;
+        let mut complete = true;
         for (index, symbol) in self.symbols_from(table, first)? {
             let undefined = symbol.st_shndx(self.endian) == elf::SHN_UNDEF;
             if undefined && self.is_register(symbol) {
                 continue;
             }
             let start = symbol.st_name(self.endian);
-            let Some(name) = until_nul(names, start as usize) else {
-                return Err(ElfError::SymbolName {
+            let Some(name) = names.get(start as usize) else {
+                complete &= !undefined;
+                fault.get_or_insert(ElfError::SymbolName {
                     index,
                     name: start.into(),
-                    size: names.len() as u64,
+                    size: names.size as u64,
                 });
+                continue;
             };
             if let Some(export) = name.strip_prefix(b"__crc_") {
                 record.exports.push(export);
@@ -231,15 +258,14 @@ where
                 checks.imports.push((crc.map_or(0, |&(crc, _)| crc), weak));
             }
         }
-        for (crc, name) in versions {
-            if !imported.contains(name) {
-                record.imports.push(name);
-                if let Some(checks) = &mut record.checks {
-                    checks.imports.push((crc, false));
-                }
-            }
+        match complete {
+            true => record.only_versions(&versions, &imported),
+            false => record.forget_imports(),
         }
-        Ok(())
+        fault.map_or(Ok(()), |fault| {
+            record.forget_exports();
+            Err(fault)
+        })
     }
 
     /// The entries of `__versions`: a checksum as wide as the class, then the name, 64 bytes together.
@@ -317,6 +343,50 @@ where
         let count = size / size_of::<Elf::Sym>() as u64;
         let first = table.sh_info(self.endian).max(1);
         if u64::from(first) <= count { first } else { 1 }
+    }
+}
+
+/// The names of symbols. As in kmod, a name begins within the section and ends with the next NUL, wherever that is.
+#[derive(Clone, Copy)]
+struct SymbolNames<'data> {
+    bytes: &'data [u8],
+    /// The section's.
+    size: usize,
+}
+
+impl<'data> SymbolNames<'data> {
+    fn get(&self, start: usize) -> Option<&'data [u8]> {
+        (start < self.size)
+            .then(|| until_nul(self.bytes, start))
+            .flatten()
+    }
+}
+
+impl Record<'_> {
+    /// Adds the imports that only `__versions` has.
+    fn only_versions(&mut self, versions: &[(u64, &[u8])], imported: &FastSet<&[u8]>) {
+        for (crc, name) in versions {
+            if !imported.contains(name) {
+                self.imports.push(name);
+                if let Some(checks) = &mut self.checks {
+                    checks.imports.push((*crc, false));
+                }
+            }
+        }
+    }
+
+    fn forget_imports(&mut self) {
+        self.imports = Imports::default();
+        if let Some(checks) = &mut self.checks {
+            checks.imports.clear();
+        }
+    }
+
+    fn forget_exports(&mut self) {
+        self.exports = Names::default();
+        if let Some(checks) = &mut self.checks {
+            checks.exports.clear();
+        }
     }
 }
 
