@@ -249,6 +249,18 @@ impl Tree {
         Ok(info)
     }
 
+    /// Decodes the files of some modules that are wanted soon, on all cores. A plain file is read faster than a thread wakes,
+    /// and what goes wrong will be told by [`modinfo`](Self::modinfo).
+    pub(crate) fn prefetch(&self, names: &[ModuleName]) {
+        let entries = names.iter().filter_map(|name| self.find(name).ok()?);
+        let compressed: Vec<Entry> = entries.filter(|entry| !entry.is_plain()).collect();
+        if compressed.len() > 1 {
+            compressed
+                .par_iter()
+                .for_each(|entry| drop(self.modinfo(entry)));
+        }
+    }
+
     /// The symbols that a module imports and exports.
     ///
     /// # Errors
@@ -372,7 +384,7 @@ impl Tree {
     fn order(&self) -> Result<&walk::Order, TreeError> {
         try_once(&self.order, || {
             match codec::file::read(&self.dir.join("modules.order"), ORDER_LIMIT) {
-                Ok(bytes) => Ok(walk::Order::parse(&bytes)),
+                Ok(bytes) => Ok(walk::Order::new(bytes)),
                 Err(error) if error.is_not_found() => Ok(walk::Order::default()),
                 Err(error) => Err(self.named(error)),
             }

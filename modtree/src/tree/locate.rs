@@ -59,8 +59,7 @@ impl Tree {
     /// # Errors
     /// [`TreeError::Directory`], [`TreeError::Read`].
     pub fn resolve(&self, query: &str) -> Result<Resolution, TreeError> {
-        // A name has none of these, and an alias with a dot must not be cut at it.
-        let name = (!query.contains(['.', ':', '/', '*'])).then(|| ModuleName::new(query));
+        let name = Self::is_name(query).then(|| ModuleName::new(query));
         if let Some(name) = &name
             && let Some(entry) = self.find(name)?
         {
@@ -85,6 +84,11 @@ impl Tree {
             none if none.is_empty() => Ok(Resolution::Unknown),
             some => Ok(Resolution::BuiltinAliases(some)),
         }
+    }
+
+    /// Whether a query may be a module's name: that has none of these, and an alias with a dot must not be cut at it.
+    pub(crate) fn is_name(query: &str) -> bool {
+        !query.contains(['.', ':', '/', '*'])
     }
 
     /// The modules which could not be read when all were, for an alias. Empty where none was looked up yet.
