@@ -12,6 +12,7 @@
 //! are fetched. Every bound is checked before use; an error names the section, its offset and the file's length.
 
 mod image;
+mod names;
 mod record;
 mod sparse;
 #[cfg(test)]
@@ -23,7 +24,8 @@ use object::read::ReadRef;
 
 use crate::ModInfo;
 use image::Image;
-pub(crate) use record::{Faults, Imports, Names, Record};
+pub(crate) use names::{Imports, Names};
+pub(crate) use record::{Faults, Record};
 pub(crate) use sparse::Pieces;
 
 /// The text with which a signed module's file ends.

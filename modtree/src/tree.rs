@@ -249,18 +249,6 @@ impl Tree {
         Ok(info)
     }
 
-    /// Decodes the files of some modules that are wanted soon, on all cores. A plain file is read faster than a thread wakes,
-    /// and what goes wrong will be told by [`modinfo`](Self::modinfo).
-    pub(crate) fn prefetch(&self, names: &[ModuleName]) {
-        let entries = names.iter().filter_map(|name| self.find(name).ok()?);
-        let compressed: Vec<Entry> = entries.filter(|entry| !entry.is_plain()).collect();
-        if compressed.len() > 1 {
-            compressed
-                .par_iter()
-                .for_each(|entry| drop(self.modinfo(entry)));
-        }
-    }
-
     /// The symbols that a module imports and exports.
     ///
     /// # Errors

@@ -115,7 +115,7 @@ fn each<T: Send>(
         done
     };
     let done = match order {
-        // Waking the other threads takes longer.
+        // No other thread need be woken.
         [] | [_] => vec![work_through()],
         _ => rayon::broadcast(|_| work_through()),
     };

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
+use super::cache::Cache;
+use super::stamp::Stamp;
 use super::{Depmod, DepmodOptions, cache, depmod, stamp};
 use crate::testing::{Root, Synthetic};
 
@@ -93,6 +95,23 @@ fn only_what_changed_is_read() {
     module(&root, 4, 2);
     module(&root, 7, 1);
     assert_eq!(run(&root, true).read, 2);
+}
+
+/// What is kept of a directory counts until an entry comes or goes.
+#[test]
+fn a_directory_that_changed_is_listed_again() {
+    let root = Root::new("1.0");
+    module(&root, 4, 1);
+    let mut first = run(&root, true);
+    settle(&mut first);
+    let bytes = first.cache.unwrap();
+    let cache = Cache::new(&bytes);
+    let kernel = root.dir.join("kernel");
+    let listing = || cache.listing(b"kernel", &Stamp::of(&kernel).unwrap());
+    assert_eq!(listing(), Some(&b"mm4.ko\0"[..]));
+    std::thread::sleep(Duration::from_millis(8));
+    root.file("kernel/other.txt", b"");
+    assert_eq!(listing(), None);
 }
 
 #[test]

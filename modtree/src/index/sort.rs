@@ -1,7 +1,7 @@
 //! The keys of an index in order, with what neighbours have in common: all that a trie is made of.
 //!
 //! Keys are sorted by eight bytes at a time, as numbers. Aliases and symbols have long common beginnings, of which a
-//! comparison of whole keys would read the same bytes again and again: for 26,000 aliases this takes a third of the time.
+//! comparison of whole keys would read the same bytes again and again.
 
 use std::cmp::Reverse;
 

@@ -38,7 +38,7 @@ pub enum Layout {
 pub(crate) fn write(entries: Entries<'_>, layout: Layout) -> Vec<u8> {
     let sorted = Sorted::new(entries);
     let mut writer = Writer {
-        // Of the kernel's own aliases and symbols, no index is larger than this.
+        // A guess, so that the bytes need not be moved often.
         out: Vec::with_capacity(sorted.size() + 16 * sorted.len()),
         sorted: &sorted,
     };
