@@ -18,8 +18,14 @@ pub(crate) fn normal(alias: &[u8]) -> Option<Cow<'_, [u8]>> {
 
 /// Turns dashes outside brackets into underscores. `None` where a bracket has no partner: kmod warns and skips such an alias.
 pub fn normalize(alias: &[u8]) -> Option<Vec<u8>> {
-    let mut inside = false;
     let mut normal = Vec::with_capacity(alias.len());
+    normalize_into(alias, &mut normal)?;
+    Some(normal)
+}
+
+/// As [`normalize`], behind what `normal` holds. Where a bracket has no partner, a part may be there.
+pub(crate) fn normalize_into(alias: &[u8], normal: &mut Vec<u8>) -> Option<()> {
+    let mut inside = false;
     for &byte in alias {
         match byte {
             b'[' => inside = true,
@@ -29,7 +35,7 @@ pub fn normalize(alias: &[u8]) -> Option<Vec<u8>> {
         }
         normal.push(if byte == b'-' && !inside { b'_' } else { byte });
     }
-    (!inside).then_some(normal)
+    (!inside).then_some(())
 }
 
 /// Whether `text` matches `pattern` as fnmatch(3) has it without flags: `*`, `?`, `[a-f]`, `[!0]`, and a backslash that

@@ -213,6 +213,8 @@ pub fn closure(
     options: &ClosureOptions,
 ) -> Result<Closure, ClosureError> {
     let mut builder = Builder::new(tree, options)?;
+    let names = roots.iter().filter(|root| Tree::is_name(root));
+    tree.prefetch(&names.map(|root| ModuleName::new(root)).collect::<Vec<_>>());
     for root in roots {
         builder.root(root)?;
     }

@@ -11,8 +11,10 @@ mod check;
 mod config;
 mod cycle;
 mod ere;
+mod listing;
 mod order;
 mod record;
+mod stamp;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -21,9 +23,14 @@ mod write;
 use std::path::{Path, PathBuf};
 
 use codec::file::{ReadError, read};
+use rayon::prelude::*;
 
 pub use config::DepmodConfig;
 pub use walk::is_up_to_date;
+
+use cache::Cache;
+use listing::Listings;
+use record::Stamped;
 
 use crate::index::files;
 use crate::index::set::{Item, Set};
@@ -72,6 +79,8 @@ pub struct DepmodOptions {
     /// Where a cache of an earlier run may be: the output directory. With it, only modules that changed are read, and the
     /// result has a new cache. The files' bytes are the same.
     pub incremental: Option<PathBuf>,
+    /// Make the text files only, which hold what the binary ones cannot (`depmod -n`).
+    pub text_only: bool,
     /// Warn of keys that have the same value twice (`depmod -w`).
     pub duplicates: bool,
 }
@@ -137,95 +146,169 @@ impl From<ReadError> for DepmodError {
 /// See [`DepmodError`]. A damaged module is a warning: it is listed, with what could be read of it.
 pub fn depmod(options: &DepmodOptions) -> Result<Depmod, DepmodError> {
     let mut warnings = Vec::new();
-    let found = walk::find(&options.dir, &options.config, &mut warnings)?;
-    if found.len() >= MOST_MODULES {
-        return Err(DepmodError::TooManyModules(found.len()));
-    }
-    let found = order::sorted(found, options, &mut warnings)?;
-    let (items, read, cache) = record::read_all(&found, options, &mut warnings)?;
-    let set = Set::new(&items, options.symbol_prefix);
-    if options.unresolved || options.kernel_symbols.is_some() {
-        check::symbols(&set, options, &mut warnings)?;
-    }
-    let rank = set.ranks().map_err(|_| cycle::error(&set))?;
-    let files = all_files(&set, &rank, options, &mut warnings)?;
+    let time = stamp::now();
+    // Checksums are not kept.
+    let cached = options.incremental.as_deref();
+    let cached = cached.filter(|_| options.kernel_symbols.is_none());
+    let bytes = cached.map(cache::load).unwrap_or_default();
+    let cache = Cache::new(&bytes);
+    let mut listings = cached.map(|_| Listings::new(&cache));
+    let modules = find(options, &cache, listings.as_mut(), &mut warnings)?;
+    let checks = options.kernel_symbols.is_some();
+    let all = record::read_all(modules, &options.dir, checks, &cache, &mut warnings)?;
+    let (files, cache) = rayon::join(
+        || all_files(&all.items, cache.names(), options, &mut warnings),
+        || listings.map(|listings| cache::write(time, &cache, &listings, &all)),
+    );
     Ok(Depmod {
-        files,
+        files: files?,
         warnings,
-        modules: items.len(),
-        read,
+        modules: all.items.len(),
+        read: all.read,
         cache,
     })
 }
 
+/// The modules in depmod's order, with stamps where listings are wanted.
+fn find(
+    options: &DepmodOptions,
+    cache: &Cache<'_>,
+    listings: Option<&mut Listings<'_>>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Stamped>, DepmodError> {
+    let stamped = listings.is_some();
+    let dir = &options.dir;
+    let (found, looks) = rayon::join(
+        || walk::find(dir, &options.config, listings, warnings),
+        || cache.look(dir),
+    );
+    let mut found = found?;
+    if found.len() >= MOST_MODULES {
+        return Err(DepmodError::TooManyModules(found.len()));
+    }
+    let (order, stamps) = rayon::join(
+        || order::order(&found, options, warnings),
+        || match stamped {
+            true => record::stamps(&found, dir, cache, &looks),
+            false => vec![None; found.len()],
+        },
+    );
+    let take = |at: usize| (std::mem::take(&mut found[at]), stamps[at]);
+    Ok(order?.into_iter().map(take).collect())
+}
+
 type Files = Vec<(&'static str, Vec<u8>)>;
 
-/// Makes the files, the large ones beside each other.
+/// Makes the files of these modules. `names` is what numbers of imports mean.
 fn all_files(
-    set: &Set<'_>,
-    rank: &[u32],
+    items: &[Item<'_>],
+    names: &[&[u8]],
     options: &DepmodOptions,
     warnings: &mut Vec<String>,
 ) -> Result<Files, DepmodError> {
-    let layout = options.compat.layout();
-    // Where the listing is missing, depmod writes an empty file.
-    let of_listing = |text: &Option<Vec<u8>>, make: fn(&[u8], Layout) -> Result<_, BadKey>| {
-        text.as_ref()
-            .map_or(Ok(Vec::new()), |text| make(text, layout))
-    };
-    let items: &[Item] = set.items;
-    let builtin = optional(&options.dir.join("modules.builtin"), warnings)?;
-    let modinfo = optional(&options.dir.join("modules.builtin.modinfo"), warnings)?;
-    let ((lines, dep_bin), ((alias_bin, unbalanced), symbols_bin)) = rayon::join(
-        || {
-            let lines = set.lines(rank);
-            let bin = files::dep_bin(items, &lines, layout);
-            (lines, bin)
-        },
-        || {
-            rayon::join(
-                || files::alias_bin(items, layout),
-                || files::symbols_bin(set, layout),
-            )
-        },
-    );
-    for alias in unbalanced {
-        warnings.push(format!("unmatched bracket in {}", alias.escape_ascii()));
+    let set = Set::new(items, options.symbol_prefix, names);
+    if options.unresolved || options.kernel_symbols.is_some() {
+        check::symbols(&set, options, warnings)?;
     }
+    let rank = set.ranks().map_err(|_| cycle::error(&set))?;
     if options.duplicates {
-        check::duplicates(set, warnings);
+        check::duplicates(&set, warnings);
     }
-    let (devname, incomplete) = files::devname(items);
-    for (module, device) in incomplete {
-        warnings.push(format!(
-            "module {} has devname ({}) but lacks major and minor information; it is left out",
-            module.escape_ascii(),
-            device.escape_ascii()
-        ));
+    let inputs = Inputs {
+        lines: set.lines(&rank),
+        set: &set,
+        builtin: optional(&options.dir.join("modules.builtin"), warnings)?,
+        modinfo: optional(&options.dir.join("modules.builtin.modinfo"), warnings)?,
+        layout: options.compat.layout(),
+    };
+    let wanted = MAKERS.iter().filter(|(name, _)| {
+        !(options.text_only && name.ends_with(".bin")
+            || options.compat == Compat::Kmod30 && *name == "modules.weakdep")
+    });
+    let wanted: Vec<_> = wanted.collect();
+    // Each is a task of its own: modules.alias.bin takes nearly as long as all others together.
+    let made: Vec<Made> = wanted
+        .par_iter()
+        .with_max_len(1)
+        .map(|(_, make)| make(&inputs))
+        .collect();
+    let mut files = Files::new();
+    for ((name, _), made) in wanted.into_iter().zip(made) {
+        let (bytes, notes) = made?;
+        files.push((name, bytes));
+        warnings.extend(notes);
     }
-    let mut all: Files = vec![
-        ("modules.dep", files::dep(&lines)),
-        ("modules.dep.bin", dep_bin?),
-        ("modules.alias", files::alias(items)),
-        ("modules.alias.bin", alias_bin?),
-        ("modules.softdep", files::softdep(items)),
-        ("modules.weakdep", files::weakdep(items)),
-        ("modules.symbols", files::symbols(set)),
-        ("modules.symbols.bin", symbols_bin?),
-        (
-            "modules.builtin.bin",
-            of_listing(&builtin, files::builtin_bin)?,
-        ),
-        (
-            "modules.builtin.alias.bin",
-            of_listing(&modinfo, files::builtin_alias_bin)?,
-        ),
-        ("modules.devname", devname),
-    ];
-    if options.compat == Compat::Kmod30 {
-        all.retain(|(name, _)| *name != "modules.weakdep");
-    }
-    Ok(all)
+    Ok(files)
+}
+
+/// What the files are made of.
+struct Inputs<'a> {
+    set: &'a Set<'a>,
+    lines: Vec<Vec<u8>>,
+    builtin: Option<Vec<u8>>,
+    modinfo: Option<Vec<u8>>,
+    layout: Layout,
+}
+
+/// A file's bytes and warnings.
+type Made = Result<(Vec<u8>, Vec<String>), BadKey>;
+
+type Maker = fn(&Inputs<'_>) -> Made;
+
+/// The files, in depmod's order.
+const MAKERS: [(&str, Maker); 11] = [
+    ("modules.dep", |of| quiet(Ok(files::dep(&of.lines)))),
+    ("modules.dep.bin", |of| {
+        quiet(files::dep_bin(of.set.items, &of.lines, of.layout))
+    }),
+    ("modules.alias", |of| quiet(Ok(files::alias(of.set.items)))),
+    ("modules.alias.bin", |of| {
+        let (bytes, unbalanced) = files::alias_bin(of.set.items, of.layout);
+        let note = |alias: &Vec<u8>| format!("unmatched bracket in {}", alias.escape_ascii());
+        Ok((bytes?, unbalanced.iter().map(note).collect()))
+    }),
+    ("modules.softdep", |of| {
+        quiet(Ok(files::softdep(of.set.items)))
+    }),
+    ("modules.weakdep", |of| {
+        quiet(Ok(files::weakdep(of.set.items)))
+    }),
+    ("modules.symbols", |of| quiet(Ok(files::symbols(of.set)))),
+    ("modules.symbols.bin", |of| {
+        quiet(files::symbols_bin(of.set, of.layout))
+    }),
+    ("modules.builtin.bin", |of| {
+        quiet(of_listing(&of.builtin, of.layout, files::builtin_bin))
+    }),
+    ("modules.builtin.alias.bin", |of| {
+        quiet(of_listing(&of.modinfo, of.layout, files::builtin_alias_bin))
+    }),
+    ("modules.devname", |of| {
+        let (bytes, incomplete) = files::devname(of.set.items);
+        Ok((bytes, incomplete.iter().map(without_numbers).collect()))
+    }),
+];
+
+fn quiet(made: Result<Vec<u8>, BadKey>) -> Made {
+    made.map(|bytes| (bytes, Vec::new()))
+}
+
+fn without_numbers((module, device): &files::Incomplete) -> String {
+    format!(
+        "module {} has devname ({}) but lacks major and minor information; it is left out",
+        module.escape_ascii(),
+        device.escape_ascii()
+    )
+}
+
+/// Where the listing is missing, depmod writes an empty file.
+fn of_listing(
+    text: &Option<Vec<u8>>,
+    layout: Layout,
+    make: fn(&[u8], Layout) -> Result<Vec<u8>, BadKey>,
+) -> Result<Vec<u8>, BadKey> {
+    text.as_ref()
+        .map_or(Ok(Vec::new()), |text| make(text, layout))
 }
 
 /// A file that the kernel's build leaves there, and that may be missing.

@@ -12,6 +12,7 @@
 //! are fetched. Every bound is checked before use; an error names the section, its offset and the file's length.
 
 mod image;
+mod names;
 mod record;
 mod sparse;
 #[cfg(test)]
@@ -23,7 +24,8 @@ use object::read::ReadRef;
 
 use crate::ModInfo;
 use image::Image;
-pub(crate) use record::{Faults, Names, Record};
+pub(crate) use names::{Imports, Names};
+pub(crate) use record::{Faults, Record};
 pub(crate) use sparse::Pieces;
 
 /// The text with which a signed module's file ends.
@@ -121,6 +123,18 @@ pub enum ElfError {
         /// The number of sections.
         count: usize,
     },
+    /// The section that holds the section names has none itself: it is not what the header says.
+    #[error(
+        "corrupt: section {index}, which holds the section names, has its own at {name:#x}, and they end at {size:#x}"
+    )]
+    NameOfNames {
+        /// The section's index.
+        index: u32,
+        /// The offset of its name.
+        name: u32,
+        /// The size of the section.
+        size: usize,
+    },
     /// A needed section reaches beyond the file.
     #[error(
         "truncated or corrupt: section {section} at offset {offset:#x} is {size:#x} bytes long, and the file ends at {length:#x}"
@@ -201,7 +215,7 @@ pub(crate) struct Parts {
     pub(crate) symbols: Symbols,
     /// The section that holds the wanted string, and the string's offset in it.
     pub(crate) string: Option<(String, usize)>,
-    pub(crate) record: Record,
+    pub(crate) record: Record<'static>,
     /// What could not be read for `record`.
     pub(crate) faults: Faults,
 }

@@ -57,6 +57,10 @@ impl Hasher for Folded {
         self.mix(u64::from_le_bytes(last) ^ (bytes.len() as u64) << 56);
     }
 
+    fn write_u64(&mut self, word: u64) {
+        self.mix(word);
+    }
+
     fn write_usize(&mut self, length: usize) {
         // The length of a slice, which `write` takes in by itself.
         self.0 = self.0.wrapping_add(length as u64);

@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod hash;
 mod read;
 pub(crate) mod set;
+mod sort;
 mod trie;
 
 use std::os::unix::ffi::OsStrExt;
@@ -66,15 +67,12 @@ pub fn text(
     place: impl Fn(&Planned) -> PathBuf,
 ) -> Result<Vec<(&'static str, Vec<u8>)>, IndexError> {
     let items = items(tree, closure, place)?;
-    let set = Set::new(&items, None);
+    let set = Set::new(&items, None, &[]);
     let rank = set
         .ranks()
         .map_err(|left| IndexError::Cycle(names(&items, &left)))?;
     let builtins = tree.builtins()?;
-    let weakdep = match items
-        .iter()
-        .any(|item| item.record.info.raw("weakdep").next().is_some())
-    {
+    let weakdep = match items.iter().any(|item| !item.record.weakdeps.is_empty()) {
         true => files::weakdep(&items),
         // Since kmod 33; older ones do not know the file, so it is only there when it says something.
         false => Vec::new(),
@@ -115,7 +113,7 @@ fn items(
     tree: &Tree,
     closure: &Closure,
     place: impl Fn(&Planned) -> PathBuf,
-) -> Result<Vec<Item>, TreeError> {
+) -> Result<Vec<Item<'static>>, TreeError> {
     let mut planned: Vec<&Planned> = closure.modules.iter().collect();
     tree.sort(&mut planned, |module| (&module.name, &module.relative))?;
     let items = planned.into_iter().map(|module| {
@@ -128,14 +126,14 @@ fn items(
     items.collect()
 }
 
-fn names(items: &[Item], numbers: &[u32]) -> Vec<String> {
+fn names(items: &[Item<'_>], numbers: &[u32]) -> Vec<String> {
     let named = numbers.iter().filter_map(|&at| items.get(at as usize));
     named
         .map(|item| String::from_utf8_lossy(&item.name).into_owned())
         .collect()
 }
 
-fn order(items: &[Item]) -> Vec<u8> {
+fn order(items: &[Item<'_>]) -> Vec<u8> {
     let mut file = Vec::new();
     for Item { place, .. } in items {
         // modules.order speaks of plain files, however they are compressed.

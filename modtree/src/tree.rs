@@ -265,7 +265,7 @@ impl Tree {
     }
 
     /// What depmod takes from a module. A part that cannot be read is an error here.
-    pub(crate) fn record(&self, entry: &Entry) -> Result<Record, TreeError> {
+    pub(crate) fn record(&self, entry: &Entry) -> Result<Record<'static>, TreeError> {
         let parts = self.read_file(entry, file::RECORD)?;
         match parts.faults.into_iter().next() {
             None => Ok(parts.record),
@@ -286,7 +286,10 @@ impl Tree {
     }
 
     /// A module as a whole, with its checksums.
-    pub(crate) fn module_with_checks(&self, entry: &Entry) -> Result<(Module, Record), TreeError> {
+    pub(crate) fn module_with_checks(
+        &self,
+        entry: &Entry,
+    ) -> Result<(Module, Record<'static>), TreeError> {
         self.files_read.fetch_add(1, Ordering::Relaxed);
         file::with_checks(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
     }
@@ -329,7 +332,7 @@ impl Tree {
     fn order(&self) -> Result<&walk::Order, TreeError> {
         try_once(&self.order, || {
             match codec::file::read(&self.dir.join("modules.order"), ORDER_LIMIT) {
-                Ok(bytes) => Ok(walk::Order::parse(&bytes)),
+                Ok(bytes) => Ok(walk::Order::new(bytes)),
                 Err(error) if error.is_not_found() => Ok(walk::Order::default()),
                 Err(error) => Err(self.named(error)),
             }

@@ -275,9 +275,17 @@ fn names_that_are_no_text() {
         b"x\xff\n.ko",
         &Synthetic::new("alias=odd\n", &["good"], &[]).bytes(),
     );
+    // The text files hold any byte, the binary ones ASCII only, and then nothing is written.
     let output = tree.run(&["depmod", "-n", "1.0"]);
-    // The binary index has room for ASCII only: nothing is written.
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        output
+            .stdout
+            .starts_with(b"kernel/good.ko:\nkernel/x\xff\n.ko: kernel/good.ko\n")
+    );
+    let output = tree.run(&["depmod", "1.0"]);
     assert_eq!(output.status.code(), Some(1));
+    assert!(!tree.dir().join("modules.dep").exists());
     assert!(String::from_utf8_lossy(&output.stderr).contains("has a byte above 0x7f"));
     let output = tree.run(&["closure", "odd"]);
     assert_eq!(output.status.code(), Some(1));

@@ -154,8 +154,9 @@ impl<'a> Builder<'a> {
 
     fn hard_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
         let (by, info) = self.member(node);
-        for depends in info.depends() {
-            let missing = ModuleName::new(depends);
+        let needed: Vec<ModuleName> = info.depends().map(ModuleName::new).collect();
+        self.tree.prefetch(&needed);
+        for (depends, missing) in info.depends().zip(needed) {
             let reason = Reason {
                 kind: ReasonKind::Hard,
                 by: Some(by.clone()),

@@ -1,81 +1,78 @@
-//! What was read of each module, kept for the next run (`--incremental`).
+//! What was read of each module and each directory, kept for the next run (`--incremental`).
 //!
-//! One file beside the indexes. A record is used again if the module's file has the same device, inode, size, modification
-//! time and change time as when it was read. A file that was changed at about the time of that reading may change again
-//! without a new change time (clocks of file systems tick slowly), so it is read again, as git does it. Damaged modules
-//! are not kept. The file may be deleted at any time; a corrupt one, or one of another version, counts as missing.
+//! One file beside the indexes. What is kept of a module is used again if its file has the same device, inode, size,
+//! modification time and change time as when it was read; [`listing`](super::listing) tells of directories. What was changed
+//! at about the time of that reading may change again without a new change time (clocks of file systems tick slowly), so
+//! it is read again, as git does it. Damaged modules are not kept. The file may be deleted at any time; a corrupt one, or
+//! one of another version, counts as missing.
 //!
 //! ```text
 //! "modtree\0"  version u32  time i64      when the files were looked at, in ns
-//! per module   stamp (6 × u64)  place  info  imports  exports    each string: length u32, bytes
+//! directories  count u32                  each: place  stamp  listing
+//! modules      count u32                  each: place  stamp  aliases  softdeps  weakdeps  imports  exports
+//! names                                   all imported symbols, each once, each ended by NUL
 //! checksum u64                            over everything before it
 //! ```
-//! Numbers are little-endian.
+//! Numbers are little-endian, a stamp is five of 64 bits; everything else is a string, its length (u32) before it. Imports
+//! are numbers (u32) of names: many modules import the same few thousand symbols.
 
+use std::ffi::OsStr;
 use std::hash::Hasher;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use codec::file::read;
+use rayon::prelude::*;
 
-use crate::ModInfo;
-use crate::elf::{Names, Record};
+use super::listing::Listings;
+use super::record::All;
+use super::stamp::Stamp;
+use crate::elf::{Imports, Names, Record};
 use crate::fast_hash::{FastMap, Folded};
+use crate::index::set::Item;
 
 /// The file's name in the output directory.
 pub(super) const NAME: &str = "modules.modtree-cache";
 
 const MAGIC: &[u8] = b"modtree\0";
 /// To be raised with every change of the layout, and of what a record holds.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const LIMIT: u64 = 1 << 30;
 
-/// Two seconds, in ns: the coarsest clock of a file system (FAT).
-const TICK: i64 = 2_000_000_000;
-
-/// What tells that a file is the one that was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: i64,
-    changed: i64,
+/// The bytes of the cache in a directory; none where there is no such file.
+pub(super) fn load(dir: &Path) -> Vec<u8> {
+    read(&dir.join(NAME), LIMIT).unwrap_or_default()
 }
 
-impl Stamp {
-    /// The stamp of a file, symbolic links followed; none where it cannot be looked at.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let found = std::fs::metadata(path).ok()?;
-        let time = |seconds: i64, rest: i64| seconds.checked_mul(1_000_000_000)?.checked_add(rest);
-        Some(Self {
-            device: found.dev(),
-            inode: found.ino(),
-            size: found.size(),
-            modified: time(found.mtime(), found.mtime_nsec())?,
-            changed: time(found.ctime(), found.ctime_nsec())?,
-        })
-    }
-}
-
-/// The records of an earlier run, by place.
+/// What an earlier run has kept, by place.
 #[derive(Debug, Default)]
-pub(super) struct Cache {
-    records: FastMap<Vec<u8>, (Stamp, Record)>,
+pub(super) struct Cache<'a> {
     time: i64,
+    names: Vec<&'a [u8]>,
+    listings: FastMap<&'a [u8], (Stamp, &'a [u8])>,
+    modules: Vec<Kept<'a>>,
+    /// The numbers of the modules.
+    places: FastMap<&'a [u8], usize>,
 }
 
-impl Cache {
-    /// Reads the cache in a directory; an empty one where there is none that can be believed.
-    pub(super) fn open(dir: &Path) -> Self {
-        let bytes = read(&dir.join(NAME), LIMIT).ok();
-        bytes
-            .and_then(|bytes| Self::parse(&bytes))
-            .unwrap_or_default()
+#[derive(Debug)]
+struct Kept<'a> {
+    place: &'a [u8],
+    stamp: Stamp,
+    aliases: &'a [u8],
+    softdeps: &'a [u8],
+    weakdeps: &'a [u8],
+    imports: &'a [[u8; 4]],
+    exports: &'a [u8],
+}
+
+impl<'a> Cache<'a> {
+    /// Takes the bytes of a cache; an empty one where they cannot be believed.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self::parse(bytes).unwrap_or_default()
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (body, sum) = bytes.split_last_chunk()?;
         if u64::from_le_bytes(*sum) != checksum(body) {
             return None;
@@ -88,89 +85,203 @@ impl Cache {
             time: i64::from_le_bytes(take(&mut rest)?),
             ..Self::default()
         };
-        while !rest.is_empty() {
-            let stamp = Stamp {
-                device: u64::from_le_bytes(take(&mut rest)?),
-                inode: u64::from_le_bytes(take(&mut rest)?),
-                size: u64::from_le_bytes(take(&mut rest)?),
-                modified: i64::from_le_bytes(take(&mut rest)?),
-                changed: i64::from_le_bytes(take(&mut rest)?),
-            };
-            let place = string(&mut rest)?.to_vec();
-            let record = Record {
-                info: ModInfo::new(string(&mut rest)?),
-                imports: Names::from_bytes(string(&mut rest)?),
-                exports: Names::from_bytes(string(&mut rest)?),
-                checks: None,
-            };
-            cache.records.insert(place, (stamp, record));
+        for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
+            let place = string(&mut rest)?;
+            let stamp = Stamp::parse(&mut rest)?;
+            cache.listings.insert(place, (stamp, string(&mut rest)?));
         }
-        Some(cache)
+        for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
+            let kept = Kept {
+                place: string(&mut rest)?,
+                stamp: Stamp::parse(&mut rest)?,
+                aliases: string(&mut rest)?,
+                softdeps: string(&mut rest)?,
+                weakdeps: string(&mut rest)?,
+                imports: string(&mut rest)?.as_chunks().0,
+                exports: string(&mut rest)?,
+            };
+            cache.places.insert(kept.place, cache.modules.len());
+            cache.modules.push(kept);
+        }
+        let mut names = string(&mut rest)?;
+        while let Some(end) = memchr::memchr(0, names) {
+            cache.names.push(&names[..end]);
+            names = &names[end + 1..];
+        }
+        rest.is_empty().then_some(cache)
+    }
+
+    /// The listing of a directory that certainly has not changed.
+    pub(super) fn listing(&self, place: &[u8], stamp: &Stamp) -> Option<&'a [u8]> {
+        let (known, listing) = self.listings.get(place)?;
+        (known == stamp && stamp.settled(self.time)).then_some(listing)
+    }
+
+    /// What the files of all modules look like now. To be called beside the walk that finds out which of them are there.
+    pub(super) fn look(&self, dir: &Path) -> Vec<Option<Stamp>> {
+        let path = |kept: &Kept<'_>| dir.join(OsStr::from_bytes(kept.place));
+        let all = self.modules.par_iter();
+        all.map(|kept| Stamp::of(&path(kept))).collect()
+    }
+
+    /// What [`look`](Self::look) saw of a module.
+    pub(super) fn seen(&self, looks: &[Option<Stamp>], place: &[u8]) -> Option<Stamp> {
+        *looks.get(*self.places.get(place)?)?
     }
 
     /// The record of a module whose file is certainly the one that was read.
-    pub(super) fn get(&self, place: &[u8], stamp: &Stamp) -> Option<&Record> {
-        let (known, record) = self.records.get(place)?;
-        let settled = stamp.changed < self.time.saturating_sub(TICK);
-        (known == stamp && settled).then_some(record)
+    pub(super) fn record(&self, place: &[u8], stamp: &Stamp) -> Option<Record<'_>> {
+        let kept = self.modules.get(*self.places.get(place)?)?;
+        (kept.stamp == *stamp && stamp.settled(self.time)).then(|| Record {
+            aliases: Names::from_bytes(kept.aliases),
+            softdeps: Names::from_bytes(kept.softdeps),
+            weakdeps: Names::from_bytes(kept.weakdeps),
+            imports: Imports::Numbers {
+                numbers: kept.imports,
+                names: &self.names,
+            },
+            exports: Names::from_bytes(kept.exports),
+            checks: None,
+        })
+    }
+
+    /// The symbols for which the imports of records have numbers.
+    pub(super) fn names(&self) -> &[&'a [u8]] {
+        &self.names
     }
 }
 
-/// A cache in the making.
-#[derive(Debug)]
-pub(super) struct Writer {
-    bytes: Vec<u8>,
+/// Makes the cache for the next run. `time` is from before the files were looked at; a module without a stamp is left out.
+pub(super) fn write(
+    time: i64,
+    cache: &Cache<'_>,
+    listings: &Listings<'_>,
+    all: &All<'_>,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(size(all, listings));
+    out.extend_from_slice(MAGIC);
+    out.extend(VERSION.to_le_bytes());
+    out.extend(time.to_le_bytes());
+    out.extend((listings.seen.len() as u32).to_le_bytes());
+    for (place, stamp, listing) in &listings.seen {
+        put(&mut out, place);
+        stamp.write(&mut out);
+        put(&mut out, &listing.bytes);
+    }
+    let stamped = all.items.iter().zip(&all.stamps);
+    let stamped = stamped.filter_map(|(item, stamp)| Some((item, stamp.as_ref()?)));
+    out.extend((stamped.clone().count() as u32).to_le_bytes());
+    let mut names = Numbered::new(cache.names());
+    for (item, stamp) in stamped {
+        module(item, stamp, &mut names, &mut out);
+    }
+    put(&mut out, &names.bytes);
+    let sum = checksum(&out);
+    out.extend(sum.to_le_bytes());
+    out
 }
 
-impl Writer {
-    /// Begins one. `time` is from before the files were looked at.
-    pub(super) fn new(time: i64) -> Self {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(VERSION.to_le_bytes());
-        bytes.extend(time.to_le_bytes());
-        Self { bytes }
-    }
-
-    pub(super) fn add(&mut self, place: &[u8], stamp: &Stamp, record: &Record) {
-        for number in [stamp.device, stamp.inode, stamp.size] {
-            self.bytes.extend(number.to_le_bytes());
-        }
-        for time in [stamp.modified, stamp.changed] {
-            self.bytes.extend(time.to_le_bytes());
-        }
-        let strings = [
-            place,
-            record.info.as_bytes(),
-            record.imports.as_bytes(),
+/// Room for a cache, so that it need not be moved while it grows.
+fn size(all: &All<'_>, listings: &Listings<'_>) -> usize {
+    let records = all.items.iter().map(|item| {
+        let record = &item.record;
+        let imports = match &record.imports {
+            Imports::Numbers { numbers, .. } => numbers.as_flattened(),
+            Imports::Names(names) => names.as_bytes(),
+        };
+        let parts = [
+            record.aliases.as_bytes(),
             record.exports.as_bytes(),
+            imports,
+            &item.place,
         ];
-        for string in strings {
-            self.bytes.extend((string.len() as u32).to_le_bytes());
-            self.bytes.extend_from_slice(string);
+        parts.map(<[u8]>::len).into_iter().sum::<usize>() + 128
+    });
+    let directories = listings.seen.iter();
+    let directories = directories.map(|(place, _, listing)| place.len() + listing.bytes.len() + 64);
+    records.sum::<usize>() + directories.sum::<usize>() + (1 << 20)
+}
+
+fn module<'a>(item: &'a Item<'_>, stamp: &Stamp, names: &mut Numbered<'a>, out: &mut Vec<u8>) {
+    put(out, &item.place);
+    stamp.write(out);
+    for names in [
+        &item.record.aliases,
+        &item.record.softdeps,
+        &item.record.weakdeps,
+    ] {
+        put(out, names.as_bytes());
+    }
+    match &item.record.imports {
+        Imports::Numbers { numbers, .. } => put(out, numbers.as_flattened()),
+        Imports::Names(imports) => {
+            let numbers = imports.iter().map(|name| names.number(name));
+            put(out, numbers.collect::<Vec<_>>().as_flattened());
         }
     }
+    put(out, item.record.exports.as_bytes());
+}
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        let sum = checksum(&self.bytes);
-        self.bytes.extend(sum.to_le_bytes());
-        self.bytes
+/// Names with numbers: those that have them already, and more behind.
+struct Numbered<'a> {
+    bytes: Vec<u8>,
+    known: &'a [&'a [u8]],
+    numbers: FastMap<&'a [u8], u32>,
+}
+
+impl<'a> Numbered<'a> {
+    fn new(known: &'a [&'a [u8]]) -> Self {
+        let mut all = Self {
+            bytes: Vec::new(),
+            known,
+            numbers: FastMap::default(),
+        };
+        known.iter().for_each(|name| all.put(name));
+        all
+    }
+
+    fn put(&mut self, name: &[u8]) {
+        self.bytes.extend_from_slice(name);
+        self.bytes.push(0);
+    }
+
+    fn number(&mut self, name: &'a [u8]) -> [u8; 4] {
+        if self.numbers.is_empty() {
+            self.numbers = self.known.iter().copied().zip(0..).collect();
+        }
+        let next = self.numbers.len() as u32;
+        let number = *self.numbers.entry(name).or_insert(next);
+        if number == next {
+            self.put(name);
+        }
+        number.to_le_bytes()
     }
 }
 
-/// The time now, in ns since 1970.
-pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(0))
+/// Puts a string behind its length.
+fn put(out: &mut Vec<u8>, string: &[u8]) {
+    out.extend((string.len() as u32).to_le_bytes());
+    out.extend_from_slice(string);
 }
 
 /// Finds damage, not malice: who can write the cache can write the indexes.
+///
+/// Four sums, each of every fourth 8 bytes, since a processor multiplies several numbers at a time.
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
-    let mut hasher = Folded::fixed();
-    hasher.write(bytes);
-    hasher.finish()
+    let mut lanes = [Folded::fixed(); 4];
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for block in blocks {
+        for (lane, word) in lanes.iter_mut().zip(block.as_chunks().0) {
+            lane.write_u64(u64::from_le_bytes(*word));
+        }
+    }
+    let mut all = Folded::fixed();
+    lanes.iter().for_each(|lane| all.write_u64(lane.finish()));
+    all.write(rest);
+    all.finish()
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (bytes, behind) = rest.split_first_chunk()?;
     *rest = behind;
     Some(*bytes)

@@ -61,9 +61,8 @@ pub(super) fn symbols(
     Ok(())
 }
 
-fn exports(items: &[Item]) -> HashMap<&[u8], Option<u64>> {
-    let of_one = |item| {
-        let item: &Item = item;
+fn exports<'a>(items: &'a [Item<'_>]) -> HashMap<&'a [u8], Option<u64>> {
+    let of_one = |item: &'a Item<'_>| {
         let checks = item.record.checks.as_ref();
         let names = item.record.exports.iter().enumerate();
         names.map(move |(at, name)| {
@@ -104,7 +103,7 @@ fn system_map(path: &Path) -> Result<Known, DepmodError> {
 pub(super) fn duplicates(set: &Set<'_>, warnings: &mut Vec<String>) {
     for item in set.items {
         let mut seen = HashSet::new();
-        for alias in item.record.info.raw("alias").filter_map(normalize) {
+        for alias in item.record.aliases.iter().filter_map(normalize) {
             let text = format!(
                 "duplicate module alias: {} {}",
                 alias.escape_ascii(),

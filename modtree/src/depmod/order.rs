@@ -1,5 +1,7 @@
 //! The order of modules: kmod's table of names, sorted by `modules.order` where that lists them.
 
+use std::borrow::Cow;
+
 use super::walk::Found;
 use super::{Compat, DepmodError, DepmodOptions, optional};
 use crate::fast_hash::FastMap;
@@ -8,23 +10,25 @@ use crate::index::hash::superfast;
 /// kmod's table of module names has this many buckets.
 const NAME_BUCKETS: u32 = 512;
 
-/// Sorts the modules as depmod does.
-pub(super) fn sorted(
-    mut found: Vec<Found>,
+/// The numbers of the modules as depmod sorts them.
+pub(super) fn order(
+    found: &[Found],
     options: &DepmodOptions,
     warnings: &mut Vec<String>,
-) -> Result<Vec<Found>, DepmodError> {
-    let bucket = |module: &Found| superfast(&module.name) & (NAME_BUCKETS - 1);
-    let mut buckets: Vec<_> = found
-        .drain(..)
-        .map(|module| (bucket(&module), module))
+) -> Result<Vec<usize>, DepmodError> {
+    let mut buckets: Vec<(u32, &[u8], usize)> = found
+        .iter()
+        .enumerate()
+        .map(|(at, module)| {
+            let name = module.name.as_slice();
+            (superfast(name) & (NAME_BUCKETS - 1), name, at)
+        })
         .collect();
-    buckets
-        .sort_unstable_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.name.cmp(&other.name)));
-    let found: Vec<Found> = buckets.into_iter().map(|(_, module)| module).collect();
+    buckets.sort_unstable();
+    let mut order: Vec<usize> = buckets.into_iter().map(|(.., at)| at).collect();
     let path = options.dir.join("modules.order");
     let Some(text) = optional(&path, warnings)? else {
-        return Ok(found);
+        return Ok(order);
     };
     if text.last().is_some_and(|&last| last != b'\n') {
         // depmod gives the order up as a whole: its last line may be half a path.
@@ -32,30 +36,31 @@ pub(super) fn sorted(
             "`{}` does not end with a newline, so it is not used",
             path.display()
         ));
-        return Ok(found);
+        return Ok(order);
     }
-    let positions = positions(&text, &found, options.compat);
-    let mut numbered: Vec<_> = found.into_iter().enumerate().collect();
+    let lines = lines(&text, found, options.compat);
     // Modules that are not listed keep their order behind the others.
-    numbered.sort_by_key(|(at, _)| positions.get(at).copied().unwrap_or(usize::MAX));
-    Ok(numbered.into_iter().map(|(_, module)| module).collect())
+    order.sort_by_key(|&at| lines.get(at).copied().flatten().unwrap_or(usize::MAX));
+    Ok(order)
 }
 
-/// The line of each listed module, by its number.
-fn positions(text: &[u8], found: &[Found], compat: Compat) -> FastMap<usize, usize> {
-    let by_place: FastMap<Vec<u8>, usize> = found
+/// The line of each listed module.
+fn lines(text: &[u8], found: &[Found], compat: Compat) -> Vec<Option<usize>> {
+    let by_place: FastMap<Cow<'_, [u8]>, usize> = found
         .iter()
         .enumerate()
         .map(|(at, module)| (module.uncompressed(), at))
         .collect();
-    let mut positions = FastMap::default();
+    let mut lines = vec![None; found.len()];
     for (line, place) in text.split(|&byte| byte == b'\n').enumerate() {
-        if let Some(&at) = by_place.get(place) {
+        if let Some(&at) = by_place.get(place)
+            && let Some(known) = lines.get_mut(at)
+        {
             match compat {
-                Compat::Kmod34 => positions.entry(at).or_insert(line),
-                Compat::Kmod30 => positions.entry(at).insert_entry(line).into_mut(),
+                Compat::Kmod34 => known.get_or_insert(line),
+                Compat::Kmod30 => known.insert(line),
             };
         }
     }
-    positions
+    lines
 }

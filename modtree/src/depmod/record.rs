@@ -1,131 +1,146 @@
 //! Reading the records of all modules, in parallel.
 
 use std::cmp::Reverse;
+use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use codec::file::ReadError;
 use rayon::prelude::*;
 
-use super::DepmodOptions;
-use super::cache::{Cache, Stamp, Writer, now};
+use super::cache::Cache;
+use super::stamp::Stamp;
 use super::walk::Found;
 use crate::TreeError;
 use crate::elf::{Faults, Pieces, Record};
 use crate::index::set::Item;
 use crate::tree::file;
 
-/// The modules, how many were read, and the cache for the next run.
-type All = (Vec<Item>, usize, Option<Vec<u8>>);
+/// A module's file, and what it looked like before anything was read of it: what changes meanwhile is seen the next time.
+pub(super) type Stamped = (Found, Option<Stamp>);
 
-/// A record, where it came from, and what was wrong.
-struct Got {
-    record: Record,
-    /// For the cache.
-    stamp: Option<Stamp>,
-    cached: bool,
-    notes: Vec<String>,
+/// The stamps of all files. `looks` are at the cache's ones.
+pub(super) fn stamps(
+    found: &[Found],
+    dir: &Path,
+    cache: &Cache<'_>,
+    looks: &[Option<Stamp>],
+) -> Vec<Option<Stamp>> {
+    let stamp = |module: &Found| match module.is_external {
+        // The cache's places are below the modules directory.
+        false => cache.seen(looks, &module.place),
+        true => None,
+    };
+    let stamps = found
+        .par_iter()
+        .map(|module| stamp(module).or_else(|| Stamp::of(&module.path(dir))));
+    stamps.collect()
 }
 
-/// Reads what depmod wants of each module. A damaged one gives what could be read and warnings.
+/// What was read.
+pub(super) struct All<'a> {
+    /// The modules, in the order that was given.
+    pub(super) items: Vec<Item<'a>>,
+    /// For the cache: of each module that is sound.
+    pub(super) stamps: Vec<Option<Stamp>>,
+    /// How many modules were read; the others were in the cache.
+    pub(super) read: usize,
+}
+
+/// A module's record, and what was wrong with it.
+type Got<'a> = (Record<'a>, Vec<String>);
+
+/// Gives what depmod wants of each module: from the cache, else from its file. `checks` asks for checksums too. A damaged
+/// module gives what could be read and warnings.
 ///
 /// # Errors
 /// Where the machine fails to read a file.
-pub(super) fn read_all(
-    found: &[Found],
-    options: &DepmodOptions,
+pub(super) fn read_all<'a>(
+    modules: Vec<Stamped>,
+    dir: &Path,
+    checks: bool,
+    cache: &'a Cache<'_>,
     warnings: &mut Vec<String>,
-) -> Result<All, TreeError> {
-    let checks = options.kernel_symbols.is_some();
-    // Checksums are not kept.
-    let dir = options.incremental.as_deref().filter(|_| !checks);
-    let cache = dir.map(Cache::open);
-    let time = now();
-    let got = each(&largest_first(found), |pieces, at| {
-        read_or_reuse(&found[at], checks, cache.as_ref(), pieces)
-    });
-    let mut writer = cache.is_some().then(|| Writer::new(time));
-    let mut items = Vec::with_capacity(found.len());
-    let mut read = 0;
-    for (module, got) in found.iter().zip(got) {
-        let got = got?;
-        read += usize::from(!got.cached);
-        if let (Some(writer), Some(stamp), true) = (&mut writer, got.stamp, got.notes.is_empty()) {
-            writer.add(&module.place, &stamp, &got.record);
+) -> Result<All<'a>, TreeError> {
+    let mut all = All {
+        items: Vec::with_capacity(modules.len()),
+        stamps: Vec::with_capacity(modules.len()),
+        read: 0,
+    };
+    let mut unknown = Vec::new();
+    for (at, (module, stamp)) in modules.into_iter().enumerate() {
+        let record = stamp.and_then(|stamp| cache.record(&module.place, &stamp));
+        if record.is_none() {
+            unknown.push((at, module.path(dir)));
         }
-        for note in got.notes {
-            warnings.push(format!("module `{}`: {note}", module.path.display()));
-        }
-        items.push(Item {
-            name: module.name.clone(),
-            place: module.place.clone(),
-            record: got.record,
+        all.stamps.push(stamp);
+        all.items.push(Item {
+            name: module.name,
+            place: module.place,
+            record: record.unwrap_or_default(),
         });
     }
-    Ok((items, read, writer.map(Writer::finish)))
+    all.read = unknown.len();
+    let unknown = largest_first(unknown);
+    let fresh = each(&unknown, |pieces, path| read_one(path, checks, pieces));
+    for (&(at, ref path), got) in fresh {
+        let (record, notes) = got?;
+        if !notes.is_empty() {
+            all.stamps[at] = None;
+        }
+        for note in notes {
+            warnings.push(format!("module `{}`: {note}", path.display()));
+        }
+        all.items[at].record = record;
+    }
+    Ok(all)
 }
 
-/// Calls `work` for each number in `order`, on all cores, each thread with buffers of its own; gives the results by number.
-fn each<T: Send>(order: &[usize], work: impl Fn(&mut Pieces, usize) -> T + Sync) -> Vec<T> {
+/// A module to be read: its number, and its file.
+type Unknown = (usize, PathBuf);
+
+/// Calls `work` for each file, on all cores, each thread with buffers of its own; gives the results by number.
+fn each<T: Send>(
+    order: &[Unknown],
+    work: impl Fn(&mut Pieces, &Path) -> T + Sync,
+) -> Vec<(&Unknown, T)> {
     let next = AtomicUsize::new(0);
-    let done = rayon::broadcast(|_| {
+    let work_through = || {
         let mut pieces = Pieces::default();
         let mut done = Vec::new();
-        while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.push((at, work(&mut pieces, at)));
+        while let Some(unknown) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((unknown, work(&mut pieces, &unknown.1)));
         }
         done
-    });
-    let mut all: Vec<_> = done.into_iter().flatten().collect();
-    all.sort_unstable_by_key(|&(at, _)| at);
-    all.into_iter().map(|(_, result)| result).collect()
-}
-
-/// The numbers of the modules, compressed ones by their size: a large one that is begun last keeps one core busy and the
-/// others waiting. Plain ones take about as long as each other.
-fn largest_first(found: &[Found]) -> Vec<usize> {
-    let size = |module: &Found| match module.place.ends_with(b".ko") {
-        true => 0,
-        false => std::fs::metadata(&module.path).map_or(0, |found| found.len()),
     };
-    let mut sizes: Vec<_> = found.par_iter().map(size).enumerate().collect();
-    sizes.sort_by_key(|&(_, size)| Reverse(size));
-    sizes.into_iter().map(|(at, _)| at).collect()
+    let done = match order {
+        // No other thread need be woken.
+        [] | [_] => vec![work_through()],
+        _ => rayon::broadcast(|_| work_through()),
+    };
+    let mut all: Vec<_> = done.into_iter().flatten().collect();
+    all.sort_unstable_by_key(|((at, _), _)| *at);
+    all
 }
 
-fn read_or_reuse(
-    module: &Found,
-    checks: bool,
-    cache: Option<&Cache>,
-    pieces: &mut Pieces,
-) -> Result<Got, TreeError> {
-    // The stamp is from before the reading: what changes meanwhile is seen the next time.
-    let stamp = cache.and_then(|_| Stamp::of(&module.path));
-    if let (Some(cache), Some(stamp)) = (cache, &stamp)
-        && let Some(record) = cache.get(&module.place, stamp)
-    {
-        return Ok(Got {
-            record: record.clone(),
-            stamp: Some(*stamp),
-            cached: true,
-            notes: Vec::new(),
-        });
-    }
-    let (record, notes) = read_one(module, checks, pieces)?;
-    Ok(Got {
-        record,
-        stamp,
-        cached: false,
-        notes,
-    })
+/// Compressed modules by their size: a large one that is begun last keeps one core busy and the others waiting. Plain ones
+/// take about as long as each other.
+fn largest_first(modules: Vec<Unknown>) -> Vec<Unknown> {
+    let size = |path: &Path| match path.extension() == Some(OsStr::new("ko")) {
+        true => 0,
+        false => std::fs::metadata(path).map_or(0, |found| found.len()),
+    };
+    let mut sized: Vec<_> = modules
+        .into_par_iter()
+        .map(|unknown| (size(&unknown.1), unknown))
+        .collect();
+    sized.sort_by_key(|&(size, _)| Reverse(size));
+    sized.into_iter().map(|(_, unknown)| unknown).collect()
 }
 
-fn read_one(
-    module: &Found,
-    checks: bool,
-    pieces: &mut Pieces,
-) -> Result<(Record, Vec<String>), TreeError> {
-    match file::record(&module.path, checks, pieces) {
+fn read_one(path: &Path, checks: bool, pieces: &mut Pieces) -> Result<Got<'static>, TreeError> {
+    match file::record(path, checks, pieces) {
         Ok(parts) => Ok((parts.record, texts(&parts.faults))),
         Err(TreeError::Elf { source, .. }) => Ok((Record::default(), texts(&vec![source]))),
         Err(TreeError::Read(error @ (ReadError::Decode { .. } | ReadError::TooLarge { .. }))) => {

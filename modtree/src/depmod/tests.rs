@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
-use super::{Depmod, DepmodOptions, cache, depmod};
+use super::cache::Cache;
+use super::stamp::Stamp;
+use super::{Depmod, DepmodOptions, cache, depmod, stamp};
 use crate::testing::{Root, Synthetic};
 
 fn run(root: &Root, incremental: bool) -> Depmod {
@@ -20,7 +22,7 @@ fn run(root: &Root, incremental: bool) -> Depmod {
 /// Makes everything in the cache older than it is, so that nothing is in doubt.
 fn settle(done: &mut Depmod) {
     let bytes = done.cache.as_mut().unwrap();
-    let later = cache::now() + 10_000_000_000;
+    let later = stamp::now() + 10_000_000_000;
     bytes[12..20].copy_from_slice(&later.to_le_bytes());
     let body = bytes.len() - 8;
     let sum = cache::checksum(&bytes[..body]).to_le_bytes();
@@ -93,6 +95,23 @@ fn only_what_changed_is_read() {
     module(&root, 4, 2);
     module(&root, 7, 1);
     assert_eq!(run(&root, true).read, 2);
+}
+
+/// What is kept of a directory counts until an entry comes or goes.
+#[test]
+fn a_directory_that_changed_is_listed_again() {
+    let root = Root::new("1.0");
+    module(&root, 4, 1);
+    let mut first = run(&root, true);
+    settle(&mut first);
+    let bytes = first.cache.unwrap();
+    let cache = Cache::new(&bytes);
+    let kernel = root.dir.join("kernel");
+    let listing = || cache.listing(b"kernel", &Stamp::of(&kernel).unwrap());
+    assert_eq!(listing(), Some(&b"mm4.ko\0"[..]));
+    std::thread::sleep(Duration::from_millis(8));
+    root.file("kernel/other.txt", b"");
+    assert_eq!(listing(), None);
 }
 
 #[test]

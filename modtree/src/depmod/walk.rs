@@ -3,9 +3,8 @@
 //! depmod takes directory entries as the file system lists them, enters a directory where it meets it, and keeps the first
 //! of two files with equal claims. So this walk is sequential, in that order.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::fs::FileType;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -13,52 +12,75 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::config::{DepmodConfig, Priority};
+use super::listing::{Kind, Listings, is_module, list};
 use crate::TreeError;
+use crate::fast_hash::FastMap;
 use crate::index::files::module_name;
 
-const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.xz", b".ko.zst", b".ko.gz"];
-
 /// The file of a module.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) name: Vec<u8>,
-    pub(super) path: PathBuf,
     /// As `modules.dep` has it: below the modules directory, else the whole path.
     pub(super) place: Vec<u8>,
+    pub(super) is_external: bool,
 }
 
 impl Found {
+    /// The file. `dir` is the modules directory.
+    pub(super) fn path(&self, dir: &Path) -> PathBuf {
+        let place = Path::new(OsStr::from_bytes(&self.place));
+        match self.is_external {
+            true => place.to_path_buf(),
+            false => dir.join(place),
+        }
+    }
+
     /// The place of the plain file with the module's name, by which `modules.order` is looked up.
-    pub(super) fn uncompressed(&self) -> Vec<u8> {
-        let file = self.place.iter().rposition(|&byte| byte == b'/');
+    pub(super) fn uncompressed(&self) -> Cow<'_, [u8]> {
+        let stem = self.stem();
+        match &self.place[stem.len()..] {
+            b".ko" => self.place.as_slice().into(),
+            _ => [stem, b".ko"].concat().into(),
+        }
+    }
+
+    /// The place up to where the file's name has as many bytes as the module's.
+    fn stem(&self) -> &[u8] {
+        let file = memchr::memrchr(b'/', &self.place);
         let start = file.map_or(0, |at| at + 1);
-        let end = (start + self.name.len()).min(self.place.len());
-        [&self.place[..end], b".ko"].concat()
+        &self.place[..(start + self.name.len()).min(self.place.len())]
     }
 }
 
-/// Every module below `dir` and the configured external directories, each name once, in the order of discovery.
-pub(super) fn find(
-    dir: &Path,
-    config: &DepmodConfig,
-    warnings: &mut Vec<String>,
+/// Every module below `dir` and the configured external directories, each name once, in the order of discovery. Uses the
+/// listings of an earlier run where there are any.
+pub(super) fn find<'a>(
+    dir: &'a Path,
+    config: &'a DepmodConfig,
+    listings: Option<&'a mut Listings<'_>>,
+    warnings: &'a mut Vec<String>,
 ) -> Result<Vec<Found>, TreeError> {
     let mut finder = Finder {
         dir,
         config,
+        listings,
         found: Vec::new(),
-        by_name: HashMap::new(),
+        by_name: FastMap::default(),
         ancestors: Vec::new(),
+        is_external: false,
         warnings,
     };
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source| TreeError::Directory { path, source }
     };
-    finder.directory(dir.to_path_buf()).map_err(failed(dir))?;
+    finder.directory(dir, b"").map_err(failed(dir))?;
     for external in config.externals() {
         // depmod goes on without an external directory that is not there.
-        if let Err(error) = finder.directory(external.to_path_buf()) {
+        let place = finder.place(external);
+        finder.is_external = place == external.as_os_str().as_bytes();
+        if let Err(error) = finder.directory(external, &place) {
             let place = external.display();
             finder
                 .warnings
@@ -68,43 +90,50 @@ pub(super) fn find(
     Ok(finder.found)
 }
 
-struct Finder<'a> {
+struct Finder<'a, 'b> {
     dir: &'a Path,
     config: &'a DepmodConfig,
+    listings: Option<&'a mut Listings<'b>>,
     found: Vec<Found>,
-    by_name: HashMap<Vec<u8>, usize>,
+    by_name: FastMap<Vec<u8>, usize>,
     ancestors: Vec<PathBuf>,
+    /// Whether the walk is in an external directory.
+    is_external: bool,
     warnings: &'a mut Vec<String>,
 }
 
-impl Finder<'_> {
-    fn directory(&mut self, path: PathBuf) -> io::Result<()> {
-        let entries = std::fs::read_dir(&path)?;
-        self.ancestors.push(path.clone());
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name();
-            if name == "build" || name == "source" || self.config.excludes(&name) {
+impl Finder<'_, '_> {
+    /// Takes in the directory at `path`, which is known as `place`: as `modules.dep` has places.
+    fn directory(&mut self, path: &Path, place: &[u8]) -> io::Result<()> {
+        let listing = list(path, place, self.listings.as_deref_mut())?;
+        self.ancestors.push(path.to_path_buf());
+        for (kind, name) in listing.entries() {
+            if name == "build" || name == "source" || self.config.excludes(name) {
                 continue;
             }
-            let at = path.join(&name);
-            let kind = match self.kind(entry.file_type()?, &at) {
-                Ok(kind) => kind,
-                Err(error) => {
-                    let place = at.display();
-                    self.warnings
-                        .push(format!("`{place}` is passed over: {error}"));
-                    continue;
-                }
+            let separator = match place {
+                [] | [.., b'/'] => &b""[..],
+                _ => b"/",
             };
-            if kind.is_dir() {
-                if let Err(error) = self.directory(at.clone()) {
-                    let place = at.display();
-                    self.warnings
-                        .push(format!("cannot search `{place}`: {error}"));
+            let place = [place, separator, name.as_bytes()].concat();
+            let path = || path.join(name);
+            match self.target(kind, path) {
+                Ok(Some(Kind::Directory)) => {
+                    let path = path();
+                    if let Err(error) = self.directory(&path, &place) {
+                        let path = path.display();
+                        self.warnings
+                            .push(format!("cannot search `{path}`: {error}"));
+                    }
                 }
-            } else if kind.is_file() && is_module(&name) {
-                self.file(at, &name);
+                Ok(Some(Kind::Module)) => self.file(place, name),
+                Ok(Some(Kind::Link) | None) => {}
+                Err(error) => {
+                    let path = path();
+                    let path = path.display();
+                    self.warnings
+                        .push(format!("`{path}` is passed over: {error}"));
+                }
             }
         }
         self.ancestors.pop();
@@ -113,11 +142,12 @@ impl Finder<'_> {
 
     /// What an entry is, a symbolic link followed. A link to a directory that it lies in is an error: kmod goes round
     /// until the path is too long.
-    fn kind(&self, kind: FileType, path: &Path) -> io::Result<FileType> {
-        if !kind.is_symlink() {
-            return Ok(kind);
+    fn target(&self, kind: Kind, path: impl Fn() -> PathBuf) -> io::Result<Option<Kind>> {
+        if kind != Kind::Link {
+            return Ok(Some(kind));
         }
-        let target = std::fs::metadata(path)?;
+        let path = path();
+        let target = std::fs::metadata(&path)?;
         let same = |ancestor: &PathBuf| {
             std::fs::metadata(ancestor)
                 .is_ok_and(|found| (found.dev(), found.ino()) == (target.dev(), target.ino()))
@@ -125,13 +155,18 @@ impl Finder<'_> {
         if target.is_dir() && self.ancestors.iter().any(same) {
             return Err(io::Error::other("a symbolic link to a directory above it"));
         }
-        Ok(target.file_type())
+        let name = path.file_name().unwrap_or_default();
+        Ok(Kind::new(target.file_type(), name))
     }
 
-    fn file(&mut self, path: PathBuf, file_name: &OsStr) {
+    fn file(&mut self, place: Vec<u8>, file_name: &OsStr) {
         let name = module_name(file_name.as_bytes());
-        let place = self.place(&path);
-        let new = Found { name, path, place };
+        let is_external = self.is_external;
+        let new = Found {
+            name,
+            place,
+            is_external,
+        };
         match self.by_name.get(&new.name) {
             None => {
                 self.by_name.insert(new.name.clone(), self.found.len());
@@ -139,13 +174,9 @@ impl Finder<'_> {
             }
             Some(&at) => {
                 let old = &self.found[at];
-                let stem = |found: &Found| {
-                    let uncompressed = found.uncompressed();
-                    uncompressed[..uncompressed.len() - 3].to_vec()
-                };
                 let wins = self.config.wins(
-                    &Priority::new(&new.path, &new.place, &stem(&new)),
-                    &Priority::new(&old.path, &old.place, &stem(old)),
+                    &Priority::new(&new.path(self.dir), &new.place, new.stem()),
+                    &Priority::new(&old.path(self.dir), &old.place, old.stem()),
                 );
                 if wins {
                     self.found[at] = new;
@@ -158,12 +189,6 @@ impl Finder<'_> {
         let place = path.strip_prefix(self.dir).unwrap_or(path);
         place.as_os_str().as_bytes().to_vec()
     }
-}
-
-fn is_module(name: &OsStr) -> bool {
-    SUFFIXES
-        .iter()
-        .any(|suffix| name.as_bytes().ends_with(suffix))
 }
 
 /// Whether `modules.dep` in `out` is as new as every module file below `dir` (`depmod -A`).

@@ -63,6 +63,16 @@ where
             .filter(|_| index != 0)
             .ok_or(ElfError::NameSection { index, count })?;
         image.names = image.bytes(".shstrtab", table)?;
+        let (name, size) = (table.sh_name(endian), image.names.len());
+        if name as usize >= size {
+            return Err(ElfError::NameOfNames { index, name, size });
+        }
+        if image.names.last() != Some(&0) {
+            return Err(ElfError::Unterminated {
+                section: ".shstrtab".to_owned(),
+                offset: table.sh_offset(endian).into(),
+            });
+        }
         Ok(image)
     }
 

@@ -11,57 +11,22 @@ use object::read::elf::{FileHeader, SectionHeader as _, Sym as _};
 
 use super::ElfError;
 use super::image::{Image, until_nul};
-use crate::ModInfo;
+use super::names::{Imports, Names};
 use crate::fast_hash::FastSet;
-
-/// Byte strings one after the other, each ended by NUL: a tenth of the memory of so many `String`s.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Names {
-    bytes: Vec<u8>,
-}
-
-impl Names {
-    pub(crate) fn push(&mut self, name: &[u8]) {
-        self.bytes.extend_from_slice(name);
-        self.bytes.push(0);
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.bytes.as_slice();
-        std::iter::from_fn(move || {
-            let end = memchr::memchr(0, rest)?;
-            let name = &rest[..end];
-            rest = &rest[end + 1..];
-            Some(name)
-        })
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// The strings as they are kept: NUL behind each.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Takes bytes that [`as_bytes`](Self::as_bytes) gave.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
-        Self {
-            bytes: bytes.to_vec(),
-        }
-    }
-}
 
 /// What depmod's files say about a module comes from this.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Record {
-    /// The fields `alias`, `softdep` and `weakdep`, in the order of the section.
-    pub(crate) info: ModInfo,
+pub(crate) struct Record<'a> {
+    /// The values of `alias` in `.modinfo`, in the order of the section.
+    pub(crate) aliases: Names<'a>,
+    /// Those of `softdep`.
+    pub(crate) softdeps: Names<'a>,
+    /// Those of `weakdep`.
+    pub(crate) weakdeps: Names<'a>,
     /// The undefined symbols of `.symtab` in its order, then those of `__versions` that are not among them.
-    pub(crate) imports: Names,
+    pub(crate) imports: Imports<'a>,
     /// The exported symbols, in the order of the file.
-    pub(crate) exports: Names,
+    pub(crate) exports: Names<'a>,
     /// Whether each import is weak, and checksums: only where they are wanted.
     pub(crate) checks: Option<Checks>,
 }
@@ -84,7 +49,7 @@ where
     R: ReadRef<'data>,
 {
     /// Reads what depmod wants. `checks` asks for checksums too.
-    pub(super) fn record(&self, checks: bool) -> (Record, Faults) {
+    pub(super) fn record(&self, checks: bool) -> (Record<'static>, Faults) {
         let mut record = Record::default();
         let mut faults = Faults::new();
         let mut keep = |result: Result<(), ElfError>| faults.extend(result.err());
@@ -96,72 +61,99 @@ where
         (record, faults)
     }
 
-    fn record_info(&self, record: &mut Record) -> Result<(), ElfError> {
+    fn record_info(&self, record: &mut Record<'_>) -> Result<(), ElfError> {
         let Some(section) = self.sound(".modinfo")? else {
             return Err(ElfError::NoModinfo);
         };
-        let mut kept = Vec::new();
         for field in section.split(|&byte| byte == 0) {
-            let equals = field.iter().position(|&byte| byte == b'=');
-            let key = &field[..equals.unwrap_or(field.len())];
-            if [&b"alias"[..], b"softdep", b"weakdep"].contains(&key) {
-                kept.extend_from_slice(field);
-                if equals.is_none() {
-                    // A key alone has an empty value.
-                    kept.push(b'=');
-                }
-                kept.push(0);
+            let equals = memchr::memchr(b'=', field);
+            // A key alone has an empty value.
+            let (key, value) = match equals {
+                Some(at) => (&field[..at], &field[at + 1..]),
+                None => (field, &b""[..]),
+            };
+            match key {
+                b"alias" => record.aliases.push(value),
+                b"softdep" => record.softdeps.push(value),
+                b"weakdep" => record.weakdeps.push(value),
+                _ => {}
             }
         }
-        record.info = ModInfo::new(&kept);
         Ok(())
     }
 
-    fn record_symbols(&self, record: &mut Record) -> Result<(), ElfError> {
+    fn record_symbols(&self, record: &mut Record<'_>) -> Result<(), ElfError> {
         let strings = self.sound("__ksymtab_strings")?;
-        let names = self.sound(".strtab")?;
+        let names = self.symbol_names()?;
         let table = self.section_in_bounds(".symtab");
+        let mut read = Ok(());
         if let (Some(names), Some(table)) = (names, table) {
             // Exports are local symbols, and two of three symbols are local: a module without any is read from its first
             // global symbol on.
-            let exporter = strings.is_some() || memchr::memmem::find(names, b"__crc_").is_some();
+            let exporter =
+                strings.is_some() || memchr::memmem::find(names.bytes, b"__crc_").is_some();
             let first = if exporter {
                 1
             } else {
                 self.first_global(table)
             };
-            self.record_table(record, names, table, first)?;
+            read = self.record_table(record, names, table, first);
         }
         if record.exports.is_empty()
             && let Some(strings) = strings
         {
             record_strings(record, strings);
         }
-        Ok(())
+        read
     }
 
+    /// `.strtab`, with the end of its last string where that is behind the section.
+    fn symbol_names(&self) -> Result<Option<SymbolNames<'data>>, ElfError> {
+        let Some(bytes) = self.sound(".strtab")? else {
+            return Ok(None);
+        };
+        let size = bytes.len();
+        let whole = SymbolNames { bytes, size };
+        let (Some(section), Some(1..)) = (self.section_in_bounds(".strtab"), bytes.last()) else {
+            return Ok(Some(whole));
+        };
+        let offset: u64 = section.sh_offset(self.endian).into();
+        let rest = self.length.saturating_sub(offset);
+        let rest = self.data.read_bytes_at(offset, rest);
+        let rest = rest.map_err(|()| ElfError::Read { offset })?;
+        let end = memchr::memchr(0, &rest[size..]).map(|end| size + end + 1);
+        let bytes = end.map_or(bytes, |end| &rest[..end]);
+        Ok(Some(SymbolNames { bytes, size }))
+    }
+
+    /// kmod reads exports and imports one after the other: a symbol without a name ends the former, and the latter too if
+    /// it is an undefined one. What has ended has given nothing.
     fn record_table(
         &self,
-        record: &mut Record,
-        names: &'data [u8],
+        record: &mut Record<'_>,
+        names: SymbolNames<'data>,
         table: &'data Elf::SectionHeader,
         first: u32,
     ) -> Result<(), ElfError> {
         let versions = self.versions()?;
         let mut imported: FastSet<&[u8]> = FastSet::default();
         imported.reserve(versions.len());
+        let mut fault = None;
+        let mut complete = true;
         for (index, symbol) in self.symbols_from(table, first)? {
             let undefined = symbol.st_shndx(self.endian) == elf::SHN_UNDEF;
             if undefined && self.is_register(symbol) {
                 continue;
             }
             let start = symbol.st_name(self.endian);
-            let Some(name) = until_nul(names, start as usize) else {
-                return Err(ElfError::SymbolName {
+            let Some(name) = names.get(start as usize) else {
+                complete &= !undefined;
+                fault.get_or_insert(ElfError::SymbolName {
                     index,
                     name: start.into(),
-                    size: names.len() as u64,
+                    size: names.size as u64,
                 });
+                continue;
             };
             if let Some(export) = name.strip_prefix(b"__crc_") {
                 record.exports.push(export);
@@ -182,15 +174,14 @@ where
                 checks.imports.push((crc.map_or(0, |&(crc, _)| crc), weak));
             }
         }
-        for (crc, name) in versions {
-            if !imported.contains(name) {
-                record.imports.push(name);
-                if let Some(checks) = &mut record.checks {
-                    checks.imports.push((crc, false));
-                }
-            }
+        match complete {
+            true => record.only_versions(&versions, &imported),
+            false => record.forget_imports(),
         }
-        Ok(())
+        fault.map_or(Ok(()), |fault| {
+            record.forget_exports();
+            Err(fault)
+        })
     }
 
     /// The entries of `__versions`: a checksum as wide as the class, then the name, 64 bytes together.
@@ -271,8 +262,52 @@ where
     }
 }
 
+/// The names of symbols. As in kmod, a name begins within the section and ends with the next NUL, wherever that is.
+#[derive(Clone, Copy)]
+struct SymbolNames<'data> {
+    bytes: &'data [u8],
+    /// The section's.
+    size: usize,
+}
+
+impl<'data> SymbolNames<'data> {
+    fn get(&self, start: usize) -> Option<&'data [u8]> {
+        (start < self.size)
+            .then(|| until_nul(self.bytes, start))
+            .flatten()
+    }
+}
+
+impl Record<'_> {
+    /// Adds the imports that only `__versions` has.
+    fn only_versions(&mut self, versions: &[(u64, &[u8])], imported: &FastSet<&[u8]>) {
+        for (crc, name) in versions {
+            if !imported.contains(name) {
+                self.imports.push(name);
+                if let Some(checks) = &mut self.checks {
+                    checks.imports.push((*crc, false));
+                }
+            }
+        }
+    }
+
+    fn forget_imports(&mut self) {
+        self.imports = Imports::default();
+        if let Some(checks) = &mut self.checks {
+            checks.imports.clear();
+        }
+    }
+
+    fn forget_exports(&mut self) {
+        self.exports = Names::default();
+        if let Some(checks) = &mut self.checks {
+            checks.exports.clear();
+        }
+    }
+}
+
 /// The strings of `__ksymtab_strings`, which must end in NUL.
-fn record_strings(record: &mut Record, strings: &[u8]) {
+fn record_strings(record: &mut Record<'_>, strings: &[u8]) {
     let Some(strings) = strings.strip_suffix(b"\0") else {
         return;
     };
@@ -283,21 +318,5 @@ fn record_strings(record: &mut Record, strings: &[u8]) {
                 checks.exports.push(0);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Names;
-
-    #[test]
-    fn names_come_back_as_they_were_put_in() {
-        let mut names = Names::default();
-        assert_eq!(names.iter().count(), 0);
-        for name in ["a", "", "bc"] {
-            names.push(name.as_bytes());
-        }
-        let all: Vec<_> = names.iter().collect();
-        assert_eq!(all, [&b"a"[..], b"", b"bc"]);
     }
 }

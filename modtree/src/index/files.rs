@@ -1,8 +1,9 @@
 //! The text files, and what goes into the binary ones.
 
 use super::set::{Item, Set};
-use super::trie::{Entry, Layout, write};
-use crate::alias::normalize;
+use super::sort::Entries;
+use super::trie::{Layout, write};
+use crate::alias::normalize_into;
 
 /// kmod keeps an alias in a buffer of this size; longer ones are cut.
 const LONGEST_ALIAS: usize = 4095;
@@ -19,119 +20,114 @@ pub(crate) fn dep(lines: &[Vec<u8>]) -> Vec<u8> {
 
 /// `modules.dep.bin`: the same lines by module name.
 pub(crate) fn dep_bin(
-    items: &[Item],
+    items: &[Item<'_>],
     lines: &[Vec<u8>],
     layout: Layout,
 ) -> Result<Vec<u8>, BadKey> {
-    let entries = (0..).zip(items.iter().zip(lines));
-    let entries = entries.map(|(priority, (item, line))| Entry {
-        key: item.name.as_slice().into(),
-        value: line,
-        priority,
-    });
-    trie(entries.collect(), layout)
+    let mut entries = Entries::default();
+    for (priority, (item, line)) in (0..).zip(items.iter().zip(lines)) {
+        entries.push(&[&item.name], line, priority);
+    }
+    trie(entries, layout)
 }
 
 /// `modules.alias`.
-pub(crate) fn alias(items: &[Item]) -> Vec<u8> {
-    let mut file = b"# Aliases extracted from modules themselves.\n".to_vec();
+pub(crate) fn alias(items: &[Item<'_>]) -> Vec<u8> {
+    let names = items
+        .iter()
+        .map(|item| item.record.aliases.as_bytes().len());
+    let mut file = Vec::with_capacity(2 * names.sum::<usize>());
+    file.extend(b"# Aliases extracted from modules themselves.\n");
     for item in items {
-        for value in item.record.info.raw("alias") {
-            for part in [b"alias ", value, b" ", &item.name, b"\n"] {
-                file.extend_from_slice(part);
-            }
+        for value in item.record.aliases.iter() {
+            line(&mut file, &[b"alias ", value, b" ", &item.name]);
         }
     }
     file
 }
 
 /// `modules.alias.bin`, and the aliases which are not well formed: kmod warns of them and leaves them out.
-pub(crate) fn alias_bin(items: &[Item], layout: Layout) -> (Result<Vec<u8>, BadKey>, Vec<Vec<u8>>) {
+pub(crate) fn alias_bin(
+    items: &[Item<'_>],
+    layout: Layout,
+) -> (Result<Vec<u8>, BadKey>, Vec<Vec<u8>>) {
     let mut bad = Vec::new();
-    let mut entries = Vec::new();
+    let names = items.iter().map(|item| item.record.aliases.as_bytes());
+    let sizes = names.map(|names| (names.len(), memchr::memchr_iter(0, names).count()));
+    let (size, count) = sizes.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let mut entries = Entries::with_capacity(count, size);
     for (priority, item) in (0..).zip(items) {
-        for value in item.record.info.raw("alias") {
-            match normalize(&value[..value.len().min(LONGEST_ALIAS)]) {
-                Some(key) => entries.push(Entry {
-                    key: key.into(),
-                    value: &item.name,
-                    priority,
-                }),
-                None => bad.push(value.to_vec()),
+        for value in item.record.aliases.iter() {
+            let cut = &value[..value.len().min(LONGEST_ALIAS)];
+            let added = entries.push_written(&item.name, priority, |key| normalize_into(cut, key));
+            if added.is_none() {
+                bad.push(value.to_vec());
             }
         }
     }
     (trie(entries, layout), bad)
 }
 
-/// `modules.softdep` and `modules.weakdep`: a line for each value that the modules have for `key`.
-pub(crate) fn lines_of(items: &[Item], key: &str, header: &str) -> Vec<u8> {
-    let mut file = header.as_bytes().to_vec();
+/// `modules.softdep`.
+pub(crate) fn softdep(items: &[Item<'_>]) -> Vec<u8> {
+    let mut file = b"# Soft dependencies extracted from modules themselves.\n".to_vec();
     for item in items {
-        for value in item.record.info.raw(key) {
-            for part in [key.as_bytes(), b" ", &item.name, b" ", value, b"\n"] {
-                file.extend_from_slice(part);
-            }
-        }
+        let values = item.record.softdeps.iter();
+        values.for_each(|value| line(&mut file, &[b"softdep ", &item.name, b" ", value]));
     }
     file
 }
 
-/// `modules.softdep`.
-pub(crate) fn softdep(items: &[Item]) -> Vec<u8> {
-    lines_of(
-        items,
-        "softdep",
-        "# Soft dependencies extracted from modules themselves.\n",
-    )
+/// `modules.weakdep`, which kmod has since version 33.
+pub(crate) fn weakdep(items: &[Item<'_>]) -> Vec<u8> {
+    let mut file = b"# Weak dependencies extracted from modules themselves.\n".to_vec();
+    for item in items {
+        let values = item.record.weakdeps.iter();
+        values.for_each(|value| line(&mut file, &[b"weakdep ", &item.name, b" ", value]));
+    }
+    file
 }
 
-/// `modules.weakdep`, which kmod has since version 33.
-pub(crate) fn weakdep(items: &[Item]) -> Vec<u8> {
-    lines_of(
-        items,
-        "weakdep",
-        "# Weak dependencies extracted from modules themselves.\n",
-    )
+fn line(file: &mut Vec<u8>, parts: &[&[u8]]) {
+    parts.iter().for_each(|part| file.extend_from_slice(part));
+    file.push(b'\n');
 }
 
 /// `modules.symbols`.
 pub(crate) fn symbols(set: &Set<'_>) -> Vec<u8> {
-    let mut file = b"# Aliases for symbols, used by symbol_request().\n".to_vec();
+    let mut file = Vec::with_capacity(64 * set.symbols.len());
+    file.extend(b"# Aliases for symbols, used by symbol_request().\n");
     for &(symbol, owner) in &set.symbols {
         let owner = &set.items[owner as usize].name;
-        for part in [b"alias symbol:", symbol, b" ", owner, b"\n"] {
-            file.extend_from_slice(part);
-        }
+        line(&mut file, &[b"alias symbol:", symbol, b" ", owner]);
     }
     file
 }
 
 /// `modules.symbols.bin`.
 pub(crate) fn symbols_bin(set: &Set<'_>, layout: Layout) -> Result<Vec<u8>, BadKey> {
-    let entries = set.symbols.iter().map(|&(symbol, owner)| Entry {
-        key: [b"symbol:", symbol].concat().into(),
-        value: &set.items[owner as usize].name,
-        priority: owner,
-    });
-    trie(entries.collect(), layout)
+    let mut entries = Entries::with_capacity(set.symbols.len(), 32 * set.symbols.len());
+    for &(symbol, owner) in &set.symbols {
+        let value = &set.items[owner as usize].name;
+        entries.push(&[b"symbol:", symbol], value, owner);
+    }
+    trie(entries, layout)
 }
 
 /// `modules.builtin.bin`, from the text of `modules.builtin`; a line that does not begin with a letter is left out.
 pub(crate) fn builtin_bin(listing: &[u8], layout: Layout) -> Result<Vec<u8>, BadKey> {
     let lines = listing.split_inclusive(|&byte| byte == b'\n');
     let lines = lines.filter(|line| line.first().is_some_and(u8::is_ascii_alphabetic));
-    let entries = lines.map(|line| Entry {
-        key: module_name(line).into(),
-        value: b"",
-        priority: 0,
-    });
-    trie(entries.collect(), layout)
+    let mut entries = Entries::default();
+    for line in lines {
+        entries.push(&[&module_name(line)], b"", 0);
+    }
+    trie(entries, layout)
 }
 
 /// `modules.builtin.alias.bin`, from `modules.builtin.modinfo`: records `module.alias=pattern`, each ended by NUL.
 pub(crate) fn builtin_alias_bin(modinfo: &[u8], layout: Layout) -> Result<Vec<u8>, BadKey> {
-    let mut entries = Vec::new();
+    let mut entries = Entries::default();
     for record in modinfo.split(|&byte| byte == 0) {
         let Some(dot) = record.iter().position(|&byte| byte == b'.') else {
             continue;
@@ -139,30 +135,26 @@ pub(crate) fn builtin_alias_bin(modinfo: &[u8], layout: Layout) -> Result<Vec<u8
         let (module, field) = record.split_at(dot);
         if let Some(alias) = field.strip_prefix(b".alias=")
             && !alias.is_empty()
-            && let Some(key) = normalize(&alias[..alias.len().min(LONGEST_ALIAS)])
         {
-            entries.push(Entry {
-                key: key.into(),
-                value: module,
-                priority: 0,
-            });
+            let cut = &alias[..alias.len().min(LONGEST_ALIAS)];
+            entries.push_written(module, 0, |key| normalize_into(cut, key));
         }
     }
     trie(entries, layout)
 }
 
 /// A module and the device name that it has without numbers.
-type Incomplete = (Vec<u8>, Vec<u8>);
+pub(crate) type Incomplete = (Vec<u8>, Vec<u8>);
 
 /// `modules.devname`: the device nodes whose opening loads a module, by an alias `devname:NAME` beside `char-major-10-200`.
 /// Also gives the modules that have a name and no numbers.
-pub(crate) fn devname(items: &[Item]) -> (Vec<u8>, Vec<Incomplete>) {
+pub(crate) fn devname(items: &[Item<'_>]) -> (Vec<u8>, Vec<Incomplete>) {
     let mut file = Vec::new();
     let mut incomplete = Vec::new();
     for item in items {
         let mut name: Option<&[u8]> = None;
         let mut number = None;
-        for alias in item.record.info.raw("alias") {
+        for alias in item.record.aliases.iter() {
             if let Some(device) = alias.strip_prefix(b"devname:") {
                 name = Some(device);
             } else if let Some(found) = device_number(alias) {
@@ -225,11 +217,11 @@ pub struct BadKey {
     value: Vec<u8>,
 }
 
-fn trie(entries: Vec<Entry<'_>>, layout: Layout) -> Result<Vec<u8>, BadKey> {
-    match entries.iter().find(|entry| !entry.key.is_ascii()) {
-        Some(entry) => Err(BadKey {
-            key: entry.key.to_vec(),
-            value: entry.value.to_vec(),
+fn trie(entries: Entries<'_>, layout: Layout) -> Result<Vec<u8>, BadKey> {
+    match entries.first_not_ascii() {
+        Some((key, value)) => Err(BadKey {
+            key: key.to_vec(),
+            value: value.to_vec(),
         }),
         None => Ok(write(entries, layout)),
     }

@@ -256,16 +256,16 @@ fn may_match(start: &[u8], text: &[u8]) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::trie::{Entry, Layout, write};
+    use super::super::sort::Entries;
+    use super::super::trie::{Layout, write};
     use super::*;
 
-    fn entries(keys: &[(String, u32)]) -> Vec<Entry<'_>> {
-        let entry = |(key, priority): &(String, u32)| Entry {
-            key: key.as_bytes().to_vec().into(),
-            value: b"m",
-            priority: *priority,
-        };
-        keys.iter().map(entry).collect()
+    fn entries(keys: &[(String, u32)]) -> Entries<'_> {
+        let mut entries = Entries::default();
+        for (key, priority) in keys {
+            entries.push(&[key.as_bytes()], b"m", *priority);
+        }
+        entries
     }
 
     proptest! {

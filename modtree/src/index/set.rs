@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::hash::superfast;
-use crate::elf::Record;
+use crate::elf::{Imports, Record};
 use crate::fast_hash::FastMap;
 
 /// kmod's table of symbols has this many buckets.
@@ -14,17 +14,17 @@ const SYMBOL_BUCKETS: u32 = 2048;
 
 /// A module as an index sees it.
 #[derive(Clone, Debug)]
-pub(crate) struct Item {
+pub(crate) struct Item<'a> {
     /// Its name, dashes already underscores.
     pub(crate) name: Vec<u8>,
     /// Its file below the modules directory; the whole path where it is outside.
     pub(crate) place: Vec<u8>,
-    pub(crate) record: Record,
+    pub(crate) record: Record<'a>,
 }
 
 /// The modules in depmod's order, with their dependencies.
 pub(crate) struct Set<'a> {
-    pub(crate) items: &'a [Item],
+    pub(crate) items: &'a [Item<'a>],
     /// The exported symbols in the order of kmod's hash table, each with the number of its owner.
     pub(crate) symbols: Vec<(&'a [u8], u32)>,
     /// For each module the direct dependencies, in the order of its first use of each.
@@ -39,7 +39,7 @@ struct Owners<'a> {
 }
 
 impl<'a> Owners<'a> {
-    fn new(items: &'a [Item], prefix: Option<u8>) -> Self {
+    fn new(items: &'a [Item<'a>], prefix: Option<u8>) -> Self {
         let mut owners = FastMap::default();
         for (at, item) in (0..).zip(items) {
             for symbol in item.record.exports.iter() {
@@ -56,6 +56,17 @@ impl<'a> Owners<'a> {
     }
 }
 
+/// Each of some numbers once, where it comes first.
+fn unique(all: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut unique = Vec::new();
+    for one in all {
+        if !unique.contains(&one) {
+            unique.push(one);
+        }
+    }
+    unique
+}
+
 fn without(symbol: &[u8], prefix: Option<u8>) -> &[u8] {
     match (symbol, prefix) {
         ([first, rest @ ..], Some(prefix)) if *first == prefix => rest,
@@ -64,24 +75,20 @@ fn without(symbol: &[u8], prefix: Option<u8>) -> &[u8] {
 }
 
 impl<'a> Set<'a> {
-    /// Finds out who needs whom. `prefix` is a byte that symbols may begin with (`depmod -P`).
-    pub(crate) fn new(items: &'a [Item], prefix: Option<u8>) -> Self {
+    /// Finds out who needs whom. `prefix` is a byte that symbols may begin with (`depmod -P`); `names` is the list in which
+    /// the imports that have numbers are.
+    pub(crate) fn new(items: &'a [Item<'a>], prefix: Option<u8>, names: &[&[u8]]) -> Self {
         let owners = Owners::new(items, prefix);
+        // Each name of the list is looked up once, and not for each module that imports it.
+        let listed: Vec<Option<u32>> = names.par_iter().map(|name| owners.of(name)).collect();
         let needs = items
             .par_iter()
-            .map(|item| {
-                let mut needs = Vec::new();
-                for owner in item
-                    .record
-                    .imports
-                    .iter()
-                    .filter_map(|name| owners.of(name))
-                {
-                    if !needs.contains(&owner) {
-                        needs.push(owner);
-                    }
-                }
-                needs
+            .map(|item| match &item.record.imports {
+                Imports::Names(names) => unique(names.iter().filter_map(|name| owners.of(name))),
+                Imports::Numbers { numbers, .. } => unique(numbers.iter().filter_map(|number| {
+                    let owner = listed.get(u32::from_le_bytes(*number) as usize);
+                    owner.copied().flatten()
+                })),
             })
             .collect();
         let mut symbols: Vec<_> = owners
@@ -143,7 +150,7 @@ impl<'a> Set<'a> {
         let scratch = || (vec![0_u32; self.items.len()], Vec::new(), Vec::new());
         let numbered = (1..).zip(self.items).collect::<Vec<_>>();
         let lines = numbered.into_par_iter().map_init(scratch, |state, item| {
-            let (turn, item): (u32, &Item) = item;
+            let (turn, item): (u32, &Item<'_>) = item;
             let (seen, stack, all) = state;
             self.reachable(turn, seen, stack, all);
             all.sort_unstable_by_key(|&needed| rank[needed as usize]);

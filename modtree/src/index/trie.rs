@@ -12,10 +12,9 @@
 //! The trie of a set of keys is always the same, whatever the order of insertion, so it is written straight from the
 //! sorted keys: a node is a range of them. kmod 34 writes a node before its children, older ones after them.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use rayon::prelude::*;
+use super::sort::{Entries, Sorted};
 
 pub(super) const MAGIC: u32 = 0xB007_F457;
 pub(super) const VERSION: u32 = 0x0002_0001;
@@ -35,34 +34,18 @@ pub enum Layout {
     PostOrder,
 }
 
-/// A key with one of its values.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry<'a> {
-    /// ASCII without NUL.
-    pub(crate) key: Cow<'a, [u8]>,
-    pub(crate) value: &'a [u8],
-    pub(crate) priority: u32,
-}
-
-/// Writes the trie of these entries, which are in the order of insertion.
-pub(crate) fn write(mut entries: Vec<Entry<'_>>, layout: Layout) -> Vec<u8> {
-    entries.reverse();
-    entries.par_sort_by(|a, b| a.key.cmp(&b.key).then(a.priority.cmp(&b.priority)));
-    let size = entries
-        .iter()
-        .map(|entry| entry.key.len() + entry.value.len() + 16)
-        .sum::<usize>();
+/// Writes the trie of these entries.
+pub(crate) fn write(entries: Entries<'_>, layout: Layout) -> Vec<u8> {
+    let sorted = Sorted::new(entries);
     let mut writer = Writer {
-        entries: &entries,
-        out: Vec::with_capacity(size),
+        // A guess, so that the bytes need not be moved often.
+        out: Vec::with_capacity(sorted.size() + 16 * sorted.len()),
+        sorted: &sorted,
     };
     writer.number(MAGIC);
     writer.number(VERSION);
     writer.number(0);
-    let root = Node {
-        entries: 0..entries.len(),
-        prefix: 0..0,
-    };
+    let root = writer.sub_node(0..sorted.len(), 0..0);
     match layout {
         Layout::PreOrder => writer.pre_order(root),
         Layout::PostOrder => writer.post_order(root),
@@ -76,12 +59,17 @@ struct Node {
     entries: Range<usize>,
     /// The part of the keys that the node holds itself.
     prefix: Range<usize>,
+    /// How many of the entries end here. They are the first ones.
+    values: usize,
 }
 
 struct Writer<'a> {
-    entries: &'a [Entry<'a>],
+    sorted: &'a Sorted<'a>,
     out: Vec<u8>,
 }
+
+/// A node with the byte that leads to it.
+type Child = (u8, Node);
 
 /// Where the link to the root stands.
 const ROOT: usize = 8;
@@ -90,23 +78,20 @@ impl Writer<'_> {
     fn pre_order(&mut self, root: Node) {
         // The stack holds each node with the place of the link to it.
         let mut stack = vec![(root, ROOT)];
+        let mut children = Vec::new();
         while let Some((node, link)) = stack.pop() {
-            let children = self.children(&node);
-            self.link(link, &node, &children);
+            self.children(&node, &mut children);
+            self.patch(link, self.link(&node, &children));
             let table = self.node(&node, &children);
-            let links = children
-                .into_iter()
-                .map(|(byte, child)| (child, table(byte)));
-            let first = stack.len();
-            stack.extend(links);
-            stack[first..].reverse();
+            let links = children.drain(..).rev();
+            stack.extend(links.map(|(byte, child)| (child, table(byte))));
         }
     }
 
     fn post_order(&mut self, root: Node) {
         enum Step {
             Enter(Node, Place),
-            Leave(Node, Vec<(u8, Node)>, Place, usize),
+            Leave(Node, Vec<Child>, Place, usize),
         }
         /// Where the link to a node goes: the number of the parent's list of links, and the place in it.
         type Place = (usize, usize);
@@ -116,7 +101,8 @@ impl Writer<'_> {
         while let Some(step) = stack.pop() {
             match step {
                 Step::Enter(node, place) => {
-                    let children = self.children(&node);
+                    let mut children = Vec::new();
+                    self.children(&node, &mut children);
                     let own = links.len();
                     links.push(vec![0; children.len()]);
                     let enter = children.clone();
@@ -125,7 +111,7 @@ impl Writer<'_> {
                     stack.extend(enter.map(|(at, (_, child))| Step::Enter(child, (own, at))));
                 }
                 Step::Leave(node, children, (list, at), own) => {
-                    links[list][at] = self.out.len() as u32 | flags(&node, &children, self.entries);
+                    links[list][at] = self.link(&node, &children);
                     let table = self.node(&node, &children);
                     let found = std::mem::take(&mut links[own]);
                     for ((byte, _), link) in children.iter().zip(found) {
@@ -138,41 +124,38 @@ impl Writer<'_> {
         self.patch(ROOT, root);
     }
 
-    /// The children of a node, by the byte that leads to each.
-    fn children(&self, node: &Node) -> Vec<(u8, Node)> {
+    /// Puts the children of a node, by the byte that leads to each, into `children`.
+    fn children(&self, node: &Node, children: &mut Vec<Child>) {
         let depth = node.prefix.end;
-        let mut children = Vec::new();
-        let mut at = node.entries.start + self.values(node);
+        let mut at = node.entries.start + node.values;
         while at < node.entries.end {
-            let byte = self.entries[at].key[depth];
-            let rest = &self.entries[at..node.entries.end];
-            let count = rest.partition_point(|entry| entry.key[depth] == byte);
-            let entries = at..at + count;
-            let prefix = depth + 1..self.common(&entries, depth + 1);
-            children.push((byte, Node { entries, prefix }));
-            at += count;
+            // The keys of a child go on with the same byte; what else they share is its prefix.
+            let mut shared = self.sorted.key(at).len();
+            let mut last = at;
+            while last + 1 < node.entries.end && self.sorted.common(last) > depth {
+                shared = shared.min(self.sorted.common(last));
+                last += 1;
+            }
+            let byte = self.sorted.key(at)[depth];
+            children.push((byte, self.sub_node(at..last + 1, depth + 1..shared)));
+            at = last + 1;
         }
-        children
     }
 
-    /// How far the keys of a range agree. They are sorted, so the first and the last tell for all.
-    fn common(&self, range: &Range<usize>, from: usize) -> usize {
-        let first = &self.entries[range.start].key[from..];
-        let last = &self.entries[range.end - 1].key[from..];
-        let same = first.iter().zip(last).take_while(|(a, b)| a == b);
-        from + same.count()
-    }
-
-    /// How many entries of a node end there. They are the first ones.
-    fn values(&self, node: &Node) -> usize {
-        count_values(node, self.entries)
+    fn sub_node(&self, entries: Range<usize>, prefix: Range<usize>) -> Node {
+        let ended = |&at: &usize| self.sorted.key(at).len() == prefix.end;
+        Node {
+            values: entries.clone().take_while(ended).count(),
+            entries,
+            prefix,
+        }
     }
 
     /// Writes a node with empty links; gives the places of the links by their bytes.
-    fn node(&mut self, node: &Node, children: &[(u8, Node)]) -> impl Fn(u8) -> usize + use<> {
-        let entries = self.entries;
+    fn node(&mut self, node: &Node, children: &[Child]) -> impl Fn(u8) -> usize + use<> {
+        let sorted = self.sorted;
         if !node.prefix.is_empty() {
-            let key = &entries[node.entries.start].key;
+            let key = sorted.key(node.entries.start);
             self.out.extend_from_slice(&key[node.prefix.clone()]);
             self.out.push(0);
         }
@@ -185,10 +168,10 @@ impl Writer<'_> {
             let links = usize::from(last - first) + 1;
             self.out.resize(table + 4 * links, 0);
         }
-        let count = self.values(node);
-        if count > 0 {
-            self.number(count as u32);
-            for entry in &entries[node.entries.clone()][..count] {
+        if node.values > 0 {
+            self.number(node.values as u32);
+            for at in node.entries.clone().take(node.values) {
+                let entry = sorted.get(at);
                 self.number(entry.priority);
                 self.out.extend_from_slice(entry.value);
                 self.out.push(0);
@@ -197,10 +180,19 @@ impl Writer<'_> {
         move |byte| table + 4 * usize::from(byte - first_byte)
     }
 
-    /// Puts a link to what is written next at `place`.
-    fn link(&mut self, place: usize, node: &Node, children: &[(u8, Node)]) {
-        let link = self.out.len() as u32 | flags(node, children, self.entries);
-        self.patch(place, link);
+    /// The link to a node that is written next.
+    fn link(&self, node: &Node, children: &[Child]) -> u32 {
+        let mut link = self.out.len() as u32;
+        if !node.prefix.is_empty() {
+            link |= PREFIX;
+        }
+        if !children.is_empty() {
+            link |= CHILDS;
+        }
+        if node.values > 0 {
+            link |= VALUES;
+        }
+        link
     }
 
     fn patch(&mut self, place: usize, number: u32) {
@@ -212,23 +204,4 @@ impl Writer<'_> {
     fn number(&mut self, number: u32) {
         self.out.extend(number.to_be_bytes());
     }
-}
-
-fn count_values(node: &Node, entries: &[Entry<'_>]) -> usize {
-    let ended = |entry: &Entry<'_>| entry.key.len() == node.prefix.end;
-    entries[node.entries.clone()].partition_point(ended)
-}
-
-fn flags(node: &Node, children: &[(u8, Node)], entries: &[Entry<'_>]) -> u32 {
-    let mut flags = 0;
-    if !node.prefix.is_empty() {
-        flags |= PREFIX;
-    }
-    if !children.is_empty() {
-        flags |= CHILDS;
-    }
-    if count_values(node, entries) > 0 {
-        flags |= VALUES;
-    }
-    flags
 }

@@ -141,7 +141,7 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, TreeError> {
 }
 
 /// Reads the module at `path` as a whole, with what `depmod -e` compares.
-pub(super) fn with_checks(path: &Path) -> Result<(Module, Record), TreeError> {
+pub(super) fn with_checks(path: &Path) -> Result<(Module, Record<'static>), TreeError> {
     let bytes = read_decoded(path, LIMIT)?;
     let failed = |source| elf_error(path, source);
     let module = Module::parse(&bytes).map_err(failed)?;

@@ -1,13 +1,16 @@
 //! Finding module files: a walk of the directory, and `modules.order`, which saves it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::hash::BuildHasher;
 use std::io;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::ModuleName;
+use crate::fast_hash::{FastMap, Seeded};
 
 /// The suffixes of module files. Where one directory has a module in several forms, the first of these is taken.
 const SUFFIXES: [&str; 4] = [".ko", ".ko.zst", ".ko.xz", ".ko.gz"];
@@ -19,6 +22,13 @@ pub struct Entry {
     pub name: ModuleName,
     /// The file's path below the modules directory, for example `kernel/fs/fat/vfat.ko.xz`.
     pub relative: PathBuf,
+}
+
+impl Entry {
+    /// Whether the file is, by its name, not compressed.
+    pub(super) fn is_plain(&self) -> bool {
+        self.relative.extension() == Some(OsStr::new("ko"))
+    }
 }
 
 /// Which of two files with the same module wins: lower comes first.
@@ -51,30 +61,49 @@ pub(super) fn has_suffix(name: &OsStr) -> bool {
         .any(|suffix| bytes.ends_with(suffix.as_bytes()))
 }
 
-/// The lines of `modules.order` by module: where the kernel's build put each module, and its place in the load order.
+/// The lines of `modules.order`: where the kernel's build put each module, and its place in the load order.
+///
+/// Of 4,000 lines a question about a few modules wants a few, so a line is found by a hash of its module's name, and only
+/// then looked at.
 #[derive(Debug, Default)]
 pub(super) struct Order {
-    lines: HashMap<ModuleName, (usize, PathBuf)>,
+    text: Vec<u8>,
+    lines: FastMap<u64, Line>,
+}
+
+/// The number of a line, and where in the text it is.
+#[derive(Clone, Debug)]
+struct Line {
+    number: usize,
+    text: Range<usize>,
 }
 
 impl Order {
-    pub(super) fn parse(bytes: &[u8]) -> Self {
-        let mut lines = HashMap::new();
-        for (position, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-            let path = Path::new(OsStr::from_bytes(line));
-            let Some(file) = path.file_name() else {
-                continue;
-            };
-            lines
-                .entry(ModuleName::of_file(file))
-                .or_insert_with(|| (position, path.to_path_buf()));
+    pub(super) fn new(text: Vec<u8>) -> Self {
+        let mut lines = FastMap::default();
+        let mut start = 0;
+        let ends = memchr::memchr_iter(b'\n', &text).chain([text.len()]);
+        for (number, end) in ends.enumerate() {
+            let line = std::mem::replace(&mut start, end + 1)..end;
+            if let Some(file) = Path::new(OsStr::from_bytes(&text[line.clone()])).file_name() {
+                let line = Line { number, text: line };
+                lines.entry(file_hash(file)).or_insert(line);
+            }
         }
-        Self { lines }
+        Self { text, lines }
+    }
+
+    /// The line of a module: its number, and the path.
+    fn line(&self, name: &ModuleName) -> Option<(usize, &Path)> {
+        let line = self.lines.get(&hash(name.as_str().as_bytes()))?;
+        let path = Path::new(OsStr::from_bytes(self.text.get(line.text.clone())?));
+        // Two names may have one hash; the other one is found by a walk.
+        (ModuleName::of_file(path.file_name()?) == *name).then_some((line.number, path))
     }
 
     /// The module's file, if it is where `modules.order` says, in whatever form.
     pub(super) fn find(&self, dir: &Path, name: &ModuleName) -> Option<Entry> {
-        let (_, listed) = self.lines.get(name)?;
+        let (_, listed) = self.line(name)?;
         let stem = listed.as_os_str().as_bytes();
         let stem = stem.strip_suffix(b".ko").unwrap_or(stem);
         SUFFIXES.iter().find_map(|suffix| {
@@ -97,10 +126,34 @@ impl Order {
 
     /// The module's place, or the last one of all.
     fn position(&self, name: &ModuleName) -> usize {
-        self.lines
-            .get(name)
-            .map_or(usize::MAX, |&(position, _)| position)
+        self.line(name).map_or(usize::MAX, |(number, _)| number)
     }
+}
+
+/// The hash of the name of the module in a file.
+fn file_hash(file: &OsStr) -> u64 {
+    let file = file.as_bytes();
+    // The usual name is made without an allocation of its own.
+    let mut name = [0; 64];
+    let stem = &file[..memchr::memchr(b'.', file).unwrap_or(file.len())];
+    match name.get_mut(..stem.len()) {
+        Some(name) if stem.is_ascii() => {
+            name.copy_from_slice(stem);
+            name.iter_mut()
+                .filter(|byte| **byte == b'-')
+                .for_each(|byte| *byte = b'_');
+            hash(name)
+        }
+        _ => hash(
+            ModuleName::of_file(OsStr::from_bytes(file))
+                .as_str()
+                .as_bytes(),
+        ),
+    }
+}
+
+fn hash(name: &[u8]) -> u64 {
+    Seeded::default().hash_one(name)
 }
 
 /// Every module file below `dir`.
@@ -129,7 +182,7 @@ fn unique(mut found: Vec<Entry>, order: &Order) -> Vec<Entry> {
     found.sort_by_cached_key(|entry| {
         let file = &entry.relative;
         // A file that modules.order lists beats another one in kernel/ with the same name.
-        let listed = order.lines.get(&entry.name).is_some_and(|(_, path)| {
+        let listed = order.line(&entry.name).is_some_and(|(_, path)| {
             file.as_os_str()
                 .as_bytes()
                 .starts_with(path.as_os_str().as_bytes())

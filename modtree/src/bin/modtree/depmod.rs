@@ -125,6 +125,7 @@ pub(crate) fn run(args: &DepmodArgs) -> Result<(), Failure> {
         symbol_prefix: prefix(args)?,
         kernel_symbols: kernel_symbols(args),
         unresolved: args.errsyms && (args.symvers.is_some() || args.filesyms.is_some()),
+        text_only: args.dry_run,
         duplicates: args.warn,
         incremental: args.incremental.then(|| out.clone()),
     };
