@@ -1,7 +1,7 @@
 //! Files that are looked into rather than read: the one place with `unsafe` code.
 //!
 //! An image of 100 MB is listed by its headers. Mapped, only the pages with headers come from the disk; read as a whole, the
-//! copy alone takes 50 ms.
+//! copy alone takes 50 ms. A kernel of 8 MB that goes into a disk image is copied once, and not twice.
 #![allow(unsafe_code)]
 
 use std::ops::Deref;
@@ -13,8 +13,8 @@ use crate::file::{ReadError, open};
 
 /// The bytes of a regular file.
 ///
-/// The file must not become shorter meanwhile: a look behind its new end ends the process (`SIGBUS`, mmap(2)). So this is for
-/// commands that print what is in a file, not for those that write another one.
+/// The file must not become shorter meanwhile: a look behind its new end ends the process (`SIGBUS`, mmap(2)), as SIGKILL would.
+/// An output has no name before it is complete, so that nothing is left of such a run.
 #[derive(Debug)]
 pub struct Mapped(Option<Mmap>);
 

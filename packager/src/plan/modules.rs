@@ -1,9 +1,10 @@
 //! The kernel's modules, in load order, with their indexes and their firmware.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use modtree::goal::Goals;
-use modtree::{Closure, ClosureOptions, Module, Planned, Reason, ReasonKind};
+use modtree::{Closure, ClosureOptions, Module, ModuleName, Planned, Reason, ReasonKind};
 use rayon::prelude::*;
 
 use super::{Plan, PlanError};
@@ -90,9 +91,8 @@ impl Plan {
                 reason,
             );
         }
-        let all = self.modules.iter().map(String::as_str);
         let listed: Vec<_> = match load {
-            Load::All => all.collect(),
+            Load::All => hosts_first(closure),
             Load::Devices => soft_dependencies(closure),
         };
         if !listed.is_empty() {
@@ -168,6 +168,40 @@ fn closure(kernel: &Kernel, recipe: &Recipe) -> Result<Closure, PlanError> {
         options.goals = wanted.collect::<Result<_, _>>()?;
     }
     Ok(modtree::closure(&kernel.tree, &roots, &options)?)
+}
+
+/// All modules in a load order that begins with the USB hosts and what they need: a host looks for its devices by itself, for a
+/// third of a second, while the other modules are loaded.
+fn hosts_first(closure: &Closure) -> Vec<&str> {
+    let mut early: HashSet<&ModuleName> = HashSet::new();
+    // Backwards, what needs something comes before it.
+    for planned in closure.modules.iter().rev() {
+        let mut needed_by = planned.reasons.iter().filter(|reason| {
+            // What comes behind a module because of `softdep=post:` drags that module along.
+            matches!(reason.kind, ReasonKind::Hard | ReasonKind::SoftPre)
+        });
+        let is_needed =
+            needed_by.any(|reason| reason.by.as_ref().is_some_and(|by| early.contains(by)));
+        if is_needed || early.contains(&planned.name) || is_usb_host(planned) {
+            early.insert(&planned.name);
+            let behind = planned.reasons.iter();
+            let behind = behind.filter(|reason| reason.kind == ReasonKind::SoftPost);
+            early.extend(behind.filter_map(|reason| reason.by.as_ref()));
+        }
+    }
+    let (first, rest): (Vec<_>, Vec<_>) = closure
+        .modules
+        .iter()
+        .map(|planned| &planned.name)
+        .partition(|name| early.contains(name));
+    let all = first.into_iter().chain(rest);
+    all.map(ModuleName::as_str).collect()
+}
+
+/// Whether a module drives a PCI device of the class for USB hosts: serial bus (0C), USB (03).
+fn is_usb_host(planned: &Planned) -> bool {
+    let mut aliases = planned.info.all("alias");
+    aliases.any(|alias| alias.starts_with("pci:") && alias.contains("bc0Csc03"))
 }
 
 /// What other modules want to be there before them (`softdep=pre:`). busybox's modprobe does not know of it, so that `/init`

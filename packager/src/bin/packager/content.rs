@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use cli::Failure;
+use codec::Mapped;
 use modtree::KernelConfig;
 use packager::disk::uki::{Uki, UkiError, os_release};
 use packager::finding::Report;
@@ -39,7 +40,7 @@ pub(crate) struct ContentArgs {
 
 /// Kernel and initramfs in memory.
 pub(crate) struct Content {
-    pub(crate) kernel: Vec<u8>,
+    pub(crate) kernel: Mapped,
     /// As `uname -r` says it.
     pub(crate) version: String,
     pub(crate) initramfs: Vec<u8>,
@@ -175,14 +176,15 @@ fn unpack(recipe: &mut Recipe) -> Result<Option<Kernel>, Failure> {
 }
 
 /// A kernel's bytes, and the version that they say.
-type Image = (Vec<u8>, String);
+type Image = (Mapped, String);
 
 fn read_kernel(path: Option<&Path>, version: &str) -> Result<Image, Failure> {
     read_image(path.ok_or_else(|| report::no_image(version))?)
 }
 
 fn read_image(path: &Path) -> Result<Image, Failure> {
-    let kernel = codec::file::read(path, LIMIT).map_err(report::read)?;
+    // A copy of 8 MB takes a third of the time that the whole image does.
+    let kernel = codec::map(path, LIMIT).map_err(report::read)?;
     let Some(version) = version_of(&kernel) else {
         return Err(Failure::input(format_args!(
             "`{}` is not a kernel image of x86 (bzImage), and the boot loaders are a PC's; `packager initramfs` makes images for other machines",

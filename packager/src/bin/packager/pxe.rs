@@ -75,7 +75,7 @@ pub(crate) fn run(args: PxeArgs) -> Result<(), Failure> {
             menu.syslinux("").to_string().into_bytes(),
         ),
         ("boot.ipxe", ipxe(append).into_bytes()),
-        ("vmlinuz", content.kernel),
+        ("vmlinuz", content.kernel.to_vec()),
         ("initrd.img", content.initramfs),
     ]);
     write(&args.output, &files).map_err(|error| {
