@@ -168,3 +168,9 @@ fn images_of_every_format_start() {
         assert!(output.status.success(), "{name}: {}", text(&output.stderr));
     }
 }
+
+/// What tells whether KVM works is a guest that gets to its end where everything works.
+#[test]
+fn the_probe_of_accelerators_gets_through_translation() {
+    assert!(packager::qemu::Accelerator::Tcg.works());
+}
