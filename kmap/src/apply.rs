@@ -28,6 +28,8 @@ pub(crate) struct Compiler {
     strings: BTreeMap<u8, Vec<u8>>,
     compose: Vec<ComposeRule>,
     warnings: Vec<Diagnostic>,
+    /// The columns of a line, resolved.
+    codes: Vec<(Code, Span)>,
     /// For lints: where each key was last bound, with the map for lines that name one.
     bound: HashMap<(u32, Option<u32>), Span>,
     /// For lints: the first string or compose rule, and the last `keymaps` line.
@@ -46,6 +48,7 @@ impl Compiler {
             strings: BTreeMap::new(),
             compose: Vec::new(),
             warnings: Vec::new(),
+            codes: Vec::new(),
             bound: HashMap::new(),
             first_extra: None,
             declared_at: None,
@@ -212,7 +215,9 @@ impl Compiler {
         span: Span,
         texts: &Texts,
     ) -> Applied {
-        let mut codes = Vec::with_capacity(values.len());
+        // One buffer for all lines.
+        let mut codes = std::mem::take(&mut self.codes);
+        codes.clear();
         for value in values {
             codes.push(self.value(value, texts)?);
         }
@@ -220,6 +225,7 @@ impl Compiler {
             (Maps::One(map), &[(code, span)]) => self.tables.bind_one(map, keycode, code, span),
             _ => self.tables.bind_columns(keycode, &codes),
         };
+        self.codes = codes;
         if self.options.lints {
             self.note_binding(maps, keycode, span, texts);
         }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench kmap`: `kmapc` beside `loadkeys`, whole processes, in turns.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::process::Command;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
 use tests::environment::workspace;
 use tests::keymaps::{Characters, Loadkeys, console_data};
 
@@ -19,8 +20,8 @@ const RUNS_OF_ONE: usize = 20;
 
 const INTRODUCTION: &str = "# kmapc beside loadkeys\n\n\
     Written by `cargo xtask bench kmap`. \"all\" are the maps of console-data that loadkeys accepts in Unicode mode: `kmapc` writes\n\
-    each to a file of its own in a new directory and syncs it to the disk; loadkeys, which takes one at a time, writes to\n\
-    `/dev/null`.\n";
+    each to a file of its own in a new directory, and syncs it to the disk where that is one; loadkeys, which takes one at a\n\
+    time, writes to `/dev/null`. `/dev/shm` is memory.\n";
 
 pub(crate) fn run() -> Result<()> {
     shell::run(Command::new("cargo").args(["build", "--release", "--quiet", "-p", "kmap"]))?;
@@ -105,31 +106,44 @@ fn one(kmapc: &Path) -> Work {
 fn all(kmapc: &Path, maps: &[PathBuf], folder: &Path) -> Work {
     let loadkeys = Path::new("loadkeys");
     let each = maps.iter().map(|map| start(loadkeys, &["-u", "-b"], map));
-    // A directory that was not there before: ext4 is slow to make files for some seconds after others were removed.
-    let run = Rc::new(Cell::new(0));
-    let place = {
-        let (run, folder) = (Rc::clone(&run), folder.to_path_buf());
-        move || folder.join(run.get().to_string())
-    };
-    let make = {
-        let place = place.clone();
-        move || {
-            run.set(run.get() + 1);
-            Ok(fs::create_dir(place())?)
-        }
-    };
-    let (kmapc, maps) = (kmapc.to_path_buf(), maps.to_vec());
-    let together: Start = Box::new(move || {
-        let mut command = Command::new(&kmapc);
-        command.args(["-u", "-q", "--out-dir"]).arg(place());
-        command.args(&maps);
-        command
-    });
     Work {
         name: "all",
         ways: vec![
             Way::new("loadkeys -u -b, for each", each.collect()),
-            Way::after("kmapc -u --out-dir DIR", make, vec![together]),
+            together(
+                "kmapc -u --out-dir /dev/shm/…",
+                kmapc,
+                maps,
+                Path::new("/dev/shm"),
+            ),
+            together("kmapc -u --out-dir DIR, synced", kmapc, maps, folder),
         ],
     }
+}
+
+/// All maps in one call, to a directory that was not there before: ext4 is slow to make files for some seconds after others
+/// were removed.
+fn together(name: &'static str, kmapc: &Path, maps: &[PathBuf], folder: &Path) -> Way {
+    let place: Rc<RefCell<Option<TempDir>>> = Rc::default();
+    let make = {
+        let (place, folder) = (Rc::clone(&place), folder.to_path_buf());
+        move || {
+            // On a disk the folder above goes at the end, with all that is in it.
+            if let Some(last) = place.replace(Some(tempfile::tempdir_in(&folder)?))
+                && !folder.starts_with("/dev/shm")
+            {
+                let _kept = last.keep();
+            }
+            Ok(())
+        }
+    };
+    let (kmapc, maps) = (kmapc.to_path_buf(), maps.to_vec());
+    let command: Start = Box::new(move || {
+        let mut command = Command::new(&kmapc);
+        command.args(["-u", "-q", "--out-dir"]);
+        command.args(place.borrow().as_ref().map(TempDir::path));
+        command.args(&maps);
+        command
+    });
+    Way::after(name, make, vec![command])
 }
