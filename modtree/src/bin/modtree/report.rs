@@ -156,11 +156,11 @@ pub(crate) fn notes(tree: &Tree, closure: &Closure) -> String {
         };
     }
     if !closure.possible.is_empty() {
-        let _ = writeln!(
-            text,
-            "note: {} requests depend on what happens while running and add nothing; --why lists them",
-            closure.possible.len()
-        );
+        let note = match closure.possible.len() {
+            1 => "note: 1 request depends on what happens while running and adds nothing; --why lists it".to_owned(),
+            count => format!("note: {count} requests depend on what happens while running and add nothing; --why lists them"),
+        };
+        let _ = writeln!(text, "{note}");
     }
     for note in &closure.notes {
         let _ = writeln!(text, "note: {note}");
