@@ -156,7 +156,7 @@ impl Place {
         };
         let ours = |name, words: &[&str]| Way::new(name, vec![self.packager(words)]);
         let mut plain = vec![Way::new(
-            "find | cpio on a ready tree",
+            "find and cpio on a ready tree",
             vec![self.script(FIND_CPIO)],
         )];
         plain.push(ours("packager initramfs", &["-o", "plain.cpio"]));
