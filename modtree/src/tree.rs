@@ -29,6 +29,7 @@ pub use error::TreeError;
 use locate::AliasIndex;
 pub use locate::Resolution;
 pub use walk::Entry;
+pub(crate) use walk::has_suffix;
 
 /// `modules.order` of a large kernel is 200 KiB.
 const ORDER_LIMIT: u64 = 64 << 20;
@@ -217,10 +218,10 @@ impl Tree {
             if let Some(entry) = self.order()?.find(&self.dir, name) {
                 return Ok(Some(entry));
             }
-        }
-        // Not where modules.order says, or that does not list it: only an index or a walk can tell.
-        if let Some(listed) = self.listed()? {
-            return Ok(listed.entry(name));
+            // Not where modules.order says, or that does not list it: only an index or a walk can tell.
+            if let Some(listed) = self.listed()? {
+                return Ok(listed.entry(name));
+            }
         }
         let all = self.all_by_name()?;
         Ok(all

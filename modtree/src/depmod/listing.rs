@@ -16,8 +16,7 @@ use std::path::Path;
 use super::cache::Cache;
 use super::stamp::Stamp;
 use crate::fast_hash::FastMap;
-
-const SUFFIXES: [&[u8]; 4] = [b".ko", b".ko.xz", b".ko.zst", b".ko.gz"];
+use crate::tree::has_suffix;
 
 /// `statfs`'s magic numbers (`include/uapi/linux/magic.h`) of ext2 to ext4, XFS, Btrfs, F2FS, tmpfs and bcachefs.
 const TRUTHFUL: [u64; 6] = [
@@ -46,15 +45,10 @@ impl Kind {
         match () {
             () if kind.is_dir() => Some(Kind::Directory),
             () if kind.is_symlink() => Some(Kind::Link),
-            () if kind.is_file() && is_module(name) => Some(Kind::Module),
+            () if kind.is_file() && has_suffix(name) => Some(Kind::Module),
             () => None,
         }
     }
-}
-
-pub(super) fn is_module(name: &OsStr) -> bool {
-    let ends = |suffix: &&[u8]| name.as_bytes().ends_with(suffix);
-    SUFFIXES.iter().any(ends)
 }
 
 /// A directory's entries.

@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::config::{DepmodConfig, Priority};
-use super::listing::{Kind, Listings, is_module, list};
+use super::listing::{Kind, Listings, list};
 use crate::TreeError;
 use crate::fast_hash::FastMap;
 use crate::index::files::module_name;
+use crate::tree::has_suffix;
 
 /// The file of a module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -217,7 +218,7 @@ fn no_newer(dir: &Path, than: SystemTime) -> io::Result<bool> {
             if !entry.file_type()?.is_symlink() && !no_newer(&entry.path(), than)? {
                 return Ok(false);
             }
-        } else if is_module(&name) && found.modified()? > than {
+        } else if has_suffix(&name) && found.modified()? > than {
             return Ok(false);
         }
     }

@@ -115,7 +115,8 @@ impl Listed {
             if test(&self.alias[start..space]) {
                 let name = &self.alias[space + 1..end];
                 let name = ModuleName::new(&String::from_utf8_lossy(name));
-                if !found.contains(&name) {
+                // The aliases of a module stand together.
+                if found.last() != Some(&name) && !found.contains(&name) {
                     found.push(name);
                 }
             }

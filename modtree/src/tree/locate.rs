@@ -5,8 +5,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::walk::has_suffix;
-use super::{Entry, Tree, TreeError, file, try_once};
+use super::{Entry, Tree, TreeError, file, has_suffix, try_once};
 use crate::ModuleName;
 use crate::alias::Patterns;
 

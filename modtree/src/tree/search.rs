@@ -28,7 +28,12 @@ impl Tree {
         patterns: &[Pattern],
         imports: &[String],
     ) -> Result<Vec<Entry>, TreeError> {
-        let Some(listed) = self.listed()? else {
+        let asks_nothing = patterns.is_empty() && imports.is_empty();
+        let listed = match asks_nothing {
+            true => None,
+            false => self.listed()?,
+        };
+        let Some(listed) = listed else {
             return Ok(self.modules()?.to_vec());
         };
         let mut names: Vec<ModuleName> = match patterns.is_empty() {

@@ -54,7 +54,7 @@ fn suffix_rank(relative: &Path) -> usize {
 }
 
 /// Whether a file of this name is a module's.
-pub(super) fn has_suffix(name: &OsStr) -> bool {
+pub(crate) fn has_suffix(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
     SUFFIXES
         .iter()
