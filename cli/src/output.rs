@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use tempfile::TempPath;
 
-use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 
 use crate::Failure;
 
@@ -64,7 +65,11 @@ impl Staged {
         Self::with(path, |mut file| file.write_all(bytes))
     }
 
-    fn with(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<Self, Failure> {
+    /// As [`new`](Self::new), for what is written piece by piece; see [`write_atomically_with`].
+    ///
+    /// # Errors
+    /// As [`write_atomically`].
+    pub fn with(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<Self, Failure> {
         let target = resolve(path)?;
         let file = temporary(directory(&target), write)
             .map_err(|error| cannot_write(path, directory(&target), &error))?;
@@ -91,12 +96,12 @@ impl Staged {
         Ok(Self { file, path, target })
     }
 
-    /// Puts the file in its target's place.
-    fn commit(self) -> io::Result<()> {
+    /// Puts the file in its target's place, and gives the file that was there.
+    fn commit(self) -> io::Result<Option<Replaced>> {
         let file = match self.file {
             New::Named(file) => file,
             New::Nameless(file) => match link(&file, &self.target) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(None),
                 // linkat(2) replaces nothing.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     named(&file, directory(&self.target))?
@@ -104,9 +109,26 @@ impl Staged {
                 Err(error) => return Err(error),
             },
         };
-        file.persist(&self.target).map_err(|failed| failed.error)
+        let replaced = Replaced::open(&self.target);
+        file.persist(&self.target).map_err(|failed| failed.error)?;
+        Ok(replaced)
     }
 }
+
+/// A file that has lost its name. Its blocks are free when it is closed, which takes as long as syncing where the file system
+/// tells the disk of each (mount option `discard`): 12 ms for 13 MB.
+struct Replaced(#[expect(dead_code, reason = "closed when dropped")] OwnedFd);
+
+impl Replaced {
+    fn open(path: &Path) -> Option<Self> {
+        openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .ok()
+            .map(Self)
+    }
+}
+
+/// How many replaced files are held at most, of the 1024 that a process may have open.
+const HELD: usize = 64;
 
 /// Puts new files in their targets' places, one after the other. Up to the first nothing has changed; each replaces its target
 /// as a whole.
@@ -115,12 +137,25 @@ impl Staged {
 /// [`Fault::Machine`](crate::Fault::Machine). The files that have not been put in their places are gone then.
 pub fn commit(files: impl IntoIterator<Item = Staged>) -> Result<(), Failure> {
     let mut directories = BTreeMap::new();
+    let mut replaced = Vec::new();
     for file in files {
         let (path, directory) = (file.path.clone(), directory(&file.target).to_path_buf());
-        file.commit()
+        let old = file
+            .commit()
             .map_err(|error| cannot_write(&path, &directory, &error))?;
+        replaced.extend(old.filter(|_| replaced.len() < HELD));
         directories.insert(directory, path);
     }
+    thread::scope(|scope| {
+        if !replaced.is_empty() {
+            scope.spawn(|| drop(replaced));
+        }
+        sync(directories)
+    })
+}
+
+/// Syncs directories, each with a file in it for messages.
+fn sync(directories: BTreeMap<PathBuf, PathBuf>) -> Result<(), Failure> {
     for (directory, path) in directories {
         let synced = File::open(&directory).and_then(|opened| opened.sync_all());
         synced.map_err(|error| cannot_write(&path, &directory, &error))?;
