@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
-use cli::Failure;
+use cli::{Failure, Staged};
 use packager::disk::{ImageFormat, SparseImage};
 
 const PROGRAM: &str = "qemu-img";
@@ -89,23 +89,15 @@ pub(crate) fn write(
     copy(&converted, output)
 }
 
+/// The check goes on while the disk is busy.
 fn write_raw(
     output: &Path,
     image: &SparseImage<'_>,
     approve: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut verdict = Ok(());
-    let written = cli::write_atomically_with(output, |file| {
-        image.write_to(file)?;
-        // The check goes on while the disk is busy.
-        file.sync_all()?;
-        verdict = approve();
-        match verdict {
-            Ok(()) => Ok(()),
-            Err(_) => Err(io::Error::other("it would not work")),
-        }
-    });
-    verdict.and(written)
+    let staged = Staged::with(output, |file| image.write_to(file))?;
+    approve()?;
+    cli::commit([staged])
 }
 
 /// What another program has made takes the output's place when it is whole.

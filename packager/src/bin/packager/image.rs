@@ -158,11 +158,11 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
     let parts = Parts::new(&args, format)?;
     let mut timings = Timings::default();
     let content = args.content.load_unchecked(&mut timings)?;
-    let uefi = timings.measure("efi program", || args.uefi(&content))?;
-    let recipe = args.recipe(&parts, &content, uefi);
     // The check takes about as long as writing, and nothing else depends on it but the output's name.
     let made = thread::scope(|scope| {
         let check = scope.spawn(|| args.content.judge(&content, args.quiet));
+        let uefi = timings.measure("efi program", || args.uefi(&content))?;
+        let recipe = args.recipe(&parts, &content, uefi);
         let approve = || {
             check
                 .join()
