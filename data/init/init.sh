@@ -41,10 +41,17 @@ shell() {
     setsid -c sh -l </dev/console >/dev/console 2>&1
 }
 
+# Since the kernel's start.
+seconds() {
+    read -r seconds rest </proc/uptime
+    echo "$seconds"
+}
+
 read_command_line() {
     keymap='' wait='' mount='' root='' rootfstype='' rootflags='' access=ro init=/sbin/init break=''
-    # shellcheck disable=SC2013 # the file's one line holds words
-    for word in $(cat /proc/cmdline); do
+    # What the shell itself reads costs no process.
+    read -r words </proc/cmdline
+    for word in $words; do
         value=${word#*=}
         case $word in
             keymap=*) keymap=$value ;;
@@ -63,8 +70,9 @@ read_command_line() {
 
 # A module may refuse a machine that lacks its hardware or instruction: the kernel says ENODEV, which is no failure.
 load_modules() {
-    # shellcheck disable=SC2046 # each name is an argument of its own
-    modprobe -a $(cat /etc/modules) 2>/run/modprobe.log
+    set --
+    while read -r name; do set -- "$@" "$name"; done </etc/modules
+    modprobe -a "$@" 2>/run/modprobe.log && return
     ! grep -v 'No such device' /run/modprobe.log
 }
 
@@ -122,8 +130,8 @@ mount_stick() {
 # The screen's first terminal, and every console that the kernel was told of but the screen (tty0).
 consoles() {
     echo tty1
-    # shellcheck disable=SC2013 # the file's one line holds words
-    for console in $(cat /sys/class/tty/console/active); do
+    read -r active </sys/class/tty/console/active
+    for console in $active; do
         [ "$console" = tty0 ] || [ "$console" = tty1 ] || echo "$console"
     done
 }
@@ -170,11 +178,11 @@ at mount
 [ -z "$mount" ] || step "mounting $mount on /mnt" mount_stick
 at root
 if [ -n "$root" ] && step "mounting the root $root" mount_root; then
-    echo "init: entering $root after $(cut -d ' ' -f 1 /proc/uptime) s"
+    echo "init: entering $root after $(seconds) s"
     enter_root
 fi
 step 'writing /etc/inittab' write_inittab
 at init
 
-echo "init: ready after $(cut -d ' ' -f 1 /proc/uptime) s"
+echo "init: ready after $(seconds) s"
 exec /sbin/init
