@@ -78,7 +78,7 @@ fn errors_say_what_and_where_and_exit_with_their_code() {
     fails(
         &["closure", "-b", "/proc/self/fd", "vfat"],
         1,
-        "error: no kernel modules below `/proc/self/fd`",
+        "error: no kernel modules below `/proc/self/fd`: neither lib/modules nor usr/lib/modules has any; name the root",
     );
     fails(&["closure"], 2, "Usage: modtree closure");
 }

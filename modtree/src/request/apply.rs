@@ -82,7 +82,7 @@ impl<'a> Requests<'a> {
                         rule: RuleReason {
                             name: rule.name.clone(),
                             text: rule.reason.clone(),
-                            evidence: evidence.iter().cloned().chain(more).collect(),
+                            evidence: all_of(&evidence, more),
                         },
                     });
                 }
@@ -240,6 +240,12 @@ impl<'a> Requests<'a> {
             self.notes.push(note);
         }
     }
+}
+
+/// Evidence of a rule's condition and of what it adds, each once: both may say the same option of the configuration.
+fn all_of(condition: &[String], added: Vec<String>) -> Vec<String> {
+    let more = added.into_iter().filter(|one| !condition.contains(one));
+    condition.iter().cloned().chain(more).collect()
 }
 
 /// The note about a damaged module among all that were looked at.

@@ -154,7 +154,13 @@ pub(crate) struct GraphArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct TreeArgs {
     /// The root below which lib/modules or usr/lib/modules is
-    #[arg(short, long, value_name = "ROOT", default_value = "/")]
+    #[arg(
+        short,
+        long,
+        visible_alias = "root",
+        value_name = "ROOT",
+        default_value = "/"
+    )]
     pub(crate) basedir: PathBuf,
 
     /// Read the modules in a kernel's Debian package; their files show as PACKAGE:lib/modules/...

@@ -95,6 +95,11 @@ pub(crate) fn open_package(path: &Path, kernel: Option<&str>) -> Result<Tree, Fa
 }
 
 pub(crate) fn tree_failure(error: TreeError) -> Failure {
+    if let TreeError::NoKernel { .. } = error {
+        return Failure::input(format_args!(
+            "{error}; name the root of another system with --root, or a kernel's package with --deb"
+        ));
+    }
     let fault = match &error {
         TreeError::BadVersion(_) => Fault::Usage,
         error if error.is_input() => Fault::Input,

@@ -105,7 +105,10 @@ fn check_image(path: &Path, mut image: &File) -> Result<(), Failure> {
 
 fn find<'a>(devices: &'a [Device], path: &Path) -> Result<&'a Device, Failure> {
     let metadata = std::fs::metadata(path).map_err(|error| {
-        Failure::input(format_args!("cannot open `{}`: {error}", path.display()))
+        Failure::input(format_args!(
+            "cannot open `{}`: {error}; without a disk's name, `packager write` lists the disks",
+            path.display()
+        ))
     })?;
     if !metadata.file_type().is_block_device() {
         return Err(Failure::input(format_args!(
