@@ -14,5 +14,6 @@ pub mod modules;
 pub mod mtools;
 pub mod root;
 pub mod schema;
+pub mod small;
 pub mod sound;
 pub mod stick;

@@ -1,11 +1,12 @@
 //! `packager image` where something is wrong: the kernel, the initramfs, syslinux, the disk. Nothing is left that looks whole.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 
 use tests::environment::{command, find_program, has};
 use tests::root::{Root, small_root};
+use tests::small::Small;
 
 fn make(root: &Root, output: &Path, arguments: &[&str]) -> Output {
     command("packager")
@@ -171,31 +172,6 @@ fn entries_that_the_boot_loaders_cannot_have() {
     refuses(&root, folder.path(), &[&long], 1, &["a kernel takes 2047"]);
 }
 
-/// A file system for the output that is too small.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(folder: &Path) -> Option<Self> {
-        let place = folder.join("small");
-        fs::create_dir(&place).unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m", "none"])
-            .arg(&place)
-            .output();
-        if !mount.is_ok_and(|output| output.status.success()) {
-            eprintln!("skipped: this user may not mount");
-            return None;
-        }
-        Some(Self(place))
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk() {
     let Some((root, folder)) = inputs() else {
@@ -205,11 +181,11 @@ fn a_full_disk() {
         return;
     };
     let words = ["cannot write", "out.img", "No space left on device"];
-    refuses(&root, &small.0, &[], 3, &words);
+    refuses(&root, small.path(), &[], 3, &words);
     // An image that was there is still there.
-    let old = small.0.join("out.img");
+    let old = small.path().join("out.img");
     fs::write(&old, "old").unwrap();
-    refuses(&root, &small.0, &["--uki"], 3, &words);
+    refuses(&root, small.path(), &["--uki"], 3, &words);
     assert_eq!(fs::read(&old).unwrap(), b"old");
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tests::environment::{command, find_program};
+use tests::small::Small;
 
 /// A loop device over a file; it goes with this value.
 struct Loop {
@@ -160,17 +161,10 @@ fn a_mounted_disk_is_refused() {
 #[test]
 fn a_disk_that_fails_is_left_without_a_partition_table() {
     let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("small");
-    fs::create_dir(&place).unwrap();
-    let mount = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=4m", "none"])
-        .arg(&place)
-        .output();
-    if !mount.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: this user may not mount");
+    let Some(small) = Small::mount(folder.path()) else {
         return;
-    }
-    let disk = place.join("disk");
+    };
+    let disk = small.path().join("disk");
     fs::write(&disk, vec![0xff; 4096]).unwrap();
     let file = fs::OpenOptions::new().write(true).open(&disk).unwrap();
     file.set_len(16 << 20).unwrap();
@@ -179,14 +173,4 @@ fn a_disk_that_fails_is_left_without_a_partition_table() {
         device.refuses(&image(folder.path()), &options, 3, "it holds no image now");
         assert_eq!(fs::read(&disk).unwrap()[..512], [0; 512]);
     }
-    drop(file);
-    // Lazily: the kernel lets go of a loop device's file some time after it was detached.
-    assert!(
-        Command::new("umount")
-            .arg("--lazy")
-            .arg(&place)
-            .status()
-            .unwrap()
-            .success()
-    );
 }
