@@ -16,6 +16,7 @@ pub mod iso;
 pub mod mbr;
 pub mod menu;
 pub mod pe;
+mod places;
 mod sparse;
 pub mod syslinux;
 pub mod uki;

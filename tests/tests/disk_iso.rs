@@ -175,6 +175,29 @@ fn what_is_missing_is_named_and_nothing_is_left() {
     );
 }
 
+#[test]
+fn isolinux_may_be_in_another_root() {
+    let (Some(root), Some(())) = (small_root(), isolinux()) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    for path in [
+        "usr/lib/ISOLINUX/isolinux.bin",
+        "usr/lib/ISOLINUX/isohdpfx.bin",
+        "usr/lib/syslinux/modules/bios/ldlinux.c32",
+    ] {
+        let copy = other.path().join(path);
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(Path::new("/").join(path), copy).unwrap();
+    }
+    let [here, there] = ["here.iso", "there.iso"].map(|name| folder.path().join(name));
+    let options = ["--isolinux", other.path().to_str().unwrap()];
+    assert!(make(&root, &here, &[]).status.success());
+    assert!(make(&root, &there, &options).status.success());
+    assert!(fs::read(here).unwrap() == fs::read(there).unwrap());
+}
+
 /// `packager check`: its exit code, and what it says.
 fn check(iso: &Path) -> (Option<i32>, String) {
     let output = command("packager").arg("check").arg(iso).output().unwrap();

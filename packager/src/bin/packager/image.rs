@@ -83,11 +83,13 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "TYPE", value_enum, help_heading = LAYOUT)]
     partition_type: Option<Type>,
 
-    /// Where syslinux is: its program, or ldlinux.bss, ldlinux.sys and ldlinux.c32; and mbr.bin [default: the installed one]
+    /// Where syslinux is: its program, or ldlinux.bss, ldlinux.sys and ldlinux.c32; and mbr.bin; or a root, or an unpacked
+    /// package, in which it is installed [default: /]
     #[arg(long, value_name = "DIR", help_heading = LOADERS)]
     syslinux: Option<PathBuf>,
 
-    /// Where isolinux.bin, isohdpfx.bin and ldlinux.c32 are, for a CD [default: where distributions put them]
+    /// Where isolinux.bin, isohdpfx.bin and ldlinux.c32 are, for a CD; or a root, or an unpacked package, in which they are
+    /// installed [default: /]
     #[arg(long, value_name = "DIR", help_heading = LOADERS)]
     isolinux: Option<PathBuf>,
 

@@ -6,6 +6,7 @@ use codec::file::ReadError;
 
 use super::{DESCRIPTORS, SECTORS};
 use crate::disk::mbr::CODE_SIZE;
+use crate::disk::places::places;
 
 /// Larger than any of isolinux's files.
 const LIMIT: u64 = 16 << 20;
@@ -62,15 +63,12 @@ pub enum IsolinuxError {
 }
 
 impl Isolinux {
-    /// The installed one, or the one in a directory.
+    /// The installed one, or the one in a directory, which may be the root of another system.
     ///
     /// # Errors
     /// See [`IsolinuxError`].
     pub fn find(directory: Option<&Path>) -> Result<Self, IsolinuxError> {
-        let folders = match directory {
-            Some(directory) => vec![directory.to_path_buf()],
-            None => FOLDERS.map(PathBuf::from).into(),
-        };
+        let folders = places(directory, &FOLDERS);
         let read = |name: &'static str, is_right: fn(&[u8]) -> bool, reason| {
             let bytes = codec::file::read(&first(&folders, name)?, LIMIT)?;
             match is_right(&bytes) {

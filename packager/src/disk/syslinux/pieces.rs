@@ -9,12 +9,13 @@ use codec::file::ReadError;
 use memchr::memmem;
 
 use crate::disk::mbr::CODE_SIZE;
+use crate::disk::places::places;
 
 /// Larger than any of the files.
 const LIMIT: u64 = 16 << 20;
 
 /// Where distributions put the program, and the boot code.
-const PROGRAMS: [&str; 2] = ["/usr/bin/syslinux", "/usr/local/bin/syslinux"];
+const PROGRAMS: [&str; 2] = ["/usr/bin", "/usr/local/bin"];
 const BOOT_CODE: [&str; 5] = [
     "/usr/lib/SYSLINUX",
     "/usr/lib/syslinux/mbr",
@@ -78,7 +79,7 @@ pub enum PiecesError {
 
 impl Pieces {
     /// Finds the installed ones, or those in a directory: the program `syslinux`, or `ldlinux.bss`, `ldlinux.sys` and
-    /// `ldlinux.c32`; and `mbr.bin`.
+    /// `ldlinux.c32`; and `mbr.bin`. The directory may be the root of another system.
     ///
     /// # Errors
     /// See [`PiecesError`].
@@ -87,11 +88,11 @@ impl Pieces {
             Some(directory) if directory.join("ldlinux.sys").is_file() => {
                 Self::from_files(directory)
             }
-            Some(directory) => {
-                let program = directory.join("syslinux");
-                Self::from_program(&[program], &[directory.to_path_buf()])
+            _ => {
+                let programs = places(directory, &PROGRAMS).into_iter();
+                let programs: Vec<_> = programs.map(|place| place.join("syslinux")).collect();
+                Self::from_program(&programs, &places(directory, &BOOT_CODE))
             }
-            None => Self::from_program(&PROGRAMS.map(Into::into), &BOOT_CODE.map(Into::into)),
         }
     }
 
