@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 use crate::report;
 use crate::steps::{Step, Steps};
 
+/// How long a line that has begun may take to its end, when all steps are done.
+const REST_OF_LINE: Duration = Duration::from_millis(200);
+
 /// What to do with the machine, instead of leaving it to the user.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct WatchArgs {
@@ -71,6 +74,10 @@ pub(crate) fn watch(machine: &Machine, args: &WatchArgs) -> Result<(), Failure> 
     };
     let mut steps = args.steps.0.iter();
     let result = steps.try_for_each(|step| watched.step(step));
+    if result.is_ok() {
+        // What was waited for is seldom the whole line. A prompt has no end.
+        let _ = watched.session.expect("\n", REST_OF_LINE);
+    }
     if let Some(path) = &args.transcript {
         cli::write_atomically(path, watched.session.transcript().as_bytes())?;
     }
