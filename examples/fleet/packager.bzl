@@ -11,10 +11,13 @@ def _initramfs_impl(ctx):
     arguments.add_joined("--keymap", ctx.files.keymaps, join_with = ",", omit_if_empty = True)
     arguments.add_joined("--for", ctx.attr.goals, join_with = ",", omit_if_empty = True)
     arguments.add("-o", output)
+    keymaps = ctx.files.keymaps + ctx.files.includes
     ctx.actions.run(
         executable = ctx.executable._packager,
         arguments = [arguments],
-        inputs = [ctx.file.kernel, ctx.file.busybox] + ctx.files.keymaps,
+        # What a keymap includes is looked for here, and nowhere on the machine.
+        env = {"LOADKEYS_INCLUDE_PATH": ":".join({keymap.dirname: None for keymap in keymaps})},
+        inputs = [ctx.file.kernel, ctx.file.busybox] + keymaps,
         outputs = [output],
         mnemonic = "Initramfs",
         progress_message = "Packing %{output}",
@@ -27,6 +30,7 @@ initramfs = rule(
     attrs = {
         "busybox": attr.label(allow_single_file = True, mandatory = True),
         "goals": attr.string_list(doc = "What the modules are for; without any, USB sticks and keyboards."),
+        "includes": attr.label_list(allow_files = True, doc = "What the keymaps include."),
         "kernel": attr.label(
             allow_single_file = True,
             doc = "The root of an unpacked kernel package: a directory artifact with boot/ and lib/modules/.",
@@ -34,6 +38,6 @@ initramfs = rule(
         ),
         "keymaps": attr.label_list(allow_files = [".kmap", ".map", ".gz"]),
         "suffix": attr.string(default = "igz", doc = "Says how the image is compressed: igz, izst, ixz, ilz4."),
-        "_packager": attr.label(default = "//:packager", executable = True, cfg = "exec"),
+        "_packager": attr.label(allow_single_file = True, cfg = "exec", default = "//tools:packager", executable = True),
     },
 )

@@ -1,12 +1,12 @@
-//! Nothing is read that was not named, and build systems learn of everything that was.
+//! Nothing is read that was not named.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tests::environment::{command, has, tool, workspace};
-use tests::root::{Root, small_root};
+use tests::environment::{command, tool};
+use tests::root::small_root;
 
 /// What every program reads before its first line runs, and what the runtime asks the kernel for.
 const SYSTEM: [&str; 5] = ["/etc/ld.so", "/lib/", "/usr/lib/", "/proc/", "/sys/"];
@@ -74,63 +74,4 @@ fn no_file_is_read_that_was_not_named() {
         .filter(|it| !Path::new(it).starts_with(root.path()))
         .collect();
     assert!(ours.is_empty(), "{ours:?}");
-}
-
-/// `examples/fleet`: four images of two roots and two keymaps; a changed module makes its root's two anew.
-#[test]
-fn ninja_makes_only_what_is_out_of_date() {
-    let (Some(first), Some(second)) = (small_root(), small_root()) else {
-        return;
-    };
-    if !has(&["ninja"]) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let busybox = packager::busybox::Busybox::find(Path::new("/")).unwrap();
-    let mut rules = fs::read_to_string(workspace().join("examples/fleet/build.ninja")).unwrap();
-    for (usual, here) in [
-        (
-            "packager = packager",
-            Path::new(command("packager").get_program()),
-        ),
-        ("first = roots/linux-6.1", first.path()),
-        ("second = roots/linux-6.12", second.path()),
-        ("busybox = /usr/bin/busybox", &busybox.path),
-    ] {
-        let name = usual.split_once(" = ").unwrap().0;
-        assert!(rules.contains(&format!("{usual}\n")), "{usual}");
-        rules = rules.replace(
-            &format!("{usual}\n"),
-            &format!("{name} = {}\n", here.display()),
-        );
-    }
-    fs::write(folder.path().join("build.ninja"), rules).unwrap();
-    let packed = || {
-        let output = Command::new("ninja")
-            .current_dir(folder.path())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{text}");
-        text.matches("packing ").count()
-    };
-    assert_eq!(packed(), 4);
-    assert_eq!(packed(), 0);
-    touch(&first);
-    assert_eq!(packed(), 2);
-    let image = |name: &str| fs::read(folder.path().join("out").join(name)).unwrap();
-    assert!(image("first-es.igz") == image("second-es.igz"));
-    assert!(image("first-es.igz") != image("first-us.igz"));
-}
-
-/// The module's file is newer than every image.
-fn touch(root: &Root) {
-    let module = fs::File::options()
-        .append(true)
-        .open(root.module("fs/fat/vfat.ko"));
-    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(10);
-    module
-        .unwrap()
-        .set_times(fs::FileTimes::new().set_modified(later))
-        .unwrap();
 }

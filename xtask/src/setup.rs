@@ -49,6 +49,7 @@ pub(crate) const TEST: &[Need] = &[
     need("shellcheck", "shellcheck"),
     need("strace", "strace"),
     need("ninja-build", "ninja"),
+    need("bazel-bootstrap", "bazel"),
     need("e2fsprogs", "mke2fs"),
     need("dosfstools", "fsck.fat"),
     need("fdisk", "sfdisk"),
