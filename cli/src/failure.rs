@@ -85,7 +85,7 @@ pub fn finish(result: Result<(), Failure>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(message) = failure.message() {
-                eprintln!("error: {message}");
+                crate::tell!("error: {message}");
             }
             ExitCode::from(failure.fault as u8)
         }

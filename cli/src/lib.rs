@@ -1,6 +1,6 @@
 //! What the three commands share: how a run ends, and how its output reaches the disk.
 //!
-//! A command's `main` is `cli::finish("kmapc", run())`. `run` returns a [`Failure`], which carries the text
+//! A command's `main` is `cli::finish(run())`. `run` returns a [`Failure`], which carries the text
 //! that stands after `error: ` and the exit code:
 //!
 //! | code | meaning | made by |
@@ -9,10 +9,14 @@
 //! | 1 | the input is at fault | [`Failure::input`] |
 //! | 2 | the command line is at fault | [`Failure::usage`] |
 //! | 3 | the machine is at fault: a missing tool, a full disk, an I/O error | [`Failure::machine`] |
+//!
+//! What people read goes to standard error by [`tell!`], which does not panic where nobody listens any more.
 #![forbid(unsafe_code)]
 
 mod failure;
 mod output;
+mod tell;
 
 pub use failure::{Failure, Fault, finish};
-pub use output::{Staged, commit, print, write_atomically, write_atomically_with};
+pub use output::{Staged, commit, is_same_file, print, write_atomically, write_atomically_with};
+pub use tell::to_stderr;

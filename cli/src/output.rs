@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -184,6 +185,12 @@ fn cannot_write(path: &Path, directory: &Path, error: &io::Error) -> Failure {
     ))
 }
 
+/// Whether two paths lead to one file that is there.
+pub fn is_same_file(one: &Path, two: &Path) -> bool {
+    let number = |path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
+    matches!((number(one), number(two)), (Ok(one), Ok(two)) if one == two)
+}
+
 /// Writes `bytes` to standard output. A reader that has gone away (`modtree closure … | head -1`) is no error.
 ///
 /// # Errors
@@ -212,7 +219,19 @@ fn resolve(path: &Path) -> Result<std::path::PathBuf, Failure> {
         Ok(_) => fs::canonicalize(path).map_err(|error| {
             Failure::machine(format_args!("cannot write `{}`: {error}", path.display()))
         }),
-        Err(_) => Ok(path.to_path_buf()),
+        Err(_) if path.as_os_str().as_bytes().ends_with(b"/") => Err(Failure::input(format_args!(
+            "cannot write `{}`: that is the name of a directory, which is not there; name a file",
+            path.display()
+        ))),
+        Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_link(path) {
+            // A link to what is not there yet. A circle of links is another error.
+            Ok(link) => resolve(&directory(path).join(link)),
+            Err(_) => Ok(path.to_path_buf()),
+        },
+        Err(error) => Err(Failure::machine(format_args!(
+            "cannot write `{}`: {error}",
+            path.display()
+        ))),
     }
 }
 
@@ -299,6 +318,14 @@ mod tests {
         write_atomically(&dir.path().join("link"), b"new").unwrap();
         assert_eq!(fs::read(dir.path().join("real")).unwrap(), b"new");
         assert!(dir.path().join("link").is_symlink());
+        // Also where that is not there yet.
+        std::os::unix::fs::symlink("new", dir.path().join("to-new")).unwrap();
+        write_atomically(&dir.path().join("to-new"), b"new").unwrap();
+        assert!(dir.path().join("to-new").is_symlink());
+        assert_eq!(fs::read(dir.path().join("new")).unwrap(), b"new");
+        std::os::unix::fs::symlink("loop", dir.path().join("loop")).unwrap();
+        let error = write_atomically(&dir.path().join("loop"), b"new").unwrap_err();
+        assert_eq!(error.fault(), Fault::Machine);
     }
 
     #[test]

@@ -49,8 +49,9 @@ seconds() {
 
 read_command_line() {
     keymap='' wait='' mount='' root='' rootfstype='' rootflags='' access=ro init=/sbin/init break=''
-    # What the shell itself reads costs no process.
+    # What the shell itself reads costs no process. No word is a pattern for names of files.
     read -r words </proc/cmdline
+    set -f
     for word in $words; do
         value=${word#*=}
         case $word in
@@ -66,6 +67,7 @@ read_command_line() {
             debug) set -x ;;
         esac
     done
+    set +f
 }
 
 # A module may refuse a machine that lacks its hardware or instruction: the kernel says ENODEV, which is no failure.
@@ -115,6 +117,13 @@ device() {
 wait_for() {
     name=${1%:*}
     [ "$name" = "$1" ] && seconds=30 || seconds=${1##*:}
+    # The shell would end with what is no number, and take 08 for an octal one.
+    case $seconds in
+        '' | 0?* | *[!0-9]* | ?????*) echo "$1: $seconds is no number of seconds from 0 to 9999"; return 1 ;;
+    esac
+    case $name in
+        PARTUUID=* | PARTLABEL=*) echo "$name: busybox finds file systems by UUID= and LABEL= only"; return 1 ;;
+    esac
     tries=$((seconds * 20))
     until [ -e "$(device "$name")" ]; do
         [ "$tries" -gt 0 ] || { echo "$name has not come within $seconds s"; return 1; }

@@ -162,7 +162,16 @@ fn usage_errors_have_code_2() {
     bench.error(&["-o", "x", "a.map", "d/a.map"], 2);
     assert_eq!(
         bench.error(&["a.map", "d/a.map"], 2),
-        "error: `d/a.map` would be written over another keymap's output\n"
+        "error: `d/a.map`: `a.bmap` would be written over another output of this run\n"
+    );
+    assert_eq!(
+        bench.error(&["a.map", "-o", "x", "--depfile", "x"], 2),
+        "error: `a.map`: `x` would be written over another output of this run\n"
+    );
+    bench.error(&["a.map", "-o", "x.companion", "--companion"], 2);
+    assert_eq!(
+        bench.error(&["a.map", "-o", "d/../a.map"], 2),
+        "error: `a.map` would be written over itself; name another output with `-o FILE`\n"
     );
     let outcome = bench.run(&["--version"], b"");
     assert_eq!(

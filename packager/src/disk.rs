@@ -33,9 +33,9 @@ pub const SECTOR_SIZE: u64 = 512;
 pub struct Sector(pub u64);
 
 impl Sector {
-    /// Where the sector begins, in bytes.
+    /// Where the sector begins, in bytes; the largest number where it has more than 64 bits.
     pub fn bytes(self) -> u64 {
-        self.0 * SECTOR_SIZE
+        self.0.saturating_mul(SECTOR_SIZE)
     }
 }
 
@@ -43,7 +43,7 @@ impl std::ops::Add for Sector {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0)
+        Self(self.0.saturating_add(other.0))
     }
 }
 

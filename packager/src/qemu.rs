@@ -230,10 +230,13 @@ impl Machine {
     }
 }
 
-/// QEMU's option lists end at a comma; a doubled one stands for itself.
+/// QEMU's option lists end at a comma; a doubled one stands for itself. A name in front of a colon would be a protocol.
 fn escaped(path: &std::path::Path) -> OsString {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let mut out = Vec::new();
+    let mut out = match path.is_absolute() {
+        true => Vec::new(),
+        false => b"./".to_vec(),
+    };
     for &byte in path.as_os_str().as_bytes() {
         out.push(byte);
         if byte == b',' {
@@ -319,8 +322,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_comma_in_a_path_is_doubled() {
-        assert_eq!(escaped("a,b.img".as_ref()), "a,,b.img");
+    fn a_path_is_neither_a_list_nor_a_protocol() {
+        assert_eq!(escaped("a:b.img".as_ref()), "./a:b.img");
+        assert_eq!(escaped("/a,b.img".as_ref()), "/a,,b.img");
     }
 
     #[test]
@@ -335,6 +339,6 @@ mod tests {
             .map(|argument| argument.to_string_lossy().into_owned())
             .collect();
         assert!(arguments.contains(&"usb-ehci,id=usb".to_owned()));
-        assert!(arguments.contains(&"if=none,id=stick1,format=raw,file=two.img".to_owned()));
+        assert!(arguments.contains(&"if=none,id=stick1,format=raw,file=./two.img".to_owned()));
     }
 }

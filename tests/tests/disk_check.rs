@@ -341,7 +341,7 @@ fn bad_input_is_refused() {
     );
     refuses(root, &["--size", "1K"], 1, &["no room for a partition"]);
     refuses(root, &["--label", "a:b"], 2, &["the label `a:b` has `:`"]);
-    refuses(root, &["--append", "a\nb"], 1, &["line break"]);
+    refuses(root, &["--append", "a\nb"], 2, &["line break"]);
     refuses(
         root,
         &["--syslinux", "/nonexistent"],

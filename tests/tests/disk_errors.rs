@@ -169,7 +169,52 @@ fn entries_that_the_boot_loaders_cannot_have() {
     let missing = ["--syslinux-config", "none.cfg"];
     refuses(&root, folder.path(), &missing, 1, &["none.cfg"]);
     let long = format!("--append={}", "x".repeat(3000));
-    refuses(&root, folder.path(), &[&long], 1, &["a kernel takes 2047"]);
+    refuses(&root, folder.path(), &[&long], 2, &["a kernel takes 2047"]);
+}
+
+#[test]
+fn options_that_would_do_nothing_or_harm() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    let initramfs = folder.path().join("simple.igz");
+    fs::write(&initramfs, "070701").unwrap();
+    let there = initramfs.to_str().unwrap();
+    for (options, words) in [
+        (&["--firmware", "bios", "--uki"][..], "are about UEFI"),
+        (
+            &["--firmware", "uefi", "--syslinux", "/"],
+            "are about a BIOS",
+        ),
+        (&["--isolinux", "/"], "about an ISO"),
+        (
+            &["--table", "gpt", "--disk-signature", "1234abcd"],
+            "about an MBR",
+        ),
+        (
+            &["--initramfs", there, "--microcode"],
+            "cannot be used with",
+        ),
+        (
+            &["--initramfs", there, "--program", "/bin/true"],
+            "cannot be used with",
+        ),
+        (&["--initramfs", there, "-o", there], "is the initramfs"),
+        (&["-o", "-"], "a disk image has holes"),
+    ] {
+        let output = command("packager")
+            .args(["image", "--root"])
+            .arg(root.path())
+            .args(options)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {stderr}");
+        assert!(stderr.contains(words), "`{words}` is not in: {stderr}");
+    }
+    assert_eq!(fs::read(&initramfs).unwrap(), b"070701");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -110,6 +110,13 @@ fn what_does_not_fit_or_is_no_image_or_no_disk_is_refused() {
     let image = image(folder.path());
     device.refuses(&image, &[], 1, "the image has 9000001");
     device.refuses(&disk, &[], 1, "is not a disk image");
+    let cut = folder.path().join("cut.img");
+    let mut bytes = vec![0; 1024];
+    bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
+    // A partition of FAT, from sector 1, of 7 sectors.
+    (bytes[450], bytes[454], bytes[458]) = (0x0c, 1, 7);
+    fs::write(&cut, bytes).unwrap();
+    device.refuses(&cut, &[], 1, "is cut off: a partition ends at byte 4096");
     let output = command("packager")
         .arg("write")
         .args([&image, &disk])

@@ -116,6 +116,22 @@ fn a_device_that_does_not_come_is_told_and_the_boot_goes_on() {
     );
     run(&mut session, "true");
     power_off(session);
+    // A mistake in the number, or a name that busybox does not know, is told at once.
+    let mut session =
+        boot(&built.machine("wait-for=/dev/none:08 mount=/dev/sda1:30s root=PARTUUID=1-1"));
+    let transcript = session.transcript();
+    for words in [
+        "init: waiting for /dev/none:08 failed: /dev/none:08: 08 is no number of seconds from 0 to 9999",
+        "init: mounting /dev/sda1:30s on /mnt failed: /dev/sda1:30s: 30s is no number of seconds from 0 to 9999",
+        "init: mounting the root PARTUUID=1-1 failed: PARTUUID=1-1: busybox finds file systems by UUID= and LABEL= only",
+    ] {
+        assert!(
+            transcript.contains(words),
+            "`{words}` is not in {transcript}"
+        );
+    }
+    run(&mut session, "true");
+    power_off(session);
 }
 
 #[test]

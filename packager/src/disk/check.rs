@@ -10,6 +10,9 @@ pub mod codes;
 mod payload;
 mod uefi;
 
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
 use super::fat::read::{FatError, Medium, Reader};
 use super::gpt::{self, GptPartition, Guid};
 use super::mbr::{Mbr, MbrError, Partition, PartitionType};
@@ -46,7 +49,7 @@ pub fn check<M: Medium + ?Sized>(
     }
     read(medium, 0, &mut sector)?;
     if cd::is_cd(medium) {
-        match cd::check(medium, expected, &mut report) {
+        match cd::check(medium, length, expected, &mut report) {
             Err(error) if is_end(&error) => report.find(&codes::NO_EL_TORITO, error),
             result => result?,
         }
@@ -72,7 +75,7 @@ pub fn check<M: Medium + ?Sized>(
         reader.label()
     ));
     volume(&reader, start, length, &mut report);
-    let volume = Volume { reader: &reader };
+    let volume = Volume::new(&reader, length);
     let is_bios = bios::check(&volume, &sector, place, expected.bios, &mut report)?;
     let is_uefi = uefi::check(&volume, expected.uefi, &mut report)?;
     if !is_bios && !is_uefi && !expected.bios && !expected.uefi {
@@ -117,22 +120,74 @@ impl Place {
 /// The volume with what the checks read from it.
 struct Volume<'a, 'm, M: ?Sized> {
     reader: &'a Reader<'m, M>,
+    /// The bytes that may still be read: a volume can name one file under many names.
+    left: Cell<u64>,
+    /// What has been checked: kernels and initramfs images that several entries name.
+    checked: RefCell<BTreeSet<String>>,
 }
 
-impl<M: Medium + ?Sized> Volume<'_, '_, M> {
-    /// A file's bytes; `None` where there is no such file. A broken chain is a finding.
-    fn file(&self, path: &str, report: &mut Report) -> Result<Option<Vec<u8>>, FatError> {
+/// How often all of an image is read at most.
+const READINGS: u64 = 16;
+
+/// What a configuration may have meant.
+enum File {
+    Bytes(Vec<u8>),
+    Missing,
+    /// A finding says why.
+    Unreadable,
+}
+
+impl File {
+    fn bytes(self) -> Option<Vec<u8>> {
+        match self {
+            File::Bytes(bytes) => Some(bytes),
+            File::Missing | File::Unreadable => None,
+        }
+    }
+}
+
+impl<'a, 'm, M: Medium + ?Sized> Volume<'a, 'm, M> {
+    fn new(reader: &'a Reader<'m, M>, length: u64) -> Self {
+        Self {
+            reader,
+            left: Cell::new(length.saturating_mul(READINGS)),
+            checked: RefCell::default(),
+        }
+    }
+
+    /// Notes that something is checked; tells whether it was before.
+    fn is_checked(&self, what: String) -> bool {
+        !self.checked.borrow_mut().insert(what)
+    }
+
+    fn knows(&self, what: &str) -> bool {
+        self.checked.borrow().contains(what)
+    }
+
+    /// A file's bytes. A broken chain is a finding.
+    fn file(&self, path: &str, report: &mut Report) -> Result<File, FatError> {
+        let mut unreadable = |error: &dyn std::fmt::Display| {
+            report.find(&codes::FILE_UNREADABLE, format_args!("`{path}`: {error}"));
+            Ok(File::Unreadable)
+        };
         let result = self.reader.find(path).and_then(|entry| match entry {
-            Some(entry) if !entry.is_directory() => self.reader.contents(&entry).map(Some),
-            _ => Ok(None),
+            Some(entry) if !entry.is_directory() => {
+                let Some(left) = self.left.get().checked_sub(entry.size.into()) else {
+                    return Ok(None);
+                };
+                self.left.set(left);
+                let bytes = self.reader.contents(&entry)?;
+                Ok(Some(File::Bytes(bytes)))
+            }
+            _ => Ok(Some(File::Missing)),
         });
         match result {
             Err(error @ FatError::Io { .. }) if !is_end(&error) => Err(error),
-            Err(error) => {
-                report.find(&codes::FILE_UNREADABLE, format_args!("`{path}`: {error}"));
-                Ok(None)
+            Err(error) => unreadable(&error),
+            Ok(Some(file)) => Ok(file),
+            Ok(None) => {
+                unreadable(&"the files named so far are many times what the image can hold")
             }
-            Ok(contents) => Ok(contents),
         }
     }
 }
@@ -145,9 +200,10 @@ fn entries(count: usize) -> String {
     }
 }
 
-/// The image is shorter than its file system says.
+/// The image is shorter than its file system says; an offset may even be one that no file can have.
 fn is_end(error: &FatError) -> bool {
-    matches!(error, FatError::Io { source, .. } if source.kind() == std::io::ErrorKind::UnexpectedEof)
+    use std::io::ErrorKind::{InvalidInput, UnexpectedEof};
+    matches!(error, FatError::Io { source, .. } if matches!(source.kind(), UnexpectedEof | InvalidInput))
 }
 
 fn read<M: Medium + ?Sized>(medium: &M, offset: u64, buffer: &mut [u8]) -> Result<(), FatError> {
@@ -259,6 +315,35 @@ fn layout(mbr: &Mbr, length: u64, report: &mut Report) {
     }
 }
 
+/// Where the last partition ends, in bytes, if that is behind the image's end: the image is cut off.
+///
+/// # Errors
+/// [`FatError::Io`] where the medium cannot be read.
+pub fn end_outside<M: Medium + ?Sized>(medium: &M, length: u64) -> Result<Option<u64>, FatError> {
+    let mut sector = [0; SECTOR_SIZE as usize];
+    read(medium, 0, &mut sector)?;
+    let Ok(mbr) = Mbr::parse(&sector) else {
+        return Ok(None);
+    };
+    // Of the partition that protects a GUID partition table, the length is often that of the largest disk.
+    let mut ends = Vec::new();
+    for (_, partition) in mbr.partitions() {
+        if partition.kind != PartitionType::PROTECTIVE {
+            ends.push((partition.first + partition.count).bytes());
+            continue;
+        }
+        match gpt::read(medium) {
+            Ok(table) => {
+                let partitions = table.unwrap_or_default();
+                ends.extend(partitions.iter().map(|it| (it.first + it.count).bytes()));
+            }
+            Err(error) if is_end(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(ends.into_iter().max().filter(|end| *end > length))
+}
+
 /// Partitions that leave the image.
 fn inside(mbr: &Mbr, length: u64, report: &mut Report) {
     for (number, partition) in mbr.partitions() {
@@ -306,6 +391,37 @@ mod tests {
         table[454] = 1;
         table[458] = 9;
         assert_eq!(names(&table), ["partition-outside", "fat-unreadable"]);
+    }
+
+    #[test]
+    fn an_image_that_is_cut_off_is_told_by_its_table() {
+        let mut image = vec![0; 4096];
+        image[510..512].copy_from_slice(&[0x55, 0xaa]);
+        assert_eq!(end_outside(&image[..], 4096).unwrap(), None);
+        // The first partition: FAT, from sector 1, of 7 sectors.
+        image[450] = 0x0c;
+        image[454] = 1;
+        image[458] = 7;
+        assert_eq!(end_outside(&image[..], 4096).unwrap(), None);
+        assert_eq!(end_outside(&image[..], 4095).unwrap(), Some(4096));
+        // One that protects a GUID partition table may be as large as it likes.
+        image[450] = 0xee;
+        image[458..462].fill(0xff);
+        assert_eq!(end_outside(&image[..], 4096).unwrap(), None);
+    }
+
+    #[test]
+    fn numbers_that_no_disk_has_are_outside() {
+        let partition = GptPartition {
+            kind: Guid::EFI_SYSTEM,
+            first: Sector((1 << 55) + 2048),
+            count: Sector(u64::MAX),
+            bootable: false,
+        };
+        let mut report = Report::default();
+        assert!(gpt_partition(&[partition], 1 << 20, &mut report).is_some());
+        assert_eq!(report.findings[0].code, &codes::PARTITION_OUTSIDE);
+        assert_eq!((Sector(u64::MAX) + Sector(1)).bytes(), u64::MAX);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct Device {
     pub model: String,
     /// Bytes.
     pub size: u64,
-    /// `USB`, `SD card`, `SATA`, `NVMe`, `virtual`, or `disk` where it is none of these.
+    /// `USB`, `SD card`, `eMMC`, `SATA`, `NVMe`, `virtual`, or `disk` where it is none of these.
     pub bus: &'static str,
     /// Whether the kernel says that the medium can be taken out.
     pub removable: bool,
@@ -25,6 +25,8 @@ pub struct Device {
     pub sector_size: u64,
     /// What uses it or one of its partitions: places where they are mounted, `swap`, other devices that lie on it.
     pub used_as: Vec<String>,
+    /// Which medium it is: the kernel counts them, since 5.15, whatever they are called. 0 where it does not.
+    pub sequence: u64,
 }
 
 /// Why a disk must not be overwritten.
@@ -37,7 +39,7 @@ pub enum Refusal {
         device: String,
     },
     /// It is in use.
-    #[error("{device} is in use: {}; unmount it first (`umount {}`)", used_as.join(", "), used_as.first().map_or("", String::as_str))]
+    #[error("{device} is in use: {}; {}", used_as.join(", "), way_out(used_as))]
     InUse {
         /// The disk.
         device: String,
@@ -141,6 +143,15 @@ impl Device {
     }
 }
 
+/// What ends a use: of a place, of swap, or of a device that lies on the disk (LVM, dm-crypt, RAID).
+fn way_out(used_as: &[String]) -> String {
+    match used_as.first().map_or("", String::as_str) {
+        place if place.starts_with('/') => format!("unmount it first (`umount {place}`)"),
+        "swap" => "take the swap away first (`swapoff`)".to_owned(),
+        holder => format!("{holder} lies on it; close that first (`lsblk` shows what it is)"),
+    }
+}
+
 /// Where the running system's files are.
 const SYSTEM: [&str; 4] = ["/", "/usr", "/boot", "/boot/efi"];
 
@@ -173,19 +184,19 @@ fn device(folder: &Path, mounts: &str, swaps: &str) -> Device {
         text(&real.join("device/vendor")),
         text(&real.join("device/model")),
     ];
-    let model = words.join(" ").trim().to_owned();
+    // What a card is called stands elsewhere.
+    let called = [words.join(" "), text(&real.join("device/name"))];
+    let mut called = called.iter().map(|it| it.trim());
+    let model = called.find(|it| !it.is_empty()).unwrap_or(&name).to_owned();
     Device {
-        model: if model.is_empty() {
-            name.clone()
-        } else {
-            model
-        },
+        model,
         size: number(&real.join("size")) * SECTOR_SIZE,
         bus: bus(&real),
         removable: number(&real.join("removable")) == 1,
         read_only: number(&real.join("ro")) == 1,
         sector_size: number(&real.join("queue/logical_block_size")),
         used_as: used_as(&real, mounts, swaps),
+        sequence: number(&real.join("diskseq")),
         name,
     }
 }
@@ -193,9 +204,11 @@ fn device(folder: &Path, mounts: &str, swaps: &str) -> Device {
 /// By the devices that the disk's folder lies in.
 fn bus(folder: &Path) -> &'static str {
     let path = folder.to_string_lossy();
+    let is_card = text(&folder.join("device/type")) == "SD";
     let known = [
         ("/usb", "USB"),
-        ("/mmc", "SD card"),
+        // Soldered flash is on the same bus as cards.
+        ("/mmc", if is_card { "SD card" } else { "eMMC" }),
         ("/nvme", "NVMe"),
         ("/ata", "SATA"),
         ("/virtual/", "virtual"),
@@ -303,6 +316,28 @@ mod tests {
         assert_eq!((stick.bus, stick.size), ("USB", 1 << 20));
         assert_eq!(stick.used_as, ["/mnt/my stick", "dm-0"]);
         assert!(matches!(stick.check(1, false), Err(Refusal::InUse { .. })));
+    }
+
+    #[test]
+    fn a_card_is_portable_and_soldered_flash_is_not() {
+        let sys = tempfile::tempdir().unwrap();
+        for (name, kind) in [("mmcblk0", "MMC\n"), ("mmcblk1", "SD\n")] {
+            let folder = sys.path().join(format!("mmc_host/{name}"));
+            fs::create_dir_all(folder.join("device")).unwrap();
+            fs::write(folder.join("device/type"), kind).unwrap();
+            fs::write(folder.join("device/name"), "SC16G\n").unwrap();
+            fs::write(folder.join("size"), "8\n").unwrap();
+            fs::write(folder.join("diskseq"), "9\n").unwrap();
+        }
+        let devices = list_in(&sys.path().join("mmc_host"), "", "");
+        let seen: Vec<_> = devices
+            .iter()
+            .map(|it| (it.bus, it.is_portable(), it.model.as_str(), it.sequence))
+            .collect();
+        assert_eq!(
+            seen,
+            [("eMMC", false, "SC16G", 9), ("SD card", true, "SC16G", 9)]
+        );
     }
 
     #[test]

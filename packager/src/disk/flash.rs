@@ -143,8 +143,10 @@ impl<P: FnMut(Phase, u64)> Flash<'_, P> {
     /// The backup of an old GUID partition table would make other tools restore that one.
     fn clear_backup(&mut self, size: u64) -> Result<(), FlashError> {
         let start = size.saturating_sub(BACKUP) / BLOCK as u64 * BLOCK as u64;
+        // The image may reach into it.
+        let start = start.max(self.length.next_multiple_of(512));
         let length = size.saturating_sub(start) / 512 * 512;
-        if start < self.length || length == 0 {
+        if length == 0 {
             return Ok(());
         }
         let end = self.buffer.part(length as usize);
@@ -301,6 +303,19 @@ mod tests {
         assert_eq!(now[end..end + 8], [0; 8]);
         assert_eq!(now[6 << 20], 0xff);
         assert!(seen.contains(&Phase::Writing) && seen.ends_with(&[Phase::Checking]));
+    }
+
+    #[test]
+    fn an_old_backup_table_is_gone_also_right_behind_the_image() {
+        let image = vec![0x55; (1 << 20) - 4096 - 100];
+        let mut old = vec![0xff; 1 << 20];
+        let end = old.len() - 512;
+        old[end..end + 8].copy_from_slice(b"EFI PART");
+        let disk = file(&old);
+        flash(&file(&image), image.len() as u64, &disk, 1 << 20, |_, _| {}).unwrap();
+        let now = contents(&disk, 1 << 20);
+        assert!(now[..image.len()] == image);
+        assert_eq!(now[end..end + 8], [0; 8]);
     }
 
     #[test]

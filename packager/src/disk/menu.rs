@@ -200,7 +200,7 @@ mod tests {
         menu.timeout = 5;
         assert_eq!(
             menu.syslinux("/").to_string(),
-            "DEFAULT linux\nPROMPT 1\nTIMEOUT 50\n\n\
+            "DEFAULT linux\nPROMPT 1\nTIMEOUT 50\nSAY Type one of: linux rescue\n\n\
              LABEL linux\n  LINUX /vmlinuz\n  INITRD /initrd.img\n  APPEND quiet\n\n\
              LABEL rescue\n  LINUX /vmlinuz\n  INITRD /initrd.img\n  APPEND quiet break=root\n"
         );

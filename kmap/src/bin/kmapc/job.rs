@@ -1,5 +1,6 @@
 //! What the command line asks for: which keymaps, together or each by itself, and where they go.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -37,20 +38,53 @@ pub(crate) fn jobs(args: &Compile) -> Result<Vec<Job<'_>>, Failure> {
     let mut jobs: Vec<Job<'_>> = Vec::new();
     for inputs in groups {
         let target = target(args, &inputs)?;
-        if !args.deps && jobs.iter().any(|job| job.target == target) {
-            let input = inputs.first().map(|input| input.display().to_string());
-            return Err(Failure::usage(format_args!(
-                "`{}` would be written over another keymap's output",
-                input.unwrap_or_default()
-            )));
-        }
         jobs.push(Job { inputs, target });
+    }
+    if !args.deps {
+        check_files(args, &jobs)?;
     }
     let is_standard = jobs.iter().any(|job| job.target == Target::Standard);
     if is_standard && !args.deps {
         check_standard_output(args)?;
     }
     Ok(jobs)
+}
+
+/// No output takes the place of another one, or of an input.
+fn check_files(args: &Compile, jobs: &[Job<'_>]) -> Result<(), Failure> {
+    let mut outputs: BTreeSet<PathBuf> = args.depfile.iter().cloned().collect();
+    for job in jobs {
+        let Target::File(path) = &job.target else {
+            continue;
+        };
+        let companion = args.companion.then(|| companion(path));
+        for output in companion.into_iter().chain([path.clone()]) {
+            if !outputs.insert(output.clone()) {
+                let input = job.inputs.first().map(|input| input.display().to_string());
+                return Err(Failure::usage(format_args!(
+                    "`{}`: `{}` would be written over another output of this run",
+                    input.unwrap_or_default(),
+                    output.display()
+                )));
+            }
+        }
+    }
+    let there: Vec<_> = outputs.iter().filter(|path| path.exists()).collect();
+    let inputs = jobs.iter().flat_map(|job| &job.inputs);
+    for input in inputs.filter(|_| !there.is_empty()) {
+        if there.iter().any(|output| cli::is_same_file(input, output)) {
+            return Err(Failure::usage(format_args!(
+                "`{}` would be written over itself; name another output with `-o FILE`",
+                input.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Where the strings and compose rules of a keymap go.
+pub(crate) fn companion(keymap: &Path) -> PathBuf {
+    keymap.with_extension("companion")
 }
 
 fn check_standard_output(args: &Compile) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use kmap::{Compiled, FileSource, Mode, Report, emit};
 use serde_json::{Value, json};
 
 use crate::args::Compile;
-use crate::job::{Job, Target, jobs};
+use crate::job::{Job, Target, companion, jobs};
 use crate::output::Output;
 use crate::screen::{self, Screen};
 use crate::{input, json as data, output};
@@ -71,7 +71,7 @@ fn outputs(args: &Compile, job: &Job<'_>, mut compiled: Compiled) -> (Done, Vec<
         Target::File(path) => {
             if args.companion {
                 let text = emit::companion(&compiled.keymap);
-                files.extend(text.map(|text| (path.with_extension("companion"), text)));
+                files.extend(text.map(|text| (companion(path), text)));
             }
             files.push((path.clone(), bytes));
         }
@@ -186,8 +186,8 @@ fn explain(job: &Job<'_>, compiled: &Compiled, length: usize) {
         .map(|path| path.display().to_string())
         .collect();
     let tables = compiled.keymap.tables().len();
-    eprintln!("read {}", inputs.join(", "));
-    eprintln!(
+    cli::tell!("read {}", inputs.join(", "));
+    cli::tell!(
         "wrote {target}: {}, {tables} tables, {length} bytes",
         mode(compiled)
     );

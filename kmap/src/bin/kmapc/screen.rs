@@ -34,11 +34,11 @@ impl Screen {
     pub(crate) fn show(self, diagnostic: &Diagnostic) {
         match is_compiled(diagnostic) {
             true => {
-                eprintln!(
+                cli::tell!(
                     "error: this is a compiled keymap already; `kmapc decompile` makes text of it"
                 )
             }
-            false => eprintln!("{}", diagnostic.screen(self.is_colored())),
+            false => cli::tell!("{}", diagnostic.screen(self.is_colored())),
         }
     }
 

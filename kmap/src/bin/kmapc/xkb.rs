@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Xkb) -> Result<(), Failure> {
             .iter()
             .map(|char| format!("U+{:04X}", u32::from(*char)))
             .collect();
-        eprintln!(
+        cli::tell!(
             "warning: left out, because the console cannot have them on a key: {}",
             list.join(", ")
         );

@@ -30,13 +30,13 @@ pub(crate) fn run(args: &ClosureArgs) -> Result<(), Failure> {
         format => report::modules(&tree, &found, format, args.builtin)?,
     };
     if args.why {
-        eprint!("{}", report::reasons(&found));
+        cli::tell_part!("{}", report::reasons(&found));
     }
     if args.minimal {
-        eprint!("{}", report::necessities(&found));
+        cli::tell_part!("{}", report::necessities(&found));
     }
     if !args.quiet {
-        eprint!("{}", report::notes(&tree, &found));
+        cli::tell_part!("{}", report::notes(&tree, &found));
     }
     print(text.as_bytes())
 }

@@ -132,10 +132,10 @@ pub(crate) fn run(args: &DepmodArgs) -> Result<(), Failure> {
     let done = depmod(&options).map_err(failure)?;
     if !args.quiet {
         if args.errsyms && !options.unresolved {
-            eprintln!("warning: -e needs -E or -F");
+            cli::tell!("warning: -e needs -E or -F");
         }
         for warning in notes.iter().chain(&done.warnings) {
-            eprintln!("warning: {warning}");
+            cli::tell!("warning: {warning}");
         }
     }
     if args.dry_run {

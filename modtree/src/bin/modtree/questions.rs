@@ -56,7 +56,7 @@ pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
     let Some(chain) = found.graph.chain(&roots, &to) else {
         // What was not known may be the reason.
         for note in &found.notes {
-            eprintln!("note: {note}");
+            cli::tell!("note: {note}");
         }
         return Err(Failure::input(format_args!(
             "{} does not need {to}, neither to be loaded nor while running",

@@ -77,12 +77,12 @@ pub(crate) fn open(args: &TreeArgs) -> Result<Tree, Failure> {
 pub(crate) fn open_package(path: &Path, kernel: Option<&str>) -> Result<Tree, Failure> {
     let at_terminal = std::io::stderr().is_terminal();
     if at_terminal {
-        eprint!("unpacking `{}` ...", path.display());
+        cli::tell_part!("unpacking `{}` ...", path.display());
     }
     let unpacked = Package::unpack(path);
     if at_terminal {
         // Back to the line's beginning, and the line away (ECMA-48).
-        eprint!("\r\x1b[K");
+        cli::tell_part!("\r\x1b[K");
     }
     let package = unpacked.map_err(|error| {
         let fault = match error.is_input() {

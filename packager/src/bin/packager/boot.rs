@@ -168,7 +168,7 @@ pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
 }
 
 fn interact(machine: &Machine) -> Result<(), Failure> {
-    eprintln!(
+    cli::tell!(
         "booting in QEMU ({}); `poweroff` ends it, Ctrl-A X at once",
         machine.accelerator.argument()
     );

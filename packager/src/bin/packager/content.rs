@@ -6,6 +6,7 @@ use clap::Args as ClapArgs;
 use cli::Failure;
 use codec::Mapped;
 use modtree::KernelConfig;
+use packager::disk::menu::Choice;
 use packager::disk::uki::{Uki, UkiError, os_release};
 use packager::finding::Report;
 use packager::inspect::check::{Booted, check};
@@ -19,6 +20,30 @@ use crate::report;
 /// Larger than any kernel or initramfs that a boot loader takes.
 const LIMIT: u64 = 2 << 30;
 
+/// The options about an initramfs that is packed, and not there already.
+const PACKING: [&str; 20] = [
+    "recipe",
+    "modules",
+    "goals",
+    "load",
+    "module_files",
+    "strip_signed",
+    "microcode",
+    "no_runtime",
+    "keymap",
+    "busybox",
+    "compress",
+    "level",
+    "program",
+    "sysroot",
+    "archive_before",
+    "archive_behind",
+    "align",
+    "checksum",
+    "segments",
+    "cache",
+];
+
 /// What a boot loader loads.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ContentArgs {
@@ -26,7 +51,7 @@ pub(crate) struct ContentArgs {
     recipe: RecipeArgs,
 
     /// Take this initramfs as it is, instead of packing one
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "modules", "no_runtime", "keymap", "busybox", "compress"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = PACKING)]
     initramfs: Option<PathBuf>,
 
     /// The kernel's command line
@@ -53,6 +78,22 @@ pub(crate) struct Content {
 }
 
 impl ContentArgs {
+    /// What is booted where nobody chooses.
+    pub(crate) fn choice(&self) -> Result<Choice, Failure> {
+        Choice::new("linux", &self.append).map_err(Failure::usage)
+    }
+
+    /// An output in the place of the initramfs would be the end of that.
+    pub(crate) fn check_output(&self, output: &Path) -> Result<(), Failure> {
+        match &self.initramfs {
+            Some(path) if cli::is_same_file(path, output) => Err(Failure::usage(format_args!(
+                "`{}` is the initramfs, and would be written over; name another output with -o",
+                output.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the kernel, packs the initramfs or reads it, and checks that the two get along.
     pub(crate) fn load(&self, quiet: bool, timings: &mut Timings) -> Result<Content, Failure> {
         let content = self.load_unchecked(timings)?;
@@ -62,6 +103,7 @@ impl ContentArgs {
 
     /// As [`load`](Self::load), for who judges while something else is going on.
     pub(crate) fn load_unchecked(&self, timings: &mut Timings) -> Result<Content, Failure> {
+        self.choice()?;
         let time = source_date_epoch()?.into();
         match &self.initramfs {
             Some(path) => self.with_initramfs(path, time, timings),

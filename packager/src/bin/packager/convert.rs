@@ -30,7 +30,8 @@ pub(crate) enum Format {
 impl Format {
     /// What the suffix of the output says; raw for every other one.
     pub(crate) fn by_suffix(output: &Path) -> Self {
-        match output.extension().and_then(|suffix| suffix.to_str()) {
+        let suffix = output.extension().unwrap_or_default().to_ascii_lowercase();
+        match suffix.to_str() {
             Some("iso") => Format::Iso,
             Some("qcow2") => Format::Qcow2,
             Some("vmdk") => Format::Vmdk,

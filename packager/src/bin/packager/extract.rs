@@ -27,18 +27,18 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
             ExtractError::Io { .. } => Failure::machine(error),
         })?;
         if done.devices_skipped > 0 {
-            eprintln!(
+            cli::tell!(
                 "note: {} device nodes are left out; only root may make them",
                 done.devices_skipped
             );
         }
         for orphan in &files.orphans {
-            eprintln!(
+            cli::tell!(
                 "note: /{orphan} is left out, as the kernel does: its folder is not in the image before it"
             );
         }
         for name in &files.blocked {
-            eprintln!(
+            cli::tell!(
                 "note: /{name} is left out, as the kernel does: a folder that is not empty is there"
             );
         }

@@ -1,6 +1,6 @@
 //! `packager image`: a disk image that boots, from the same inputs as an initramfs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::{Args as ClapArgs, ValueEnum};
@@ -156,6 +156,12 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
     let format = args
         .format
         .unwrap_or_else(|| Format::by_suffix(&args.output));
+    if args.output == Path::new("-") {
+        return Err(Failure::usage(
+            "a disk image has holes, which standard output has not; name a file, and `./-` for one that is called so",
+        ));
+    }
+    args.content.check_output(&args.output)?;
     let progress = Progress::new("making the disk image");
     let parts = Parts::new(&args, format)?;
     let mut timings = Timings::default();
@@ -202,7 +208,8 @@ impl Parts {
                 "--size, --table and --partition-type are about disks; an ISO has a layout of its own",
             ));
         }
-        let menu = args.menu.menu(&args.content.append)?;
+        args.check_firmware(is_cd)?;
+        let menu = args.menu.menu(args.content.choice()?)?;
         let syslinux_config = args.menu.config()?;
         let own_config = || menu.syslinux("/").to_string().into_bytes();
         Ok(Self {
@@ -259,6 +266,33 @@ impl ImageArgs {
             signature: self.disk_signature,
             time: content.time,
         }
+    }
+
+    /// Options about what is not made.
+    fn check_firmware(&self, is_cd: bool) -> Result<(), Failure> {
+        let has_signature = self.disk_signature.is_some() || self.partition_type.is_some();
+        let is_mbr = matches!(self.table, None | Some(Table::Mbr));
+        let for_uefi = self.uki || self.efi.is_some() || self.systemd_boot.is_some();
+        let for_bios = self.syslinux.is_some() || self.isolinux.is_some();
+        let problem = match self.firmware {
+            Firmware::Bios if for_uefi => {
+                "--uki, --efi and --systemd-boot are about UEFI, and --firmware bios leaves it out"
+            }
+            Firmware::Uefi if for_bios => {
+                "--syslinux and --isolinux are about a BIOS, and --firmware uefi leaves it out"
+            }
+            _ if self.isolinux.is_some() && !is_cd => {
+                "--isolinux is about an ISO: name the output FILE.iso, or say --format iso"
+            }
+            _ if self.syslinux.is_some() && is_cd => {
+                "an ISO starts by isolinux: say --isolinux DIR"
+            }
+            _ if has_signature && !is_mbr => {
+                "--disk-signature and --partition-type are about an MBR, and --table asks for another one"
+            }
+            _ => return Ok(()),
+        };
+        Err(Failure::usage(problem))
     }
 
     /// Lays the disk out, or the ISO, and writes it.
@@ -355,7 +389,7 @@ impl ImageArgs {
                 Firmware::Bios => "BIOS",
                 Firmware::Uefi => "UEFI",
             };
-            eprintln!(
+            cli::tell!(
                 "{}: {} ({} used), starts by {firmware}, kernel {}",
                 self.output.display(),
                 report::size(made.length as usize),

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<(), Failure> {
         )));
     }
     cli::write_atomically(file, TEMPLATE.as_bytes())?;
-    eprintln!(
+    cli::tell!(
         "wrote {0}; use it with: packager initramfs --recipe {0}",
         file.display()
     );

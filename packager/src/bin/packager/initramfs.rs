@@ -52,7 +52,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     }
     plan::tell(&plan, &timings, args.quiet, args.timings);
     if !args.quiet {
-        eprintln!("{}", summary(&output, &plan, &image));
+        cli::tell!("{}", summary(&output, &plan, &image));
     }
     Ok(())
 }

@@ -11,9 +11,6 @@ use crate::report;
 /// Text that is larger is no configuration.
 const CONFIG_LIMIT: u64 = 1 << 20;
 
-/// The name of the entry that `--append` is about.
-const DEFAULT: &str = "linux";
-
 /// What the boot loaders offer.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct MenuArgs {
@@ -39,8 +36,7 @@ pub(crate) struct MenuArgs {
 }
 
 impl MenuArgs {
-    pub(crate) fn menu(&self, append: &str) -> Result<Menu, Failure> {
-        let default = Choice::new(DEFAULT, append).map_err(Failure::input)?;
+    pub(crate) fn menu(&self, default: Choice) -> Result<Menu, Failure> {
         let others = self.entry.iter().map(|text| Choice::parse(text));
         let others = others.collect::<Result<Vec<_>, _>>();
         let others = others.map_err(Failure::usage)?;

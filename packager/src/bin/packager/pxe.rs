@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use cli::Failure;
-use packager::disk::menu::{Choice, Menu};
+use packager::disk::menu::Menu;
 use packager::disk::uki::{UkiError, find_stub};
 use packager::timing::Timings;
 
@@ -60,9 +60,7 @@ pub(crate) struct PxeArgs {
 pub(crate) fn run(args: PxeArgs) -> Result<(), Failure> {
     check_output(&args.output)?;
     let append = &args.content.append;
-    let choice = Choice::new("linux", append);
-    let menu = choice.and_then(|choice| Menu::new(choice, Vec::new()));
-    let menu = menu.map_err(Failure::input)?;
+    let menu = Menu::new(args.content.choice()?, Vec::new()).map_err(Failure::usage)?;
     let progress = Progress::new("making the directory");
     let mut files = boot_loader(args.pxelinux.as_deref())?;
     let content = args.content.load(args.quiet, &mut Timings::default())?;
@@ -92,7 +90,7 @@ pub(crate) fn run(args: PxeArgs) -> Result<(), Failure> {
         } else {
             ""
         };
-        eprintln!(
+        cli::tell!(
             "{}: lpxelinux.0 for a BIOS, {uefi}boot.ipxe for iPXE; kernel {}",
             args.output.display(),
             content.version
@@ -159,8 +157,15 @@ fn ipxe(append: &str) -> String {
     format!("#!ipxe\nkernel vmlinuz initrd=initrd.img {append}\ninitrd initrd.img\nboot\n")
 }
 
+/// A server that is not root reads it, whatever the umask is.
+fn readable(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
 /// All files in a directory beside the target, which then takes the target's name.
 fn write(target: &Path, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
+    // An empty directory may be meant by a link, or be the current one.
+    let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_path_buf());
     let parent = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -172,12 +177,13 @@ fn write(target: &Path, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
         let path = folder.path().join(name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
+            readable(parent, 0o755)?;
         }
         fs::write(&path, bytes)?;
+        readable(&path, 0o644)?;
         fs::File::open(&path)?.sync_all()?;
     }
-    // A server that is not root reads it.
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+    readable(folder.path(), 0o755)?;
     fs::rename(folder.path(), target)?;
     // It is the target now, and not to be removed.
     let _ = folder.keep();

@@ -64,7 +64,7 @@ pub(crate) fn verdict(
 ) -> Result<(), Failure> {
     let is_told = |it: &&Finding| !quiet || it.code.severity == Severity::Error;
     for it in report.findings.iter().filter(is_told) {
-        eprint!("{}", finding(it));
+        cli::tell_part!("{}", finding(it));
     }
     if report.passes() || no_check {
         return Ok(());
@@ -86,14 +86,14 @@ pub(crate) fn finding(finding: &Finding) -> String {
 /// How long each phase took, on stderr.
 pub(crate) fn timings(timings: &Timings) {
     for (phase, time) in timings.phases() {
-        eprintln!("{phase:>12}: {:8.2} ms", time.as_secs_f64() * 1e3);
+        cli::tell!("{phase:>12}: {:8.2} ms", time.as_secs_f64() * 1e3);
     }
 }
 
 /// What the user should know, on stderr.
 pub(crate) fn notes(notes: &[String]) {
     for note in notes {
-        eprintln!("note: {note}");
+        cli::tell!("note: {note}");
     }
 }
 

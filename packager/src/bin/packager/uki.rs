@@ -22,7 +22,7 @@ Examples:
   packager uki --initramfs simple.igz -o linux.efi          an initramfs that is there already
   sbsign --key db.key --cert db.crt --output linux.signed.efi linux.efi")]
 pub(crate) struct UkiArgs {
-    /// The program to write
+    /// The program to write; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "linux.efi")]
     output: PathBuf,
 
@@ -43,6 +43,7 @@ pub(crate) struct UkiArgs {
 }
 
 pub(crate) fn run(args: UkiArgs) -> Result<(), Failure> {
+    args.content.check_output(&args.output)?;
     let progress = Progress::new("making the EFI program");
     let stub = find_stub(args.stub.as_deref()).map_err(failure)?;
     let content = args.content.load(args.quiet, &mut Timings::default())?;
@@ -50,11 +51,14 @@ pub(crate) fn run(args: UkiArgs) -> Result<(), Failure> {
     let bytes = content
         .uki(&stub, &args.content.append, release.as_deref())
         .map_err(failure)?;
-    cli::write_atomically(&args.output, &bytes)?;
     drop(progress);
+    if args.output == Path::new("-") {
+        return cli::print(&bytes);
+    }
+    cli::write_atomically(&args.output, &bytes)?;
     if !args.quiet {
         report::notes(&content.notes);
-        eprintln!(
+        cli::tell!(
             "{}: {}, kernel {}",
             args.output.display(),
             report::size(bytes.len()),

@@ -70,6 +70,7 @@ pub(crate) fn watch(machine: &Machine, args: &WatchArgs) -> Result<(), Failure> 
         session,
         start,
         deadline: start + Duration::from_secs(args.timeout.into()),
+        timeout: Duration::from_secs(args.timeout.into()),
         done: Vec::new(),
     };
     let mut steps = args.steps.0.iter();
@@ -92,6 +93,7 @@ struct Watched {
     session: Session,
     start: Instant,
     deadline: Instant,
+    timeout: Duration,
     /// The steps that were carried out, and those that failed.
     done: Vec<Value>,
 }
@@ -115,7 +117,14 @@ impl Watched {
         let session = &mut self.session;
         match step {
             Step::Expect(text) => session.expect(text, left).map_err(failure),
-            Step::Wait(time) => session.run_on(*time.min(&left)).map_err(failure),
+            Step::Wait(time) if *time > left => {
+                session.run_on(left).map_err(failure)?;
+                let (wait, seconds) = (time.as_secs_f64(), self.timeout.as_secs());
+                Err(Failure::input(format_args!(
+                    "--wait {wait} does not end within the {seconds} s of --timeout"
+                )))
+            }
+            Step::Wait(time) => session.run_on(*time).map_err(failure),
             Step::Type(text) => session
                 .send(format!("{text}\n").as_bytes())
                 .map_err(failure),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 use cli::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use packager::disk::check::end_outside;
 use packager::disk::device::{self, Device};
 use packager::disk::flash::{self, FlashError, Hash, Phase, flash};
 
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &WriteArgs) -> Result<(), Failure> {
         .map_err(|error| unreadable(&args.image, &error))?
         .len();
     require_plain(&args.image, &image)?;
-    check_image(&args.image, &image)?;
+    check_image(&args.image, &image, length)?;
     let devices = device::list();
     let Some(path) = &args.device else {
         cli::print(candidates(&devices, length).as_bytes())?;
@@ -63,6 +64,13 @@ pub(crate) fn run(args: &WriteArgs) -> Result<(), Failure> {
         .map_err(Failure::input)?;
     confirm(args, device)?;
     let disk = flash::open(&device.path()).map_err(|error| failure(path, error))?;
+    // Somebody may have taken time to answer, and nobody else can take the disk now.
+    if !device::list().contains(device) {
+        return Err(Failure::input(format_args!(
+            "{} is another disk than a moment ago, or in use now; nothing was written",
+            device.path().display()
+        )));
+    }
     let bar = bar(length, args.quiet);
     let mut checking = false;
     let progress = |phase, done| {
@@ -77,7 +85,7 @@ pub(crate) fn run(args: &WriteArgs) -> Result<(), Failure> {
     bar.finish_and_clear();
     let hash = result.map_err(|error| failure(path, error))?;
     if !args.quiet {
-        eprintln!(
+        cli::tell!(
             "{}: {} written and read back; it can be pulled out\nSHA-256 of what was read back: {}",
             path.display(),
             report::size(length as usize),
@@ -92,12 +100,21 @@ fn hexadecimal(hash: &Hash) -> String {
 }
 
 /// What has no boot signature is no disk image, but perhaps an initramfs, or a compressed one.
-fn check_image(path: &Path, mut image: &File) -> Result<(), Failure> {
+fn check_image(path: &Path, mut image: &File, length: u64) -> Result<(), Failure> {
     let mut sector = [0; 512];
     match image.read_exact(&mut sector) {
-        Ok(()) if sector.ends_with(&[0x55, 0xaa]) => Ok(()),
-        _ => Err(Failure::input(format_args!(
-            "`{}` is not a disk image: its first sector does not end with 55 aa; make one with `packager image`",
+        Ok(()) if sector.ends_with(&[0x55, 0xaa]) => {}
+        _ => {
+            return Err(Failure::input(format_args!(
+                "`{}` is not a disk image: its first sector does not end with 55 aa; make one with `packager image`",
+                path.display()
+            )));
+        }
+    }
+    match end_outside(image, length).map_err(|error| unreadable(path, &error))? {
+        None => Ok(()),
+        Some(end) => Err(Failure::input(format_args!(
+            "`{0}` is cut off: a partition ends at byte {end}, and the image has {length} bytes; copy it again, or, if it is meant to be empty there, `truncate -s {end} {0}`",
             path.display()
         ))),
     }
@@ -161,7 +178,7 @@ fn confirm(args: &WriteArgs, device: &Device) -> Result<(), Failure> {
     let said = match &args.confirm {
         Some(model) => model.clone(),
         None if std::io::stdin().is_terminal() => {
-            eprint!(
+            cli::tell_part!(
                 "Everything on {} ({}, {}) will be overwritten.\nType its model to go on: ",
                 device.path().display(),
                 device.model,

@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 use super::payload::{self, Payload};
-use super::{Place, Report, Volume, codes, entries};
+use super::{File, Place, Report, Volume, codes, entries};
 use crate::disk::fat::read::{FatError, Medium};
 use crate::disk::mbr::{CODE_SIZE, Mbr, PartitionType};
 use crate::disk::syslinux::config::{Config, PLACES};
@@ -45,8 +45,9 @@ pub(super) fn check<M: Medium + ?Sized>(
         report.find(&codes::NO_BOOT_RECORD, "its system name is not SYSLINUX");
     }
     match volume.file(LOADER, report)? {
-        None => report.find(&codes::NO_LDLINUX_SYS, "there is no ldlinux.sys"),
-        Some(file) => {
+        File::Unreadable => {}
+        File::Missing => report.find(&codes::NO_LDLINUX_SYS, "there is no ldlinux.sys"),
+        File::Bytes(file) => {
             let entry = loader.as_ref();
             let sectors = entry.map(|entry| volume.reader.sectors(entry));
             let sectors = sectors.transpose().ok().flatten().unwrap_or_default();
@@ -55,9 +56,11 @@ pub(super) fn check<M: Medium + ?Sized>(
             }
         }
     }
-    let module = volume.file(CORE_MODULE, report)?;
-    if !module.is_some_and(|bytes| bytes.starts_with(b"\x7fELF")) {
-        report.find(&codes::NO_LDLINUX_C32, "there is no ldlinux.c32");
+    match volume.file(CORE_MODULE, report)? {
+        File::Bytes(module) if module.starts_with(b"\x7fELF") => {}
+        File::Unreadable => {}
+        File::Bytes(_) => report.find(&codes::NO_LDLINUX_C32, "ldlinux.c32 is not an ELF file"),
+        File::Missing => report.find(&codes::NO_LDLINUX_C32, "there is no ldlinux.c32"),
     }
     configuration(volume, report)?;
     Ok(true)
@@ -145,7 +148,7 @@ fn configuration<M: Medium + ?Sized>(
 ) -> Result<(), FatError> {
     let mut found = None;
     for place in PLACES {
-        if let Some(bytes) = volume.file(place, report)? {
+        if let Some(bytes) = volume.file(place, report)?.bytes() {
             found = Some((place, bytes));
             break;
         }

@@ -33,6 +33,7 @@ pub(super) fn is_cd<M: Medium + ?Sized>(medium: &M) -> bool {
 /// Checks what starts the CD as a CD.
 pub(super) fn check<M: Medium + ?Sized>(
     medium: &M,
+    length: u64,
     expected: Expected,
     report: &mut Report,
 ) -> Result<(), FatError> {
@@ -58,7 +59,7 @@ pub(super) fn check<M: Medium + ?Sized>(
         None => {}
     }
     match of(UEFI) {
-        Some(entry) => check_uefi(medium, entry, report)?,
+        Some(entry) => check_uefi(medium, length, entry, report)?,
         None if expected.uefi => report.find(&codes::NO_EL_TORITO, "it has no entry for UEFI"),
         None => {}
     }
@@ -67,6 +68,7 @@ pub(super) fn check<M: Medium + ?Sized>(
 
 fn check_uefi<M: Medium + ?Sized>(
     medium: &M,
+    length: u64,
     entry: &Bootable,
     report: &mut Report,
 ) -> Result<(), FatError> {
@@ -77,7 +79,7 @@ fn check_uefi<M: Medium + ?Sized>(
             report
                 .facts
                 .push(format!("UEFI: El Torito, {kind} at block {block}"));
-            uefi::check(&Volume { reader: &reader }, true, report).map(|_| ())
+            uefi::check(&Volume::new(&reader, length), true, report).map(|_| ())
         }
         // A file system of a few files is small; UEFI reads it, and this does not.
         Err(FatError::Fat12) => {

@@ -1,6 +1,6 @@
 //! What every boot loader loads: a kernel and an initramfs that go together.
 
-use super::{Report, Volume, codes};
+use super::{File, Report, Volume, codes};
 use crate::disk::fat::read::{FatError, Medium};
 use crate::disk::pe::Program;
 use crate::finding::Code;
@@ -23,12 +23,25 @@ impl Payload<'_> {
         efi: bool,
         report: &mut Report,
     ) -> Result<(), FatError> {
+        let of_initramfs = |path: &String| format!("initramfs {path}");
+        let known = volume.is_checked(format!("kernel {}, EFI: {efi}", self.kernel));
+        if known
+            && self
+                .initramfs
+                .iter()
+                .all(|path| volume.knows(&of_initramfs(path)))
+        {
+            return Ok(());
+        }
         let image = exists(volume, self.named_in, &self.kernel, report)?;
         let kernel = image.as_deref().map(|image| LoadedKernel {
             image,
             version: check_kernel(&self.kernel, image, efi, report),
         });
         for path in &self.initramfs {
+            if volume.is_checked(of_initramfs(path)) {
+                continue;
+            }
             if let Some(bytes) = exists(volume, self.named_in, path, report)? {
                 check_initramfs(path, &bytes, kernel.as_ref(), report);
             }
@@ -44,12 +57,12 @@ pub(super) fn exists<M: Medium + ?Sized>(
     path: &str,
     report: &mut Report,
 ) -> Result<Option<Vec<u8>>, FatError> {
-    let bytes = volume.file(path, report)?;
-    if bytes.is_none() {
+    let file = volume.file(path, report)?;
+    if matches!(file, File::Missing) {
         let seen = format!("`{named_in}` names `{path}`, which is not there");
         report.find(&codes::MISSING_FILE, seen);
     }
-    Ok(bytes)
+    Ok(file.bytes())
 }
 
 /// Gives the kernel's version.
@@ -73,7 +86,7 @@ pub(super) fn check_kernel(
         let seen = format!("`{path}` has {} bytes of {length}", bytes.len());
         find_once(report, &codes::KERNEL_CUT_OFF, seen);
     } else if efi && version.is_some() && Program::parse(bytes).is_err() {
-        report.find(&codes::NO_EFI_STUB, format_args!("`{path}`"));
+        find_once(report, &codes::NO_EFI_STUB, format!("`{path}`"));
     }
     version
 }

@@ -14,7 +14,7 @@ pub(super) fn check<M: Medium + ?Sized>(
     expected: bool,
     report: &mut Report,
 ) -> Result<bool, FatError> {
-    let Some(bytes) = volume.file(EFI_PROGRAM, report)? else {
+    let Some(bytes) = volume.file(EFI_PROGRAM, report)?.bytes() else {
         if expected {
             let seen = format!("there is no {EFI_PROGRAM}");
             report.find(&codes::NO_EFI_PROGRAM, seen);
@@ -68,7 +68,7 @@ fn entries<M: Medium + ?Sized>(
     let mut count = 0;
     for file in files.iter().filter(|file| is_entry(&file.name)) {
         let path = format!("{ENTRIES}/{}", file.name);
-        let Some(bytes) = volume.file(&path, report)? else {
+        let Some(bytes) = volume.file(&path, report)?.bytes() else {
             continue;
         };
         count += 1;

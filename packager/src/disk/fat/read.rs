@@ -66,6 +66,12 @@ pub enum FatError {
     /// The volume has so few clusters that it is a FAT12 one, which only floppy disks have.
     #[error("the file system is FAT12, which is not read here")]
     Fat12,
+    /// The allocation table is larger than is needed for any disk that one boots from.
+    #[error("the allocation table has {bytes} bytes, and more than {TABLE_LIMIT} are not read")]
+    Large {
+        /// Its length.
+        bytes: u64,
+    },
     /// A chain of clusters leads out of the volume, in a circle, or to a free cluster.
     #[error("the chain of clusters from {first} is broken at cluster {at}")]
     Chain {
@@ -162,7 +168,10 @@ impl<'a, M: Medium + ?Sized> Reader<'a, M> {
         };
         let clusters = (room / size).min(0x0fff_fff0) as u32;
         let bytes = (u64::from(clusters) + 2) * kind.entry_size();
-        if bytes > fat * SECTOR_SIZE || bytes > TABLE_LIMIT {
+        if bytes > TABLE_LIMIT {
+            return Err(FatError::Large { bytes });
+        }
+        if bytes > fat * SECTOR_SIZE {
             return Err(FatError::BootRecord(
                 "its allocation table does not fit its clusters",
             ));

@@ -53,6 +53,15 @@ impl fmt::Display for Config {
         writeln!(f, "DEFAULT {}", self.default)?;
         writeln!(f, "PROMPT {}", u8::from(self.prompt))?;
         writeln!(f, "TIMEOUT {}", self.timeout)?;
+        if self.prompt && self.entries.len() > 1 {
+            // The boot loader shows nothing but `boot:` by itself.
+            let labels: Vec<_> = self
+                .entries
+                .iter()
+                .map(|entry| entry.label.as_str())
+                .collect();
+            writeln!(f, "SAY Type one of: {}", labels.join(" "))?;
+        }
         for entry in &self.entries {
             writeln!(f, "\nLABEL {}", entry.label)?;
             writeln!(f, "  LINUX {}", entry.kernel)?;
