@@ -202,11 +202,11 @@ fn a_goal_takes_no_more_than_it_names() {
     assert_eq!(
         names("rootfs:ext4"),
         [
+            "crc16",
             "crc32c_intel",
             "crc32c_generic",
             "jbd2",
             "mbcache",
-            "crc16",
             "ext4"
         ]
     );

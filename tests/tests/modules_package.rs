@@ -7,9 +7,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use modtree::{ClosureOptions, Package, Tree, call_sites, check, closure, diff, is_rare_request};
+use modtree::{Package, Tree, call_sites, check, closure, diff, is_rare_request};
 use tests::environment::{command, corpus, kernel, required};
-use tests::modules::run;
+use tests::modules::{run, runtime};
 
 /// The package that the corpus `linux-6.1` was unpacked from.
 fn package() -> Option<PathBuf> {
@@ -33,12 +33,8 @@ fn the_library_answers_alike() {
     let packed = Tree::in_package(package, None).unwrap();
     let plain = Tree::select(&root, None).unwrap();
     assert_eq!(packed.version(), plain.version());
-    let options = ClosureOptions {
-        runtime: true,
-        ..ClosureOptions::default()
-    };
     let asked = |tree: &Tree| {
-        let found = closure(tree, &["usb_storage", "vfat"], &options).unwrap();
+        let found = closure(tree, &["usb_storage", "vfat"], &runtime()).unwrap();
         let modules = found.modules.iter();
         let modules = modules.map(|it| (it.name.clone(), it.relative.clone(), it.reasons.clone()));
         (modules.collect::<Vec<_>>(), found.notes)
@@ -139,11 +135,7 @@ fn rare_requests_are_listed_and_add_nothing() {
         let rare = asks.filter(|asked| is_rare_request(&name, asked));
         assert_eq!(rare.count(), count, "{by}");
     }
-    let options = ClosureOptions {
-        runtime: true,
-        ..ClosureOptions::default()
-    };
-    let found = closure(&tree, &["raid1"], &options).unwrap();
+    let found = closure(&tree, &["raid1"], &runtime()).unwrap();
     assert!(found.get(&"md_mod".into()).is_some());
     for absent in ["md_cluster", "dlm", "sctp"] {
         assert!(found.get(&absent.into()).is_none(), "{absent}");
@@ -159,10 +151,6 @@ fn a_symbol_that_is_merely_looked_up_asks_for_no_module() {
         return;
     };
     let tree = Tree::select(&root, None).unwrap();
-    let options = ClosureOptions {
-        runtime: true,
-        ..ClosureOptions::default()
-    };
-    let found = closure(&tree, &["intel_ips"], &options).unwrap();
+    let found = closure(&tree, &["intel_ips"], &runtime()).unwrap();
     assert!(found.get(&"i915".into()).is_none());
 }

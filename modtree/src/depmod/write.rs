@@ -4,6 +4,7 @@ use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 use tempfile::NamedTempFile;
 
@@ -15,20 +16,22 @@ const TIMED: &str = "modules.dep";
 impl Depmod {
     /// Writes the files into `dir`, which is made where it is missing. Each has mode 0644 and replaces its predecessor by a
     /// rename; until all are complete and synced, none does. A file other than `modules.dep` that is there already, with the
-    /// same bytes, is left alone.
+    /// same bytes, only gets a new time: an index that is older than a module is not believed.
     ///
     /// # Errors
     /// What the operating system says. Until the renames nothing has changed, and no temporary file stays behind.
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         std::fs::create_dir_all(dir)?;
         // A file system writes its journal once for many files that are synced at the same time.
+        let (same, changed): (Vec<_>, Vec<_>) = self
+            .files
+            .iter()
+            .partition(|(name, bytes)| *name != TIMED && holds(&dir.join(name), bytes));
         let written: Vec<_> = std::thread::scope(|scope| {
             // The cache has a checksum: after a crash it is whole, or it counts as missing.
             let cache = self.cache.iter().map(|bytes| (cache::NAME, bytes, false));
-            let files = self.files.iter().map(|(name, bytes)| (*name, bytes, true));
-            let changed =
-                files.filter(|(name, bytes, _)| *name == TIMED || !holds(&dir.join(name), bytes));
-            let tasks: Vec<_> = changed
+            let files = changed.iter().map(|(name, bytes)| (*name, bytes, true));
+            let tasks: Vec<_> = files
                 .chain(cache)
                 .map(|(name, bytes, sync)| (name, scope.spawn(move || temporary(dir, bytes, sync))))
                 .collect();
@@ -42,6 +45,13 @@ impl Depmod {
         for (name, file) in written {
             file.persist(dir.join(name))
                 .map_err(|failed| failed.error)?;
+        }
+        let now = SystemTime::now();
+        for (name, _) in same {
+            File::options()
+                .append(true)
+                .open(dir.join(name))?
+                .set_modified(now)?;
         }
         File::open(dir)?.sync_all()
     }
