@@ -13,6 +13,7 @@ pub(crate) mod file;
 mod indexed;
 mod listed;
 mod locate;
+mod prefetch;
 pub(crate) mod search;
 mod select;
 #[cfg(test)]
