@@ -43,6 +43,10 @@ impl Depmod {
             done.collect::<io::Result<_>>()
         })?;
         for (name, file) in written {
+            if name == cache::NAME {
+                // ext4 writes a file to the disk when it is renamed over another one (auto_da_alloc, ext4(5)).
+                let _ = std::fs::remove_file(dir.join(name));
+            }
             file.persist(dir.join(name))
                 .map_err(|failed| failed.error)?;
         }
