@@ -393,11 +393,3 @@ fn try_once<T>(
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// Every module file below a directory, also those that share a name, in no order.
-pub(crate) fn all_files(dir: &Path) -> Result<Vec<Entry>, TreeError> {
-    walk::files(dir).map_err(|source| TreeError::Directory {
-        path: dir.to_path_buf(),
-        source,
-    })
-}
