@@ -93,8 +93,9 @@ pub enum ClosureError {
 }
 
 impl ClosureOptions {
-    /// Whether depmod's indexes have what is wanted. Of an excluded module's dependencies, only those count that others have.
-    fn indexes_do(&self) -> bool {
+    /// Whether depmod's indexes have what is wanted. They do not tell through which module another one needs a third, which
+    /// matters where one is left out.
+    fn index_suffices(&self) -> bool {
         let more = self.runtime || self.weak || !self.goals.is_empty() || !self.exclude.is_empty();
         self.names_only && !more
     }
@@ -227,7 +228,7 @@ pub fn closure(
     let mut builder = Builder::new(tree, options)?;
     let names = roots.iter().filter(|root| Tree::is_name(root));
     let names: Vec<_> = names.map(|root| ModuleName::new(root)).collect();
-    tree.prefetch(&names, options.indexes_do());
+    tree.prefetch(&names, options.index_suffices());
     for root in roots {
         builder.root(root)?;
     }

@@ -22,16 +22,19 @@ impl Depmod {
     /// What the operating system says. Until the renames nothing has changed, and no temporary file stays behind.
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         std::fs::create_dir_all(dir)?;
+        let mut same = Vec::new();
         // A file system writes its journal once for many files that are synced at the same time.
-        let (same, changed): (Vec<_>, Vec<_>) = self
-            .files
-            .iter()
-            .partition(|(name, bytes)| *name != TIMED && holds(&dir.join(name), bytes));
         let written: Vec<_> = std::thread::scope(|scope| {
             // The cache has a checksum: after a crash it is whole, or it counts as missing.
             let cache = self.cache.iter().map(|bytes| (cache::NAME, bytes, false));
-            let files = changed.iter().map(|(name, bytes)| (*name, bytes, true));
-            let tasks: Vec<_> = files
+            let files = self.files.iter().map(|(name, bytes)| (*name, bytes, true));
+            // Compared while the ones before are written.
+            let changed = files.filter(|(name, bytes, _)| {
+                let kept = *name != TIMED && holds(&dir.join(name), bytes);
+                same.extend(kept.then_some(*name));
+                !kept
+            });
+            let tasks: Vec<_> = changed
                 .chain(cache)
                 .map(|(name, bytes, sync)| (name, scope.spawn(move || temporary(dir, bytes, sync))))
                 .collect();
@@ -51,11 +54,10 @@ impl Depmod {
                 .map_err(|failed| failed.error)?;
         }
         let now = SystemTime::now();
-        for (name, _) in same {
-            File::options()
-                .append(true)
-                .open(dir.join(name))?
-                .set_modified(now)?;
+        for name in same {
+            // Another user's file keeps its old time, and is not believed: that costs time, and nothing else.
+            let file = File::options().append(true).open(dir.join(name));
+            let _ = file.and_then(|file| file.set_modified(now));
         }
         File::open(dir)?.sync_all()
     }

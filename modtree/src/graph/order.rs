@@ -119,15 +119,13 @@ fn constraints(graph: &Graph) -> Vec<Vec<NodeIndex>> {
         .collect();
     post.sort_by_key(|&(_, earlier)| &graph.graph[earlier]);
     let component = components(graph, [&hard, &pre, &post].into_iter().flatten());
-    let contradictory = |later: NodeIndex, earlier: NodeIndex| {
-        component[later.index()] == component[earlier.index()]
-    };
     let mut before = vec![Vec::new(); graph.graph.node_count()];
     for (later, earlier) in hard {
         before[later.index()].push(earlier);
     }
     for (later, earlier) in pre.into_iter().chain(post) {
-        if !contradictory(later, earlier) {
+        // In one group they wait for each other.
+        if component[later.index()] != component[earlier.index()] {
             before[later.index()].push(earlier);
         }
     }

@@ -57,12 +57,12 @@ impl Tree {
         let Some((path, needed)) = indexed.line(order, entry) else {
             return Ok(None);
         };
-        let mut section = b"depends=".to_vec();
         for path in std::iter::once(path).chain(needed.clone()) {
             if !self.is_sound(indexed, path)? {
                 return Ok(None);
             }
         }
+        let mut section = b"depends=".to_vec();
         for path in needed {
             section.extend_from_slice(file_name(path).as_str().as_bytes());
             section.push(b',');
@@ -99,7 +99,7 @@ impl Indexed {
     /// `None` where there are no such files, or they are not of the modules in `order`.
     fn read(dir: &Path, order: &Order) -> Option<Self> {
         let [dep, softdep] = ["modules.dep", "modules.softdep"].map(|name| dir.join(name));
-        let since = oldest([&dep, &softdep].map(|path| path.as_path()))?;
+        let since = oldest([dep.as_path(), softdep.as_path()])?;
         let dep = codec::map(&dep, LIMIT).ok()?;
         let softdep = read(&softdep, LIMIT).ok()?;
         let starts = starts(order, &dep)?;

@@ -14,7 +14,7 @@ use std::fs::{File, Metadata};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use codec::file::read;
@@ -55,7 +55,7 @@ impl Listed {
     pub(super) fn read(dir: &Path, outside_kernel: &[Entry]) -> Option<Self> {
         let files = ["modules.dep", "modules.alias", "modules.symbols"].map(|name| dir.join(name));
         let [dep, alias, symbols] = &files;
-        let since = oldest([dep, alias, symbols].map(PathBuf::as_path))?;
+        let since = oldest([dep.as_path(), alias.as_path(), symbols.as_path()])?;
         let dep = read(dep, LIMIT).ok()?;
         // What is below `kernel` is known by the directories above it.
         let knows_kernel = paths(&dep).any(|path| path.starts_with(b"kernel/"));
