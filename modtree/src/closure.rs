@@ -33,6 +33,10 @@ pub struct ClosureOptions {
     pub weak: bool,
     /// Which softdep lines count.
     pub softdeps: SoftdepLines,
+    /// Only names and paths are wanted: where an up-to-date index of depmod's tells what a module needs, the module is not
+    /// read. The modules and their order are the same; [`Planned::info`] and the reasons may be incomplete. Counts where
+    /// nothing but hard and soft dependencies of all modules is asked for.
+    pub names_only: bool,
     /// Rules to use in place of the ones that come with this crate.
     pub rules: Option<Rules>,
     /// Modules to leave out whoever needs them, by name: see [`Closure::excluded`].
@@ -86,6 +90,15 @@ pub enum ClosureError {
     /// The rules are not well formed.
     #[error(transparent)]
     Rules(#[from] RulesError),
+}
+
+impl ClosureOptions {
+    /// Whether depmod's indexes have what is wanted. They do not tell through which module another one needs a third, which
+    /// matters where one is left out.
+    fn index_suffices(&self) -> bool {
+        let more = self.runtime || self.weak || !self.goals.is_empty() || !self.exclude.is_empty();
+        self.names_only && !more
+    }
 }
 
 impl ClosureError {
@@ -214,7 +227,8 @@ pub fn closure(
 ) -> Result<Closure, ClosureError> {
     let mut builder = Builder::new(tree, options)?;
     let names = roots.iter().filter(|root| Tree::is_name(root));
-    tree.prefetch(&names.map(|root| ModuleName::new(root)).collect::<Vec<_>>());
+    let names: Vec<_> = names.map(|root| ModuleName::new(root)).collect();
+    tree.prefetch(&names, options.index_suffices());
     for root in roots {
         builder.root(root)?;
     }

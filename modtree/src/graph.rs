@@ -219,8 +219,9 @@ impl Graph {
     }
 
     /// All modules in an order in which they can be loaded: each after what it uses, after its `pre:` and before its
-    /// `post:` softdeps. Softdeps that contradict each other or a hard dependency do not count. The order depends on
-    /// nothing but the order in which modules and reasons were added.
+    /// `post:` softdeps. Softdeps that contradict each other or a hard dependency do not count. Of several hard
+    /// dependencies of one module, the one that needs the longest chain of others comes first, and equal ones come by name;
+    /// otherwise the order is the one in which modules and reasons were added.
     ///
     /// # Errors
     /// A cycle of hard dependencies, as [`hard_cycle`](Self::hard_cycle) gives it.

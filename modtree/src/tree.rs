@@ -5,12 +5,15 @@
 //! read (a compressed file is decoded as a whole, since its section headers are at its end). Only a question about all
 //! modules (an alias, a rule that looks for providers) reads all of them, in parallel.
 //!
-//! A tree needs no index of depmod's. One that is certainly up to date answers questions about all aliases ([`listed`]).
+//! A tree needs no index of depmod's. One that is certainly up to date answers questions about all aliases ([`listed`]), and
+//! tells what single modules need ([`indexed`]).
 
 mod error;
 pub(crate) mod file;
+mod indexed;
 mod listed;
 mod locate;
+mod prefetch;
 pub(crate) mod search;
 mod select;
 #[cfg(test)]
@@ -61,6 +64,8 @@ pub struct Tree {
     all: OnceLock<All>,
     aliases: OnceLock<AliasIndex>,
     listed: OnceLock<Option<listed::Listed>>,
+    indexed: OnceLock<Option<indexed::Indexed>>,
+    found: Mutex<HashMap<ModuleName, Entry>>,
     exporters: OnceLock<HashMap<String, ModuleName>>,
     builtins: OnceLock<Builtins>,
     config: OnceLock<Option<KernelConfig>>,
@@ -143,6 +148,8 @@ impl Tree {
             all: OnceLock::new(),
             aliases: OnceLock::new(),
             listed: OnceLock::new(),
+            indexed: OnceLock::new(),
+            found: Mutex::default(),
             exporters: OnceLock::new(),
             builtins: OnceLock::new(),
             config: OnceLock::new(),
@@ -215,7 +222,11 @@ impl Tree {
             if let Some(update) = outside.filter(|entry| walk::is_update(entry)) {
                 return Ok(Some(update.clone()));
             }
+            if let Some(entry) = lock(&self.found).get(name) {
+                return Ok(Some(entry.clone()));
+            }
             if let Some(entry) = self.order()?.find(&self.dir, name) {
+                lock(&self.found).insert(name.clone(), entry.clone());
                 return Ok(Some(entry));
             }
             // Not where modules.order says, or that does not list it: only an index or a walk can tell.
@@ -381,12 +392,4 @@ fn try_once<T>(
 /// A panic elsewhere leaves these maps whole: every change is one insertion.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Every module file below a directory, also those that share a name, in no order.
-pub(crate) fn all_files(dir: &Path) -> Result<Vec<Entry>, TreeError> {
-    walk::files(dir).map_err(|source| TreeError::Directory {
-        path: dir.to_path_buf(),
-        source,
-    })
 }

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use modtree::ClosureOptions;
+
 use crate::environment::{self, corpus, required, tool};
 use trees::LISTINGS;
 
@@ -191,6 +193,14 @@ pub fn shadow(original: &Path, root: &Path) -> PathBuf {
         std::fs::copy(original.join(file), to.join(file)).expect("copy");
     }
     to
+}
+
+/// A closure with what the modules ask for while running.
+pub fn runtime() -> ClosureOptions {
+    ClosureOptions {
+        runtime: true,
+        ..ClosureOptions::default()
+    }
 }
 
 /// Runs a program that must succeed, and gives its standard output.

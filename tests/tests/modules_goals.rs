@@ -7,6 +7,7 @@
 use modtree::goal::Goals;
 use modtree::{Closure, ClosureOptions, ModuleName, Tree, closure};
 use tests::environment::{command, kernel};
+use tests::modules::run;
 
 fn reached(tree: &Tree, goals: &Goals, asked: &str) -> Closure {
     let options = ClosureOptions {
@@ -202,11 +203,11 @@ fn a_goal_takes_no_more_than_it_names() {
     assert_eq!(
         names("rootfs:ext4"),
         [
+            "crc16",
             "crc32c_intel",
             "crc32c_generic",
             "jbd2",
             "mbcache",
-            "crc16",
             "ext4"
         ]
     );
@@ -256,4 +257,45 @@ fn the_command_lists_shows_and_refuses() {
         assert_eq!(output.status.code(), Some(code), "{stderr}");
         assert!(stderr.contains(message), "{stderr}");
     }
+}
+
+/// The record in an image leads every module back to the goal.
+#[test]
+fn an_image_tells_the_goal_of_each_module() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("stick.igz");
+    let packed = tests::root::pack(
+        &root,
+        &["--for", "usb-storage", "-o", image.to_str().unwrap()],
+    );
+    assert!(packed.status.success(), "{packed:?}");
+    let packager = |words: &[&str]| run(command("packager").args(words));
+    let image = image.to_str().unwrap();
+    let names = packager(&["list", "--names", image]);
+    let modules: Vec<&str> = names.lines().filter(|it| it.ends_with(".ko")).collect();
+    assert!(modules.len() > 20, "{names}");
+    for module in modules {
+        let chain = packager(&["why", image, module]);
+        assert!(chain.starts_with(&format!("/{module}: ")), "{chain}");
+        let last = chain.lines().last().unwrap();
+        assert!(last.contains(".ko: goal usb-storage: "), "{chain}");
+    }
+    let chain = packager(&["why", image, "xhci-hcd"]);
+    let reasons: Vec<&str> = chain
+        .lines()
+        .filter_map(|it| it.split(".ko: ").nth(1))
+        .collect();
+    assert!(
+        reasons[0].starts_with("xhci_pci uses its symbols"),
+        "{chain}"
+    );
+    assert!(
+        reasons[1]
+            .starts_with("usb_storage: a USB driver is of no use without the host controllers"),
+        "{chain}"
+    );
+    assert!(reasons[2].starts_with("goal usb-storage: "), "{chain}");
 }

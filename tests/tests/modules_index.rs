@@ -9,7 +9,7 @@ use std::process::Command;
 
 use modtree::{Closure, ClosureOptions, ModuleName, Planned, Tree, closure, index};
 use tests::environment::{kernel, tool};
-use tests::modules::{run, shadow};
+use tests::modules::{run, runtime, shadow};
 
 const ROOTS: [&str; 9] = [
     "usb_storage",
@@ -38,11 +38,7 @@ fn lay_out(tree: &Tree, closure: &Closure, dir: &Path) -> Vec<(&'static str, Vec
 }
 
 fn found(tree: &Tree) -> Closure {
-    let options = ClosureOptions {
-        runtime: true,
-        ..ClosureOptions::default()
-    };
-    closure(tree, &ROOTS, &options).unwrap()
+    closure(tree, &ROOTS, &runtime()).unwrap()
 }
 
 #[test]

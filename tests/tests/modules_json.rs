@@ -82,6 +82,8 @@ fn every_command_prints_what_is_documented() {
         &["why", "-b", root, "vfat", "nls_cp437"],
         &["/1/reason/rule/evidence"],
     );
+    // A part of the kernel is a step, too.
+    filled(&["why", "-b", root, "nls_base", "nls_base"], &["/0/reason"]);
     filled(&["users", "-b", root, "fat"], &["/0/reason"]);
     filled(
         &["providers", "-b", root, "--imports", "usb_add_hcd"],

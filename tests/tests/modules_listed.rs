@@ -7,9 +7,9 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use modtree::{ClosureOptions, DepmodOptions, Traces, Tree, closure, depmod, providers};
+use modtree::{DepmodOptions, Traces, Tree, closure, depmod, providers};
 use tests::environment::kernel;
-use tests::modules::shadow;
+use tests::modules::{runtime, shadow};
 
 /// Names, aliases and modaliases of all kinds; some that nobody has.
 const QUERIES: [&str; 12] = [
@@ -73,10 +73,7 @@ fn an_index_answers_what_the_modules_answer() {
     }
     // So it was the index that answered.
     assert_eq!(indexed.files_read(), 0);
-    let options = ClosureOptions {
-        runtime: true,
-        ..ClosureOptions::default()
-    };
+    let options = runtime();
     for name in ROOTS {
         let [a, b] = [&indexed, &read].map(|tree| closure(tree, &[name], &options).unwrap());
         let modules = |closure: modtree::Closure| -> Vec<_> {

@@ -12,20 +12,13 @@ use std::process::Command;
 use modtree::{Closure, ClosureOptions, ModuleName, SoftdepLines, Tree, closure};
 use rayon::prelude::*;
 use tests::environment::{corpus, kernel, tool};
-use tests::modules::{run, shadow};
+use tests::modules::{run, runtime, shadow};
 
 type Names = BTreeSet<ModuleName>;
 
 fn options(softdeps: SoftdepLines) -> ClosureOptions {
     ClosureOptions {
         softdeps,
-        ..ClosureOptions::default()
-    }
-}
-
-fn runtime() -> ClosureOptions {
-    ClosureOptions {
-        runtime: true,
         ..ClosureOptions::default()
     }
 }

@@ -7,9 +7,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use modtree::{ClosureOptions, Package, Tree, call_sites, check, closure, diff, is_rare_request};
+use modtree::{Package, Tree, call_sites, check, closure, diff, is_rare_request};
+use rayon::prelude::*;
 use tests::environment::{command, corpus, kernel, required};
-use tests::modules::run;
+use tests::modules::{run, runtime};
 
 /// The package that the corpus `linux-6.1` was unpacked from.
 fn package() -> Option<PathBuf> {
@@ -33,12 +34,8 @@ fn the_library_answers_alike() {
     let packed = Tree::in_package(package, None).unwrap();
     let plain = Tree::select(&root, None).unwrap();
     assert_eq!(packed.version(), plain.version());
-    let options = ClosureOptions {
-        runtime: true,
-        ..ClosureOptions::default()
-    };
     let asked = |tree: &Tree| {
-        let found = closure(tree, &["usb_storage", "vfat"], &options).unwrap();
+        let found = closure(tree, &["usb_storage", "vfat"], &runtime()).unwrap();
         let modules = found.modules.iter();
         let modules = modules.map(|it| (it.name.clone(), it.relative.clone(), it.reasons.clone()));
         (modules.collect::<Vec<_>>(), found.notes)
@@ -52,33 +49,48 @@ fn the_library_answers_alike() {
     assert!(!folder.exists());
 }
 
-/// The paths that a command prints name the member, and with the member's name alone they are those of the root.
+/// Every question, asked of the package and of its unpacked root. Where paths are printed they name the member, and with
+/// the member's name alone they are those of the root.
 #[test]
 fn the_commands_answer_alike() {
     let (Some(root), Some(package)) = (kernel("linux-6.1"), package()) else {
         return;
     };
-    let shown = |text: &str, place: &Path, separator: &str| {
-        text.replace(&format!("{}{separator}", place.display()), "")
-    };
-    for arguments in [
-        ["closure", "--runtime", "vfat"],
-        ["closure", "--json", "vfat"],
-        ["info", "vfat", "fat"],
-    ] {
-        let (name, rest) = arguments.split_first().unwrap();
-        let of = |option: &str, place: &Path| {
-            run(command("modtree")
-                .args([name, option])
+    const QUESTIONS: [(&str, bool); 10] = [
+        ("closure --runtime vfat", true),
+        ("closure --json vfat", true),
+        ("info vfat fat", true),
+        ("why --json vfat nls_cp437", false),
+        ("users usbcore", false),
+        ("providers --imports usb_add_hcd", false),
+        ("resolve fs-ext4 nls_base", false),
+        ("requests mlx4_core", false),
+        ("graph --for usb-storage --svg -", false),
+        ("check", false),
+    ];
+    // Each command unpacks the package for itself.
+    QUESTIONS.par_iter().for_each(|&(question, has_paths)| {
+        let words: Vec<&str> = question.split(' ').collect();
+        let of = |option: &str, place: &Path, separator: &str| {
+            let output = command("modtree")
+                .args([words[0], option])
                 .arg(place)
-                .args(rest))
+                .args(&words[1..])
+                .output()
+                .unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(!text.is_empty(), "{question}");
+            let place = format!("{}{separator}", place.display());
+            let code = output.status.code();
+            (text.contains(&place), text.replace(&place, ""), code)
         };
-        let packed = of("--deb", &package);
-        let member = format!("{}:lib/modules/", package.display());
-        assert!(packed.contains(&member), "{arguments:?}: {packed}");
-        let packed = shown(&packed, &package, ":");
-        assert_eq!(packed, shown(&of("--basedir", &root), &root, "/"));
-    }
+        let packed = of("--deb", &package, ":");
+        assert_eq!(packed, of("--basedir", &root, "/"), "{question}");
+        assert_eq!(packed.0, has_paths, "{question}");
+    });
+    // A package beside another place takes no option.
+    let same = run(command("modtree").arg("diff").arg(&package).arg(&root));
+    assert_eq!(same, "");
 }
 
 #[test]
@@ -139,11 +151,7 @@ fn rare_requests_are_listed_and_add_nothing() {
         let rare = asks.filter(|asked| is_rare_request(&name, asked));
         assert_eq!(rare.count(), count, "{by}");
     }
-    let options = ClosureOptions {
-        runtime: true,
-        ..ClosureOptions::default()
-    };
-    let found = closure(&tree, &["raid1"], &options).unwrap();
+    let found = closure(&tree, &["raid1"], &runtime()).unwrap();
     assert!(found.get(&"md_mod".into()).is_some());
     for absent in ["md_cluster", "dlm", "sctp"] {
         assert!(found.get(&absent.into()).is_none(), "{absent}");
@@ -159,10 +167,6 @@ fn a_symbol_that_is_merely_looked_up_asks_for_no_module() {
         return;
     };
     let tree = Tree::select(&root, None).unwrap();
-    let options = ClosureOptions {
-        runtime: true,
-        ..ClosureOptions::default()
-    };
-    let found = closure(&tree, &["intel_ips"], &options).unwrap();
+    let found = closure(&tree, &["intel_ips"], &runtime()).unwrap();
     assert!(found.get(&"i915".into()).is_none());
 }

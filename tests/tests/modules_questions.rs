@@ -9,7 +9,7 @@ use std::process::Command;
 use modtree::{Tree, call_sites};
 use rayon::prelude::*;
 use tests::environment::{command, kernel};
-use tests::modules::{modtree_depmod, run, shadow};
+use tests::modules::{modtree_depmod, run, runtime, shadow};
 
 fn asked(root: &std::path::Path, arguments: &[&str]) -> String {
     let mut command: Command = command("modtree");
@@ -106,12 +106,8 @@ fn calls_with_fixed_strings_are_requests() {
         return;
     };
     let tree = Tree::select(&root, None).unwrap();
-    let options = modtree::ClosureOptions {
-        runtime: true,
-        ..modtree::ClosureOptions::default()
-    };
     let reason = |from: &str, to: &str| -> String {
-        let found = modtree::closure(&tree, &[from], &options).unwrap();
+        let found = modtree::closure(&tree, &[from], &runtime()).unwrap();
         let module = found.get(&to.into()).unwrap_or_else(|| panic!("{to}"));
         module
             .reasons
@@ -130,7 +126,7 @@ fn calls_with_fixed_strings_are_requests() {
     // By the name of an algorithm.
     let asked = reason("libcrc32c", "crc32c_generic");
     assert!(asked.contains("crypto_alloc_shash(\"crc32c\")"), "{asked}");
-    let found = modtree::closure(&tree, &["dm_mod"], &options).unwrap();
+    let found = modtree::closure(&tree, &["dm_mod"], &runtime()).unwrap();
     let may: Vec<_> = found
         .possible
         .iter()

@@ -33,7 +33,15 @@ enum Before {
 
 /// Measures, prints the table, and writes it to `benches/results/modtree.md`.
 pub(crate) fn run() -> Result<()> {
-    shell::run(Command::new("cargo").args(["build", "--release", "--quiet", "-p", "modtree"]))?;
+    shell::run(Command::new("cargo").args([
+        "build",
+        "--release",
+        "--quiet",
+        "-p",
+        "modtree",
+        "-p",
+        "xtask",
+    ]))?;
     let kmod = Kmod::v34().context("kmod 34 is missing from the corpus")?;
     let temporary = tempfile::tempdir()?;
     corpus::recompressed()?;
@@ -162,12 +170,27 @@ fn works(kmod: &Kmod, tree: &Rc<Tree>, form: &str) -> Vec<Work> {
     };
     let closure = || modtree(tree, "closure", &names);
     let ours = |words: &[&str]| vec![modtree(tree, "depmod", words)];
+    let floor = match form {
+        "plain" => "the floor: reading the needed sections, all cores",
+        _ => "the floor: decoding all files, all cores",
+    };
+    let xtask = workspace().join("target/release/xtask");
+    let xtask = xtask.to_string_lossy().into_owned();
     let mut works = vec![
         Work {
             name: "all indexes",
             ways: vec![
                 way("kmod 34: depmod", Anything, vec![depmod()]),
                 way("modtree depmod (files synced)", NoIndex, ours(&[])),
+                way(
+                    floor,
+                    Anything,
+                    vec![vec![
+                        xtask,
+                        "floor".into(),
+                        tree.dir.to_string_lossy().into_owned(),
+                    ]],
+                ),
             ],
         },
         Work {

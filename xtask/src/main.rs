@@ -11,12 +11,14 @@ mod bench_kmap;
 mod bench_modtree;
 mod corpus;
 mod demo;
+mod floor;
 mod keymaps;
 mod measure;
 mod setup;
 mod shell;
 mod test;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -41,6 +43,12 @@ enum Task {
         /// What is measured
         topic: Topic,
     },
+    /// Read or decode all modules below a directory, and do nothing with them: a row of `bench modtree`
+    #[command(hide = true)]
+    Floor {
+        /// The modules directory
+        dir: PathBuf,
+    },
 }
 
 /// What can be measured.
@@ -62,6 +70,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Setup => setup::install(setup::TEST),
         Task::Corpus => corpus::all(),
+        Task::Floor { dir } => floor::run(&dir),
         Task::Bench { topic } => match topic {
             Topic::Kmap => bench_kmap::run(),
             Topic::Modtree => bench_modtree::run(),

@@ -155,7 +155,7 @@ impl<'a> Builder<'a> {
     fn hard_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
         let (by, info) = self.member(node);
         let needed: Vec<ModuleName> = info.depends().map(ModuleName::new).collect();
-        self.tree.prefetch(&needed);
+        self.tree.prefetch(&needed, self.options.index_suffices());
         for (depends, missing) in info.depends().zip(needed) {
             let reason = Reason {
                 kind: ReasonKind::Hard,
@@ -288,7 +288,10 @@ impl<'a> Builder<'a> {
         if new {
             self.modules.push(Member {
                 entry: entry.clone(),
-                info: self.tree.modinfo(entry)?,
+                info: match self.options.index_suffices() {
+                    true => self.tree.needs(entry)?,
+                    false => self.tree.modinfo(entry)?,
+                },
                 asked: Vec::new(),
             });
             self.fresh.push_back(node);

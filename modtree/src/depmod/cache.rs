@@ -16,9 +16,9 @@
 //! Numbers are little-endian, a stamp is five of 64 bits; everything else is a string, its length (u32) before it. Imports
 //! are numbers (u32) of names: many modules import the same few thousand symbols.
 
-use std::ffi::OsStr;
+use std::fs::File;
 use std::hash::Hasher;
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use codec::file::read;
@@ -119,9 +119,11 @@ impl<'a> Cache<'a> {
 
     /// What the files of all modules look like now. To be called beside the walk that finds out which of them are there.
     pub(super) fn look(&self, dir: &Path) -> Vec<Option<Stamp>> {
-        let path = |kept: &Kept<'_>| dir.join(OsStr::from_bytes(kept.place));
+        let Ok(dir) = File::open(dir) else {
+            return vec![None; self.modules.len()];
+        };
         let all = self.modules.par_iter();
-        all.map(|kept| Stamp::of(&path(kept))).collect()
+        all.map(|kept| Stamp::at(dir.as_fd(), kept.place)).collect()
     }
 
     /// What [`look`](Self::look) saw of a module.

@@ -1,8 +1,12 @@
 //! What tells that a file or a directory is the one that was looked at in an earlier run.
 
-use std::os::unix::fs::MetadataExt;
+use std::ffi::OsStr;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{AtFlags, CWD, statat};
 
 use super::cache::take;
 
@@ -21,14 +25,21 @@ pub(super) struct Stamp {
 impl Stamp {
     /// The stamp of a file or a directory, symbolic links followed; none where it cannot be looked at.
     pub(super) fn of(path: &Path) -> Option<Self> {
-        let found = std::fs::metadata(path).ok()?;
+        Self::at(CWD, path.as_os_str().as_bytes())
+    }
+
+    /// The same of a place below an open directory: the fewer names to follow, the faster.
+    pub(super) fn at(dir: BorrowedFd<'_>, place: &[u8]) -> Option<Self> {
+        let found = statat(dir, OsStr::from_bytes(place), AtFlags::empty()).ok()?;
         let time = |seconds: i64, rest: i64| seconds.checked_mul(1_000_000_000)?.checked_add(rest);
+        // The types differ between architectures.
+        #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
         Some(Self {
-            device: found.dev(),
-            inode: found.ino(),
-            size: found.size(),
-            modified: time(found.mtime(), found.mtime_nsec())?,
-            changed: time(found.ctime(), found.ctime_nsec())?,
+            device: found.st_dev as u64,
+            inode: found.st_ino as u64,
+            size: found.st_size as u64,
+            modified: time(i64::from(found.st_mtime), found.st_mtime_nsec as i64)?,
+            changed: time(i64::from(found.st_ctime), found.st_ctime_nsec as i64)?,
         })
     }
 

@@ -4,6 +4,7 @@ use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 use tempfile::NamedTempFile;
 
@@ -15,19 +16,24 @@ const TIMED: &str = "modules.dep";
 impl Depmod {
     /// Writes the files into `dir`, which is made where it is missing. Each has mode 0644 and replaces its predecessor by a
     /// rename; until all are complete and synced, none does. A file other than `modules.dep` that is there already, with the
-    /// same bytes, is left alone.
+    /// same bytes, only gets a new time: an index that is older than a module is not believed.
     ///
     /// # Errors
     /// What the operating system says. Until the renames nothing has changed, and no temporary file stays behind.
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         std::fs::create_dir_all(dir)?;
+        let mut same = Vec::new();
         // A file system writes its journal once for many files that are synced at the same time.
         let written: Vec<_> = std::thread::scope(|scope| {
             // The cache has a checksum: after a crash it is whole, or it counts as missing.
             let cache = self.cache.iter().map(|bytes| (cache::NAME, bytes, false));
             let files = self.files.iter().map(|(name, bytes)| (*name, bytes, true));
-            let changed =
-                files.filter(|(name, bytes, _)| *name == TIMED || !holds(&dir.join(name), bytes));
+            // Compared while the ones before are written.
+            let changed = files.filter(|(name, bytes, _)| {
+                let kept = *name != TIMED && holds(&dir.join(name), bytes);
+                same.extend(kept.then_some(*name));
+                !kept
+            });
             let tasks: Vec<_> = changed
                 .chain(cache)
                 .map(|(name, bytes, sync)| (name, scope.spawn(move || temporary(dir, bytes, sync))))
@@ -40,8 +46,18 @@ impl Depmod {
             done.collect::<io::Result<_>>()
         })?;
         for (name, file) in written {
+            if name == cache::NAME {
+                // ext4 writes a file to the disk when it is renamed over another one (auto_da_alloc, ext4(5)).
+                let _ = std::fs::remove_file(dir.join(name));
+            }
             file.persist(dir.join(name))
                 .map_err(|failed| failed.error)?;
+        }
+        let now = SystemTime::now();
+        for name in same {
+            // Another user's file keeps its old time, and is not believed: that costs time, and nothing else.
+            let file = File::options().append(true).open(dir.join(name));
+            let _ = file.and_then(|file| file.set_modified(now));
         }
         File::open(dir)?.sync_all()
     }

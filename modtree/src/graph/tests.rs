@@ -67,6 +67,17 @@ fn runtime_requests_do_not_order() {
 }
 
 #[test]
+fn long_chains_come_first_and_equal_ones_by_name() {
+    let direct = [
+        ("r", Hard, "b"),
+        ("r", Hard, "z"),
+        ("r", Hard, "a"),
+        ("z", Hard, "y"),
+    ];
+    assert_eq!(order(&direct), ["y", "z", "a", "b", "r"]);
+}
+
+#[test]
 fn a_cycle_is_named() {
     let edges = [
         ("r", Hard, "b"),
@@ -91,6 +102,29 @@ fn a_long_chain_needs_no_stack() {
 }
 
 proptest::proptest! {
+    /// What other hard dependencies imply changes nothing: the lines of `modules.dep` give the order that `depends=` gives.
+    #[test]
+    fn implied_dependencies_do_not_order(edges in proptest::collection::vec((0_u8..9, 0_u8..9, 0_u8..3), 0..30)) {
+        let names: Vec<String> = (0..9).map(|n| format!("m{n}")).collect();
+        let kinds = [Hard, SoftPre, SoftPost];
+        let edges: Vec<_> = edges.into_iter().filter(|(from, to, kind)| from != to && (*kind != 0 || from < to)).collect();
+        let mut needs = [[false; 9]; 9];
+        for &(from, to, _) in edges.iter().filter(|(_, _, kind)| *kind == 0) {
+            needs[from as usize][to as usize] = true;
+        }
+        for (through, from, to) in (0..9 * 9 * 9).map(|at| (at / 81, at / 9 % 9, at % 9)) {
+            needs[from][to] |= needs[from][through] && needs[through][to];
+        }
+        let named = |&(from, to, kind): &(u8, u8, u8)| (&*names[from as usize], kinds[kind as usize], &*names[to as usize]);
+        // All are roots, in one order.
+        let roots = names.iter().map(|name| (&**name, Runtime, &**name));
+        let direct: Vec<_> = roots.clone().chain(edges.iter().map(named)).collect();
+        let soft = edges.iter().filter(|(_, _, kind)| *kind != 0).map(named);
+        let implied = (0..81).filter(|at| needs[at / 9][at % 9]).map(|at| (&*names[at / 9], Hard, &*names[at % 9]));
+        let all: Vec<_> = roots.chain(implied).chain(soft).collect();
+        proptest::prop_assert_eq!(order(&direct), order(&all));
+    }
+
     /// Hard dependencies always come first, and a softdep does where nothing contradicts it.
     #[test]
     fn every_order_can_be_loaded(edges in proptest::collection::vec((0_u8..20, 0_u8..20, 0_u8..4), 0..60)) {

@@ -210,7 +210,7 @@ fn firmware_is_there(dir: &Path, name: &str) -> bool {
 /// The names that several files have.
 fn duplicates(dir: &Path) -> Result<BTreeMap<ModuleName, Vec<PathBuf>>, TreeError> {
     let mut files: BTreeMap<ModuleName, Vec<PathBuf>> = BTreeMap::new();
-    for entry in crate::tree::all_files(dir)? {
+    for entry in crate::tree::search::all_files(dir)? {
         files.entry(entry.name).or_default().push(entry.relative);
     }
     files.retain(|_, files| files.len() > 1);

@@ -10,7 +10,7 @@
 //! The files are not parsed before a question comes, and then only searched for its answer.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -27,10 +27,10 @@ use crate::ModuleName;
 use crate::alias::{matches, normal, normalize};
 use crate::fast_hash::FastMap;
 
-const LIMIT: u64 = 256 << 20;
+pub(super) const LIMIT: u64 = 256 << 20;
 
 /// A time: seconds and nanoseconds since 1970.
-type Time = (i64, i64);
+pub(super) type Time = (i64, i64);
 
 /// Where a line's pattern begins and ends, and where the module's name ends, a blank behind the pattern.
 type AliasLine = (u32, u32, u32);
@@ -54,12 +54,8 @@ impl Listed {
     /// Reads the files, if they are there, are newer than all modules, and know those outside of `kernel`.
     pub(super) fn read(dir: &Path, outside_kernel: &[Entry]) -> Option<Self> {
         let files = ["modules.dep", "modules.alias", "modules.symbols"].map(|name| dir.join(name));
-        let mut oldest = (i64::MAX, i64::MAX);
-        for file in &files {
-            let found = std::fs::metadata(file).ok()?;
-            oldest = oldest.min((found.mtime(), found.mtime_nsec()));
-        }
         let [dep, alias, symbols] = &files;
+        let since = oldest([dep.as_path(), alias.as_path(), symbols.as_path()])?;
         let dep = read(dep, LIMIT).ok()?;
         // What is below `kernel` is known by the directories above it.
         let knows_kernel = paths(&dep).any(|path| path.starts_with(b"kernel/"));
@@ -68,7 +64,7 @@ impl Listed {
         }
         let ((alias, symbols), unchanged) = rayon::join(
             || (read(alias, LIMIT).ok(), read(symbols, LIMIT).ok()),
-            || unchanged_since(dir, &dep, oldest),
+            || unchanged_since(dir, &dep, since),
         );
         let modules = unchanged.then(|| lines_by_name(&dep))?;
         let known = |entry: &Entry| modules.contains_key(&entry.name);
@@ -159,7 +155,22 @@ impl Listed {
     }
 }
 
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// When the oldest of some files was written; `None` where one is missing.
+pub(super) fn oldest<const N: usize>(files: [&Path; N]) -> Option<Time> {
+    let written = files.into_iter().map(|file| {
+        let found = std::fs::metadata(file).ok()?;
+        Some((found.mtime(), found.mtime_nsec()))
+    });
+    written.min().flatten()
+}
+
+/// Whether a file has certainly not changed since then. What happened within one tick of the file system's clock counts as a
+/// change.
+pub(super) fn changed_before(found: &Metadata, since: Time) -> bool {
+    (found.ctime(), found.ctime_nsec()) < since
+}
+
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut start = 0;
     let ends = memchr_iter(b'\n', text).chain([text.len()]);
     ends.map(move |end| &text[std::mem::replace(&mut start, end + 1)..end])
@@ -189,7 +200,7 @@ fn paths(dep: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines(dep).filter_map(|line| Some(&line[..memchr(b':', line)?]))
 }
 
-fn file_name(path: &[u8]) -> ModuleName {
+pub(super) fn file_name(path: &[u8]) -> ModuleName {
     let start = memrchr(b'/', path).map_or(0, |slash| slash + 1);
     ModuleName::of_file(OsStr::from_bytes(&path[start..]))
 }

@@ -89,18 +89,6 @@ impl Tree {
         }
     }
 
-    /// Decodes the files of some modules that are wanted soon, on all cores. Plain files are left: only some sections of them
-    /// are read. What goes wrong will be told by [`modinfo`](Self::modinfo).
-    pub(crate) fn prefetch(&self, names: &[ModuleName]) {
-        let entries = names.iter().filter_map(|name| self.find(name).ok()?);
-        let compressed: Vec<Entry> = entries.filter(|entry| !entry.is_plain()).collect();
-        if compressed.len() > 1 {
-            compressed
-                .par_iter()
-                .for_each(|entry| drop(self.modinfo(entry)));
-        }
-    }
-
     /// Whether a query may be a module's name: that has none of these, and an alias with a dot must not be cut at it.
     pub(crate) fn is_name(query: &str) -> bool {
         !query.contains(['.', ':', '/', '*'])

@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::listed::Listed;
-use super::{Entry, ReadModInfo, Tree, TreeError, try_once};
+use super::{Entry, ReadModInfo, Tree, TreeError, try_once, walk};
 use crate::ModuleName;
 use crate::alias::Pattern;
 
@@ -72,4 +72,12 @@ impl Tree {
         let listed = try_once(&self.listed, || Ok(Listed::read(&self.dir, outside)))?;
         Ok(listed.as_ref())
     }
+}
+
+/// Every module file below a directory, also those that share a name, in no order.
+pub(crate) fn all_files(dir: &Path) -> Result<Vec<Entry>, TreeError> {
+    walk::files(dir).map_err(|source| TreeError::Directory {
+        path: dir.to_path_buf(),
+        source,
+    })
 }

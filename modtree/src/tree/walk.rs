@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::hash::BuildHasher;
 use std::io;
-use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::ModuleName;
 use crate::fast_hash::{FastMap, Seeded};
@@ -68,37 +69,57 @@ pub(crate) fn has_suffix(name: &OsStr) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Order {
     text: Vec<u8>,
-    lines: FastMap<u64, Line>,
-}
-
-/// The number of a line, and where in the text it is.
-#[derive(Clone, Debug)]
-struct Line {
-    number: usize,
-    text: Range<usize>,
+    /// Where each line ends.
+    ends: Vec<u32>,
+    /// The numbers of the lines.
+    numbers: FastMap<u64, u32>,
 }
 
 impl Order {
+    /// What is behind 4 GiB is passed over.
     pub(super) fn new(text: Vec<u8>) -> Self {
-        let mut lines = FastMap::default();
+        // A line has 40 bytes on average. A table that grows costs twice as much as the rest.
+        let lines = text.len() / 32;
+        let mut order = Self {
+            ends: Vec::with_capacity(lines),
+            numbers: FastMap::with_capacity_and_hasher(lines, Seeded::default()),
+            text,
+        };
         let mut start = 0;
-        let ends = memchr::memchr_iter(b'\n', &text).chain([text.len()]);
+        let ends = memchr_iter(b'\n', &order.text).chain([order.text.len()]);
         for (number, end) in ends.enumerate() {
-            let line = std::mem::replace(&mut start, end + 1)..end;
-            if let Some(file) = Path::new(OsStr::from_bytes(&text[line.clone()])).file_name() {
-                let line = Line { number, text: line };
-                lines.entry(file_hash(file)).or_insert(line);
+            let line = &order.text[std::mem::replace(&mut start, end + 1)..end];
+            let (Ok(number), Ok(end)) = (u32::try_from(number), u32::try_from(end)) else {
+                break;
+            };
+            let file = memrchr(b'/', line).map_or(line, |slash| &line[slash + 1..]);
+            if !file.is_empty() {
+                order.numbers.entry(file_hash(file)).or_insert(number);
             }
+            order.ends.push(end);
         }
-        Self { text, lines }
+        order
+    }
+
+    /// The lines; behind the last end of a line there is one more, which may be empty.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.ends.len()).filter_map(|number| self.text(number))
+    }
+
+    fn text(&self, number: usize) -> Option<&[u8]> {
+        let start = match number.checked_sub(1) {
+            Some(before) => *self.ends.get(before)? as usize + 1,
+            None => 0,
+        };
+        self.text.get(start..*self.ends.get(number)? as usize)
     }
 
     /// The line of a module: its number, and the path.
-    fn line(&self, name: &ModuleName) -> Option<(usize, &Path)> {
-        let line = self.lines.get(&hash(name.as_str().as_bytes()))?;
-        let path = Path::new(OsStr::from_bytes(self.text.get(line.text.clone())?));
+    pub(super) fn line(&self, name: &ModuleName) -> Option<(usize, &Path)> {
+        let number = *self.numbers.get(&hash(name.as_str().as_bytes()))? as usize;
+        let path = Path::new(OsStr::from_bytes(self.text(number)?));
         // Two names may have one hash; the other one is found by a walk.
-        (ModuleName::of_file(path.file_name()?) == *name).then_some((line.number, path))
+        (ModuleName::of_file(path.file_name()?) == *name).then_some((number, path))
     }
 
     /// The module's file, if it is where `modules.order` says, in whatever form.
@@ -131,11 +152,10 @@ impl Order {
 }
 
 /// The hash of the name of the module in a file.
-fn file_hash(file: &OsStr) -> u64 {
-    let file = file.as_bytes();
+fn file_hash(file: &[u8]) -> u64 {
     // The usual name is made without an allocation of its own.
     let mut name = [0; 64];
-    let stem = &file[..memchr::memchr(b'.', file).unwrap_or(file.len())];
+    let stem = &file[..memchr(b'.', file).unwrap_or(file.len())];
     match name.get_mut(..stem.len()) {
         Some(name) if stem.is_ascii() => {
             name.copy_from_slice(stem);
@@ -144,11 +164,10 @@ fn file_hash(file: &OsStr) -> u64 {
                 .for_each(|byte| *byte = b'_');
             hash(name)
         }
-        _ => hash(
-            ModuleName::of_file(OsStr::from_bytes(file))
-                .as_str()
-                .as_bytes(),
-        ),
+        _ => {
+            let name = ModuleName::of_file(OsStr::from_bytes(file));
+            hash(name.as_str().as_bytes())
+        }
     }
 }
 

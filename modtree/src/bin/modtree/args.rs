@@ -40,7 +40,8 @@ pub(crate) enum Command {
 /// Print everything that has to be loaded for some modules, in load order
 ///
 /// Reads the modules themselves: depmod need not have run. Paths go to standard output, one a line; what is built into
-/// the kernel and what else is worth knowing goes to standard error.
+/// the kernel and what else is worth knowing goes to standard error. With --quiet, indexes that are up to date save the
+/// reading.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &ClosureArgs) -> Result<(), Failure> {
     if args.modprobe_compat {
         return show_depends(&open(&args.wanted.tree)?, &args.wanted.modules);
     }
-    let (tree, found) = find(&args.wanted)?;
+    let (tree, found) = find(&args.wanted, names_only(args))?;
     let text = match if args.json { Format::Json } else { args.format } {
         Format::Json => report::json(&tree, &found)?,
         Format::Tree => drawing::tree(&found),
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &ClosureArgs) -> Result<(), Failure> {
 }
 
 pub(crate) fn run_graph(args: &GraphArgs) -> Result<(), Failure> {
-    let (_, found) = find(&args.wanted)?;
+    let (_, found) = find(&args.wanted, false)?;
     // Both are made before either is written.
     let svg = args.svg.as_ref().map(|path| Ok((path, svg(&found)?)));
     let svg = svg.transpose()?;
@@ -60,8 +60,15 @@ fn svg(found: &Closure) -> Result<String, Failure> {
     drawing::svg(found).map_err(|error: TooMany| Failure::input(error))
 }
 
+/// Whether names and paths are all that is asked for. The notes tell of builtins and of strangers among the modules.
+fn names_only(args: &ClosureArgs) -> bool {
+    let names = matches!(args.format, Format::Path | Format::Name | Format::Insmod);
+    let more = args.json || args.builtin || args.why || args.minimal;
+    names && args.quiet && !more
+}
+
 /// The closure of what the command line asks for.
-fn find(args: &WantedArgs) -> Result<(Tree, Closure), Failure> {
+fn find(args: &WantedArgs, names_only: bool) -> Result<(Tree, Closure), Failure> {
     let mut goals = goals::select(&args.goals, &args.goal_files)?;
     if args.host {
         goals.push(host::of_sys(&args.sys)?.goal());
@@ -75,6 +82,7 @@ fn find(args: &WantedArgs) -> Result<(Tree, Closure), Failure> {
         weak: args.weak,
         exclude: exclude.collect(),
         goals,
+        names_only,
         ..ClosureOptions::default()
     };
     let tree = open(&args.tree)?;

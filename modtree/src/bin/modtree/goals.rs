@@ -61,6 +61,10 @@ pub(crate) fn run(args: &GoalsArgs) -> Result<(), Failure> {
 
 /// The roots of the goals that are asked for.
 pub(crate) fn select(asked: &[String], files: &GoalFileArgs) -> Result<Vec<GoalRoots>, Failure> {
+    // To read all goals takes as long as a small closure.
+    if asked.is_empty() && files.goals_dir.is_none() {
+        return Ok(Vec::new());
+    }
     let goals = open(files)?;
     let selected = asked.iter().map(|asked| goals.select(asked));
     selected.collect::<Result<_, _>>().map_err(failure)

@@ -6,13 +6,39 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use cli::{Failure, print};
 use modtree::{
-    ClosureOptions, Finding, ModuleName, Traces, Tree, call_sites, check, closure, diff,
+    CallSite, ClosureOptions, Finding, ModuleName, Traces, Tree, call_sites, check, closure, diff,
     is_rare_request, providers, users,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::TreeArgs;
 use crate::run::{closure_failure, module_bytes, open, open_package, tree_failure, unknown};
+
+/// Which kernel is asked about, and how the answer looks.
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// One JSON document: a list
+    #[arg(long)]
+    json: bool,
+}
+
+impl AnswerArgs {
+    /// Prints what was found: an object or a text for each.
+    fn print<T>(
+        &self,
+        found: impl IntoIterator<Item = T>,
+        object: impl Fn(&T) -> Value,
+        text: impl Fn(&T) -> String,
+    ) -> Result<(), Failure> {
+        let found = found.into_iter();
+        match self.json {
+            true => print_json(&found.map(|one| object(&one)).collect()),
+            false => print(found.map(|one| text(&one)).collect::<String>().as_bytes()),
+        }
+    }
+}
 
 /// Say why one module needs another: the shortest chain of reasons
 ///
@@ -26,14 +52,11 @@ pub(crate) struct WhyArgs {
     #[arg(value_name = "TO")]
     to: String,
     #[command(flatten)]
-    tree: TreeArgs,
-    /// One JSON document: a list of steps
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
-    let tree = open(&args.tree)?;
+    let tree = open(&args.answer.tree)?;
     let options = ClosureOptions {
         runtime: true,
         weak: true,
@@ -48,9 +71,10 @@ pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
         .collect();
     let to = ModuleName::new(&args.to);
     if let Some(builtin) = found.builtins.iter().find(|builtin| builtin.name == to) {
-        let reasons: Vec<_> = builtin.reasons.iter().map(ToString::to_string).collect();
-        return print(
-            format!("{to} is built into the kernel: {}\n", reasons.join("; ")).as_bytes(),
+        return args.answer.print(
+            &builtin.reasons,
+            |reason| json!({ "module": to, "reason": reason }),
+            |reason| format!("{to} is built into the kernel: {reason}\n"),
         );
     }
     let Some(chain) = found.graph.chain(&roots, &to) else {
@@ -63,20 +87,14 @@ pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
             args.from
         )));
     };
-    if args.json {
-        let steps = chain
-            .iter()
-            .map(|(name, reason)| json!({ "module": name, "reason": reason }));
-        return print_json(&json!(steps.collect::<Vec<_>>()));
+    if chain.is_empty() && !args.answer.json {
+        return print(format!("{to}: asked for as {}\n", args.from).as_bytes());
     }
-    let mut text = String::new();
-    if chain.is_empty() {
-        let _ = writeln!(text, "{to}: asked for as {}", args.from);
-    }
-    for (name, reason) in chain {
-        let _ = writeln!(text, "{name}: {reason}");
-    }
-    print(text.as_bytes())
+    args.answer.print(
+        chain,
+        |(name, reason)| json!({ "module": name, "reason": reason }),
+        |(name, reason)| format!("{name}: {reason}\n"),
+    )
 }
 
 /// Print the modules that need a module directly
@@ -86,28 +104,22 @@ pub(crate) struct UsersArgs {
     #[arg(value_name = "MODULE")]
     module: String,
     #[command(flatten)]
-    tree: TreeArgs,
-    /// One JSON document
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 pub(crate) fn run_users(args: &UsersArgs) -> Result<(), Failure> {
-    let tree = open(&args.tree)?;
+    let tree = open(&args.answer.tree)?;
     let name = ModuleName::new(&args.module);
     let builtin = tree.builtins().map_err(tree_failure)?.contains(&name);
     if tree.find(&name).map_err(tree_failure)?.is_none() && !builtin {
         return Err(unknown(&tree, &args.module));
     }
     let found = users(&tree, &name).map_err(tree_failure)?;
-    if args.json {
-        let users = found
-            .iter()
-            .map(|(name, reason)| json!({ "module": name, "reason": reason }));
-        return print_json(&json!(users.collect::<Vec<_>>()));
-    }
-    let lines = found.iter().map(|(_, reason)| format!("{reason}\n"));
-    print(lines.collect::<String>().as_bytes())
+    args.answer.print(
+        found,
+        |(name, reason)| json!({ "module": name, "reason": reason }),
+        |(_, reason)| format!("{reason}\n"),
+    )
 }
 
 /// Print the modules that import or export a symbol
@@ -124,30 +136,22 @@ pub(crate) struct ProvidersArgs {
     #[arg(long, value_name = "SYMBOL")]
     exports: Vec<String>,
     #[command(flatten)]
-    tree: TreeArgs,
-    /// One JSON document
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 pub(crate) fn run_providers(args: &ProvidersArgs) -> Result<(), Failure> {
-    let tree = open(&args.tree)?;
+    let tree = open(&args.answer.tree)?;
     let traces = Traces {
         imports: args.imports.clone(),
         exports: args.exports.clone(),
         ..Traces::default()
     };
     let found = providers(&tree, &traces).map_err(tree_failure)?;
-    if args.json {
-        let found = found
-            .iter()
-            .map(|(entry, evidence)| json!({ "module": entry.name, "evidence": evidence }));
-        return print_json(&json!(found.collect::<Vec<_>>()));
-    }
-    let lines = found
-        .iter()
-        .map(|(entry, evidence)| format!("{}: {}\n", entry.name, evidence.join(", ")));
-    print(lines.collect::<String>().as_bytes())
+    args.answer.print(
+        found,
+        |(entry, evidence)| json!({ "module": entry.name, "evidence": evidence }),
+        |(entry, evidence)| format!("{}: {}\n", entry.name, evidence.join(", ")),
+    )
 }
 
 /// Print what a name, an alias or a device's modalias stands for
@@ -157,31 +161,26 @@ pub(crate) struct ResolveArgs {
     #[arg(value_name = "MODALIAS", required = true)]
     queries: Vec<String>,
     #[command(flatten)]
-    tree: TreeArgs,
-    /// One JSON document
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 pub(crate) fn resolve(args: &ResolveArgs) -> Result<(), Failure> {
-    let tree = open(&args.tree)?;
-    let mut text = String::new();
-    let mut documents = Vec::new();
+    let tree = open(&args.answer.tree)?;
+    let mut found = Vec::new();
     for query in &args.queries {
-        let found = tree.resolve(query).map_err(tree_failure)?.names();
-        let Some((builtin, names)) = found else {
-            return Err(unknown(&tree, query));
-        };
+        let names = tree.resolve(query).map_err(tree_failure)?.names();
+        let (builtin, names) = names.ok_or_else(|| unknown(&tree, query))?;
         let kind = if builtin { "builtin" } else { "module" };
-        for name in &names {
-            let _ = writeln!(text, "{kind} {name}");
-        }
-        documents.push(json!({ "query": query, "kind": kind, "modules": names }));
+        found.push((query, kind, names));
     }
-    match args.json {
-        true => print_json(&json!(documents)),
-        false => print(text.as_bytes()),
-    }
+    args.answer.print(
+        found,
+        |(query, kind, names)| json!({ "query": query, "kind": kind, "modules": names }),
+        |(_, kind, names)| {
+            let lines = names.iter().map(|name| format!("{kind} {name}\n"));
+            lines.collect()
+        },
+    )
 }
 
 /// Print the places where a module's code asks for other modules
@@ -195,33 +194,27 @@ pub(crate) struct RequestsArgs {
     #[arg(value_name = "MODULE")]
     module: String,
     #[command(flatten)]
-    tree: TreeArgs,
-    /// One JSON document
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 pub(crate) fn requests(args: &RequestsArgs) -> Result<(), Failure> {
-    let (path, bytes) = module_bytes(&args.module, &args.tree)?;
+    let (path, bytes) = module_bytes(&args.module, &args.answer.tree)?;
     let name = ModuleName::of_file(path.file_name().unwrap_or_default());
     let found = call_sites(&bytes)
         .map_err(|source| tree_failure(modtree::TreeError::Elf { path, source }))?;
-    if args.json {
-        return print_json(&json!(found));
-    }
-    let mut text = String::new();
     let is_rare = |asked: &String| is_rare_request(&name, asked);
-    for site in &found {
-        let kind = match &site.string {
-            None => "unknown".to_owned(),
-            Some(_) if site.is_pattern() || site.asks.iter().any(is_rare) => {
-                format!("may {}", site.asks.join(" "))
-            }
-            Some(_) => format!("exact {}", site.asks.join(" ")),
-        };
-        let _ = writeln!(text, "{kind}: {site}");
-    }
-    print(text.as_bytes())
+    let kind = |site: &CallSite| match &site.string {
+        None => "unknown".to_owned(),
+        Some(_) if site.is_pattern() || site.asks.iter().any(is_rare) => {
+            format!("may {}", site.asks.join(" "))
+        }
+        Some(_) => format!("exact {}", site.asks.join(" ")),
+    };
+    args.answer.print(
+        found,
+        |site| json!(site),
+        |site| format!("{}: {site}\n", kind(site)),
+    )
 }
 
 /// Print what changed between two kernels: modules, dependencies, aliases, symbols
@@ -357,7 +350,7 @@ fn check_text(tree: &Tree, found: &[Finding]) -> Result<String, Failure> {
     Ok(text)
 }
 
-pub(crate) fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
+pub(crate) fn print_json(document: &Value) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(document).map_err(Failure::machine)?;
     print((text + "\n").as_bytes())
 }
