@@ -64,7 +64,11 @@ impl Staged {
         Self::with(path, |mut file| file.write_all(bytes))
     }
 
-    fn with(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<Self, Failure> {
+    /// Lets `write` fill a new file beside `path`.
+    ///
+    /// # Errors
+    /// As [`write_atomically`].
+    pub fn with(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<Self, Failure> {
         let target = resolve(path)?;
         let file = temporary(directory(&target), write)
             .map_err(|error| cannot_write(path, directory(&target), &error))?;

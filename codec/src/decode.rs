@@ -255,3 +255,21 @@ pub fn decode_into(bytes: &[u8], buffer: &mut Vec<u8>, limit: u64) -> Result<usi
         }
     }
 }
+
+/// Whether `stream` is one member, with nothing behind it, that decodes to these parts in a row. Needs no room for them.
+pub fn decodes_to(stream: &[u8], parts: &[&[u8]]) -> bool {
+    let Some(mut member) = Member::new(stream) else {
+        return false;
+    };
+    let mut buffer = vec![0; 64 << 10];
+    for part in parts {
+        for expected in part.chunks(buffer.len()) {
+            let found = &mut buffer[..expected.len()];
+            if member.read_exact(found).is_err() || found != expected {
+                return false;
+            }
+        }
+    }
+    // The end of the member is read as well: its checksum stands there.
+    matches!(member.read(&mut buffer), Ok(0)) && member.rest().is_empty()
+}

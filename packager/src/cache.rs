@@ -26,8 +26,8 @@ const HASH: usize = blake3::OUT_LEN;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key(blake3::Hash);
 
-/// The key of `archive`, compressed so. The compressors' own revision is part of it, since another one may give other bytes.
-pub fn key(archive: &[u8], compression: Compression) -> Key {
+/// The key of an archive, given in pieces, compressed so. The compressors' own revision is part of it, since another one may give other bytes.
+pub fn key(archive: &[&[u8]], compression: Compression) -> Key {
     let mut hasher = blake3::Hasher::new();
     let how = format!(
         "{:?} {:?} {}\n",
@@ -36,7 +36,9 @@ pub fn key(archive: &[u8], compression: Compression) -> Key {
         codec::REVISION
     );
     hasher.update(how.as_bytes());
-    hasher.update(archive);
+    for piece in archive {
+        hasher.update(piece);
+    }
     Key(hasher.finalize())
 }
 
@@ -140,7 +142,7 @@ mod tests {
     #[test]
     fn what_was_put_comes_back() {
         let (_folder, cache) = small(1 << 20);
-        let key = key(b"archive", Compression::default());
+        let key = key(&[b"archive"], Compression::default());
         assert_eq!(cache.get(&key), None);
         cache.put(&key, b"compressed");
         assert_eq!(cache.get(&key).unwrap(), b"compressed");
@@ -153,14 +155,14 @@ mod tests {
             level: Some(9),
             ..plain
         };
-        assert_ne!(key(b"archive", plain), key(b"archive", strong));
-        assert_ne!(key(b"archive", plain), key(b"other", plain));
+        assert_ne!(key(&[b"archive"], plain), key(&[b"archive"], strong));
+        assert_ne!(key(&[b"archive"], plain), key(&[b"other"], plain));
     }
 
     #[test]
     fn damage_counts_as_absence() {
         let (_folder, cache) = small(1 << 20);
-        let key = key(b"archive", Compression::default());
+        let key = key(&[b"archive"], Compression::default());
         cache.put(&key, b"compressed");
         let path = cache.path(&key);
         let sound = fs::read(&path).unwrap();
@@ -182,7 +184,7 @@ mod tests {
     fn what_was_not_used_for_longest_goes_first() {
         let (_folder, cache) = small(3 * 1100);
         let keys: Vec<_> = (0..4u8)
-            .map(|number| key(&[number], Compression::default()))
+            .map(|number| key(&[&[number]], Compression::default()))
             .collect();
         for (age, key) in keys[..3].iter().enumerate() {
             cache.put(key, &[0; 1000]);
@@ -200,7 +202,7 @@ mod tests {
     fn a_cache_that_cannot_be_written_is_no_fault() {
         let (folder, cache) = small(1 << 20);
         fs::remove_dir_all(folder.path().join("made")).unwrap();
-        let key = key(b"archive", Compression::default());
+        let key = key(&[b"archive"], Compression::default());
         cache.put(&key, b"compressed");
         assert_eq!(cache.get(&key), None);
     }

@@ -1,10 +1,12 @@
 //! The plan of an initramfs, part by part.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use kmap::SearchPath;
+use kmap::{Compiled, SearchPath};
 
+use super::busybox::find_busybox;
+use super::modules::closure;
 use super::{Plan, PlanError};
 use crate::compression::Compression;
 use crate::kernel::{Kernel, KernelError, KernelSource};
@@ -30,9 +32,16 @@ impl Plan {
             ..Plan::default()
         };
         plan.add_skeleton();
-        timings.measure("modules", || plan.add_modules(&kernel, recipe))?;
-        timings.measure("keymap", || plan.add_keymaps(recipe))?;
-        timings.measure("busybox", || plan.add_busybox(recipe))?;
+        // Neither waits for the other: the closure is one thread's work for most of its time.
+        let (modules, (keymaps, busybox)) = timings.measure("find", || {
+            rayon::join(
+                || closure(&kernel, recipe),
+                || (compile_keymaps(recipe), find_busybox(recipe)),
+            )
+        });
+        timings.measure("modules", || plan.add_modules(&kernel, recipe, &modules?))?;
+        plan.add_keymaps(recipe, keymaps?);
+        timings.measure("busybox", || plan.add_busybox(busybox?))?;
         timings.measure("files", || plan.add_extras(recipe))?;
         if recipe.microcode {
             plan.add_microcode(recipe)?;
@@ -45,11 +54,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The console is a UTF-8 one, so the keymaps are compiled for Unicode.
-    fn add_keymaps(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
-        for name in &recipe.keymaps {
-            let compiled =
-                kmap::compile_named(name.as_ref(), &SearchPath::from_env(), kmap::Mode::Unicode)?;
+    fn add_keymaps(&mut self, recipe: &Recipe, keymaps: Vec<Compiled>) {
+        for (name, compiled) in recipe.keymaps.iter().zip(keymaps) {
             self.notes
                 .extend(compiled.warnings.iter().map(ToString::to_string));
             self.inputs.extend(compiled.inputs);
@@ -64,8 +70,15 @@ impl Plan {
                 format!("/init loads it where the kernel's command line says keymap={map}");
             self.file(&format!("etc/keymaps/{map}.bmap"), 0o644, bytes, &reason);
         }
-        Ok(())
     }
+}
+
+/// The recipe's keymaps. The console is a UTF-8 one, so they are compiled for Unicode.
+fn compile_keymaps(recipe: &Recipe) -> Result<Vec<Compiled>, kmap::Report> {
+    let places = SearchPath::from_env();
+    let compile =
+        |name: &OsString| kmap::compile_named(name.as_ref(), &places, kmap::Mode::Unicode);
+    recipe.keymaps.iter().map(compile).collect()
 }
 
 impl Plan {

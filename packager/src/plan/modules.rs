@@ -7,7 +7,7 @@ use modtree::goal::Goals;
 use modtree::{Closure, ClosureOptions, Module, ModuleName, Planned, Reason, ReasonKind};
 use rayon::prelude::*;
 
-use super::{Plan, PlanError};
+use super::{Data, Plan, PlanError};
 use crate::kernel::Kernel;
 use crate::recipe::{Load, ModuleFiles, Recipe};
 use crate::strip::strip;
@@ -26,9 +26,9 @@ impl Plan {
         &mut self,
         kernel: &Kernel,
         recipe: &Recipe,
+        closure: &Closure,
     ) -> Result<(), PlanError> {
-        let closure = closure(kernel, recipe)?;
-        check_vermagic(kernel, &closure)?;
+        check_vermagic(kernel, closure)?;
         let folder = format!("usr/lib/modules/{}", kernel.version());
         let form = recipe.module_files;
         let path_of = |planned: &Planned| format!("{folder}/{}", place(form, planned).display());
@@ -43,7 +43,7 @@ impl Plan {
             if self.machine.is_none() {
                 self.machine = machine.map(|machine| (planned.path.clone(), machine));
             }
-            self.file(&path, 0o644, bytes, &reasons(&planned.reasons));
+            self.shared_file(&path, 0o644, bytes, &reasons(&planned.reasons));
             // What was asked for, by its name or as part of a goal, is there for no other reason that matters.
             let is_asked = planned
                 .reasons
@@ -57,7 +57,7 @@ impl Plan {
             self.inputs.push(planned.path.clone());
         }
         if recipe.firmware {
-            self.add_firmware(recipe.root(), kernel, &closure)?;
+            self.add_firmware(recipe.root(), kernel, closure)?;
         }
         for builtin in &closure.builtins {
             self.notes.push(format!(
@@ -70,8 +70,8 @@ impl Plan {
         if self.modules.is_empty() {
             return Ok(());
         }
-        self.add_module_settings(recipe.load, &closure);
-        let indexes = modtree::index::text(&kernel.tree, &closure, |planned| place(form, planned))?;
+        self.add_module_settings(recipe.load, closure);
+        let indexes = modtree::index::text(&kernel.tree, closure, |planned| place(form, planned))?;
         for (name, bytes) in indexes {
             let reason = "modprobe reads it, so that no depmod runs at boot";
             self.file(&format!("{folder}/{name}"), 0o644, bytes, reason);
@@ -113,13 +113,13 @@ fn read_module(
     kernel: &Kernel,
     planned: &Planned,
     recipe: &Recipe,
-) -> Result<(Vec<u8>, Option<u16>), PlanError> {
+) -> Result<(Data, Option<u16>), PlanError> {
     let path = &planned.path;
     let refuse = |reason: String| PlanError::ModuleForm {
         path: path.clone(),
         reason,
     };
-    let bytes = codec::file::read_decoded(path, MODULE_LIMIT)?;
+    let bytes = Data::read_decoded(path, MODULE_LIMIT)?;
     let module = Module::parse(&bytes).map_err(|source| PlanError::Module {
         path: path.clone(),
         source,
@@ -139,10 +139,10 @@ fn read_module(
                     kernel.version()
                 )));
             }
-            strip(&bytes).map_err(refuse)?
+            strip(&bytes).map_err(refuse)?.into()
         }
         ModuleFiles::Kept => {
-            let file = codec::file::read(path, MODULE_LIMIT)?;
+            let file = Data::read(path, MODULE_LIMIT)?;
             match codec::detect(&file) {
                 None | Some(codec::Format::Gzip | codec::Format::Xz) => file,
                 Some(other) => {
@@ -156,7 +156,8 @@ fn read_module(
     Ok((file, machine))
 }
 
-fn closure(kernel: &Kernel, recipe: &Recipe) -> Result<Closure, PlanError> {
+/// The modules that the recipe asks for, with all that they need.
+pub(super) fn closure(kernel: &Kernel, recipe: &Recipe) -> Result<Closure, PlanError> {
     let roots: Vec<_> = recipe.modules.iter().map(String::as_str).collect();
     let mut options = ClosureOptions {
         runtime: recipe.runtime,

@@ -90,8 +90,8 @@ impl ContentArgs {
         drop(package);
         Ok(Content {
             kernel,
+            initramfs: image.to_bytes(),
             version: plan.version,
-            initramfs: image.bytes,
             config: plan.config,
             notes: plan.notes,
             time,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cli::Failure;
 use packager::finding::Report;
-use packager::inspect::check::{Booted, check};
+use packager::inspect::check::Booted;
 use packager::{Initramfs, Plan};
 
 use crate::args::InitramfsArgs;
@@ -38,7 +38,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     let (report, staged) = timings.measure("check, write", || {
         rayon::join(
             || check_image(&image, &plan),
-            || cli::Staged::new(&output, &image.bytes),
+            || cli::Staged::with(&output, |file| image.write_to(file)),
         )
     });
     report::verdict(&report, args.no_check, args.quiet, "the image")?;
@@ -58,12 +58,12 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
 }
 
 /// What `packager check` would say.
-fn check_image(image: &Initramfs, plan: &Plan) -> Report {
+fn check_image(image: &Initramfs<'_>, plan: &Plan) -> Report {
     let kernel = Booted {
         version: Some(&plan.version),
         config: plan.config.as_ref(),
     };
-    check(&image.bytes, kernel)
+    image.check(kernel)
 }
 
 /// The rule that make(1) and ninja read: `OUTPUT: INPUT…`, blanks and `$`, `#` and `\` escaped.
@@ -84,10 +84,10 @@ fn default_output(plan: &Plan) -> PathBuf {
     format!("initramfs-{}.{}", plan.version, plan.compression.suffix()).into()
 }
 
-fn summary(output: &Path, plan: &Plan, image: &Initramfs) -> String {
+fn summary(output: &Path, plan: &Plan, image: &Initramfs<'_>) -> String {
     let format = match plan.compression.format {
-        Some(format) => format!("{} {format}", report::size(image.bytes.len())),
-        None => report::size(image.bytes.len()),
+        Some(format) => format!("{} {format}", report::size(image.length())),
+        None => report::size(image.length()),
     };
     format!(
         "{}: {format} ({} unpacked), {} files, {} modules of kernel {}",
