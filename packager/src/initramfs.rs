@@ -123,6 +123,9 @@ impl<'plan> Initramfs<'plan> {
             let parts = parts.map(|archive| compress(archive, plan.compression, cache));
             parts.collect::<Result<Vec<_>, _>>()
         })?;
+        if let Some(cache) = cache {
+            cache.tidy();
+        }
         image.join(plan.early.iter().cloned().map(Part::Given));
         for path in &recipe.prepend {
             image.join([Part::Given(segment(path)?)]);

@@ -10,6 +10,7 @@ mod error;
 mod extras;
 mod modules;
 mod record;
+mod selection;
 mod skeleton;
 
 use std::collections::BTreeMap;

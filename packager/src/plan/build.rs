@@ -6,8 +6,9 @@ use std::path::Path;
 use kmap::{Compiled, SearchPath};
 
 use super::busybox::find_busybox;
-use super::modules::closure;
+use super::selection::Selection;
 use super::{Plan, PlanError};
+use crate::cache::Cache;
 use crate::compression::Compression;
 use crate::kernel::{Kernel, KernelError, KernelSource};
 use crate::recipe::Recipe;
@@ -22,6 +23,14 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn new(recipe: &Recipe) -> Result<Self, PlanError> {
+        Self::with_cache(recipe, None)
+    }
+
+    /// As [`new`](Self::new), and the same plan; what the cache has is not looked for again.
+    ///
+    /// # Errors
+    /// See [`PlanError`].
+    pub fn with_cache(recipe: &Recipe, cache: Option<&Cache>) -> Result<Self, PlanError> {
         let mut timings = Timings::default();
         let kernel = timings.measure("kernel", || Kernel::open(&recipe.kernel, &recipe.choice))?;
         let mut plan = Plan {
@@ -33,13 +42,18 @@ impl Plan {
         };
         plan.add_skeleton();
         // Neither waits for the other: the closure is one thread's work for most of its time.
-        let (modules, (keymaps, busybox)) = timings.measure("find", || {
+        let (selection, (keymaps, busybox)) = timings.measure("find", || {
             rayon::join(
-                || closure(&kernel, recipe),
+                || Selection::find(&kernel, recipe, cache),
                 || (compile_keymaps(recipe), find_busybox(recipe)),
             )
         });
-        timings.measure("modules", || plan.add_modules(&kernel, recipe, &modules?))?;
+        timings.measure("modules", || {
+            plan.add_modules(&kernel, recipe, selection?, cache)
+        })?;
+        if let Some(cache) = cache {
+            cache.tidy();
+        }
         plan.add_keymaps(recipe, keymaps?);
         timings.measure("busybox", || plan.add_busybox(busybox?))?;
         timings.measure("files", || plan.add_extras(recipe))?;

@@ -36,11 +36,18 @@ impl Data {
     /// # Errors
     /// As [`codec::map()`]; [`ReadError::Decode`].
     pub fn read_decoded(path: &Path, limit: u64) -> Result<Self, ReadError> {
-        let file = Self::read(path, limit)?;
-        if codec::detect(&file).is_none() {
-            return Ok(file);
+        Self::read(path, limit)?.decoded(path, limit)
+    }
+
+    /// These contents of the file `path`, decompressed where they are compressed.
+    ///
+    /// # Errors
+    /// [`ReadError::Decode`].
+    pub(super) fn decoded(&self, path: &Path, limit: u64) -> Result<Self, ReadError> {
+        if codec::detect(self).is_none() {
+            return Ok(self.clone());
         }
-        match codec::decode(&file, limit) {
+        match codec::decode(self, limit) {
             Ok(bytes) => Ok(bytes.into_owned().into()),
             Err(source) => Err(ReadError::Decode {
                 path: path.to_path_buf(),

@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use modtree::Closure;
-
+use super::selection::Chosen;
 use super::{Data, Plan, PlanError};
 use crate::cpio::{Attributes, Kind};
 use crate::kernel::Kernel;
@@ -113,16 +112,16 @@ impl Plan {
         &mut self,
         root: &Path,
         kernel: &Kernel,
-        closure: &Closure,
+        modules: &[Chosen],
     ) -> Result<(), PlanError> {
         let mut absent = Vec::new();
-        for planned in &closure.modules {
-            for name in planned.info.all("firmware") {
-                match find_firmware(root, kernel.version(), &name) {
+        for module in modules {
+            for name in &module.firmware {
+                match find_firmware(root, kernel.version(), name) {
                     Some(file) => {
                         let bytes = Data::read_decoded(&file, FIRMWARE_LIMIT)?;
                         self.inputs.push(file);
-                        let reason = format!("{} asks for this firmware", planned.name);
+                        let reason = format!("{} asks for this firmware", module.name);
                         self.shared_file(
                             &format!("usr/lib/firmware/{name}"),
                             0o644,
@@ -130,7 +129,7 @@ impl Plan {
                             &reason,
                         );
                     }
-                    None => absent.push(name.into_owned()),
+                    None => absent.push(name),
                 }
             }
         }

@@ -23,14 +23,14 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     }
     let recipe = args.content.recipe(args.output.as_deref())?;
     let progress = Progress::new("packing the initramfs");
-    let mut plan = Plan::new(&recipe).map_err(report::plan)?;
+    let cache = args.content.cache()?;
+    let mut plan = Plan::with_cache(&recipe, cache.as_ref()).map_err(report::plan)?;
     let mut timings = std::mem::take(&mut plan.timings);
     if args.dry_run {
         drop(progress);
         plan::tell(&plan, &timings, args.quiet, args.timings);
         return plan::print(&plan, args.json);
     }
-    let cache = args.content.cache()?;
     let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), &mut timings)
         .map_err(report::initramfs)?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
