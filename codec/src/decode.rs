@@ -48,7 +48,8 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    fn from_io(format: Format, error: &io::Error) -> Self {
+    /// What an error of [`Member`]'s `read` means.
+    pub fn from_io(format: Format, error: &io::Error) -> Self {
         match error.kind() {
             ErrorKind::UnexpectedEof => DecodeError::Truncated { format },
             _ => DecodeError::Corrupt {

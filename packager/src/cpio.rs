@@ -11,6 +11,7 @@
 
 mod pieces;
 mod read;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -18,6 +19,7 @@ mod write;
 pub(crate) use pieces::write_all;
 pub use pieces::{Archive, PieceWriter};
 pub use read::{Entries, Entry, Problem, ReadError, entries};
+pub(crate) use stream::{Stop, Stream};
 pub use write::{Attributes, Options, WriteError, Writer};
 
 /// The name of the entry that ends an archive.
