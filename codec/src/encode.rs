@@ -79,15 +79,18 @@ pub fn encode_parts(
             highest: *range.end(),
         });
     }
-    match format {
+    let encoded = match format {
         Format::Gzip => gzip(parts, level),
         Format::Xz => xz(parts, level),
         Format::Zstd => zstd(parts, level),
         Format::Bzip2 => bzip2(parts, level),
         Format::Lz4Legacy => lz4::encode_legacy(parts),
         Format::Lz4Frame => return Err(EncodeError::Unsupported(format)),
-    }
-    .map_err(|source| EncodeError::Encoder { format, source })
+    };
+    let mut stream = encoded.map_err(|source| EncodeError::Encoder { format, source })?;
+    // Room was made for what does not compress, and many streams may be kept.
+    stream.shrink_to_fit();
+    Ok(stream)
 }
 
 /// What the encoder finds depends on how much it is given at a time.
@@ -126,10 +129,12 @@ fn xz_dictionary(level: u32, length: usize) -> u32 {
         8 => 32 << 20,
         _ => 64 << 20,
     };
-    let needed = u32::try_from(length)
-        .ok()
-        .and_then(u32::checked_next_power_of_two);
-    needed.map_or(preset, |needed| needed.clamp(LEAST, preset))
+    // The format has 2^n and 2^n + 2^(n - 1).
+    let sizes = (0..).map(|n| (LEAST << (n / 2)) + (LEAST << (n / 2)) / 2 * (n % 2));
+    let mut sizes = sizes.take_while(|size| *size < preset);
+    sizes
+        .find(|size| *size as usize >= length)
+        .unwrap_or(preset)
 }
 
 fn zstd(parts: &[&[u8]], level: i32) -> io::Result<Vec<u8>> {

@@ -85,9 +85,9 @@ fn an_xz_dictionary_is_no_larger_than_the_text() {
     };
     assert_eq!(dictionary(100, 6), 64 << 10);
     assert_eq!(dictionary(1 << 20, 6), 1 << 20);
-    assert_eq!(dictionary((1 << 20) + 1, 6), 2 << 20);
+    assert_eq!(dictionary((1 << 20) + 1, 6), 3 << 19);
     assert_eq!(dictionary(9 << 20, 6), 8 << 20);
-    assert_eq!(dictionary(9 << 20, 9), 16 << 20);
+    assert_eq!(dictionary(9 << 20, 9), 12 << 20);
 }
 
 #[test]

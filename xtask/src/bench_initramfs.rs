@@ -159,7 +159,15 @@ impl Place {
             "find and cpio on a ready tree",
             vec![self.script(FIND_CPIO)],
         )];
+        plain.push(Way::new(
+            "find and cpio, to memory",
+            vec![self.script(&FIND_CPIO.replace("../", "/dev/shm/packager-"))],
+        ));
         plain.push(ours("packager initramfs", &["-o", "plain.cpio"]));
+        plain.push(ours(
+            "packager initramfs, to memory",
+            &["-o", "/dev/shm/packager-plain.cpio"],
+        ));
         plain.push(Way::new(
             "packager initramfs, without indexes",
             vec![self.packager_of(&self.root, &["-o", "plain.cpio"])],
@@ -340,7 +348,8 @@ fn heading() -> Result<String> {
     Ok(format!(
         "# Initramfs images\n\n\
          Written by `cargo xtask bench initramfs`. All sides pack busybox and the 28 modules for USB sticks of Debian's kernel 6.1,\n\
-         from a folder, and sync nothing but packager, which does. The large image holds the network drivers, not compressed.\n\
+         from a folder, and sync nothing but packager, which does; what goes to memory (`/dev/shm`) needs no sync. The large image holds\n\
+         the network drivers, not compressed.\n\
          Peers: {}.\n{}\n",
         peers.join(", "),
         measure::heading()?
