@@ -64,7 +64,7 @@ impl Staged {
         Self::with(path, |mut file| file.write_all(bytes))
     }
 
-    /// Lets `write` fill a new file beside `path`.
+    /// As [`new`](Self::new), for what is written piece by piece; see [`write_atomically_with`].
     ///
     /// # Errors
     /// As [`write_atomically`].

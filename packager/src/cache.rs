@@ -67,7 +67,8 @@ impl Key {
     }
 }
 
-/// The key of an archive, given in pieces, compressed so. The compressors' own revision is part of it, since another one may give other bytes.
+/// The key of an archive, given in pieces, compressed so. The compressors' own revision is part of it, since another one may
+/// give other bytes.
 pub fn key(archive: &[&[u8]], compression: Compression) -> Key {
     let mut hasher = blake3::Hasher::new();
     let how = format!(

@@ -129,3 +129,49 @@ pub(crate) fn write_all(mut out: impl Write, pieces: &[&[u8]]) -> io::Result<()>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes as much as it wants, and is interrupted every other time.
+    struct Slow {
+        taken: Vec<u8>,
+        calls: usize,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.calls += 1;
+            if self.calls.is_multiple_of(2) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let length = bytes.len().min(self.calls % 5);
+            self.taken.extend_from_slice(&bytes[..length]);
+            match length {
+                0 => Err(io::ErrorKind::Interrupted.into()),
+                length => Ok(length),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn all_pieces_arrive_in_their_order() {
+        let pieces: [&[u8]; 6] = [b"", b"one, ", b"", b"two and ", b"three", b""];
+        let mut slow = Slow {
+            taken: Vec::new(),
+            calls: 0,
+        };
+        write_all(&mut slow, &pieces).unwrap();
+        assert_eq!(slow.taken, pieces.concat());
+        assert!(
+            write_all(&mut [0; 3][..], &pieces).is_err(),
+            "a full target"
+        );
+        assert!(write_all(&mut [0; 0][..], &[b""]).is_ok());
+    }
+}
