@@ -48,7 +48,8 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    fn from_io(format: Format, error: &io::Error) -> Self {
+    /// What an error of [`Member`]'s `read` means.
+    pub fn from_io(format: Format, error: &io::Error) -> Self {
         match error.kind() {
             ErrorKind::UnexpectedEof => DecodeError::Truncated { format },
             _ => DecodeError::Corrupt {
@@ -262,4 +263,22 @@ pub fn decode_into(bytes: &[u8], buffer: &mut Vec<u8>, limit: u64) -> Result<usi
             }
         }
     }
+}
+
+/// Whether `stream` is one member, with nothing behind it, that decodes to these parts in a row. Needs no room for them.
+pub fn decodes_to(stream: &[u8], parts: &[&[u8]]) -> bool {
+    let Some(mut member) = Member::new(stream) else {
+        return false;
+    };
+    let mut buffer = vec![0; 64 << 10];
+    for part in parts {
+        for expected in part.chunks(buffer.len()) {
+            let found = &mut buffer[..expected.len()];
+            if member.read_exact(found).is_err() || found != expected {
+                return false;
+            }
+        }
+    }
+    // The end of the member is read as well: its checksum stands there.
+    matches!(member.read(&mut buffer), Ok(0)) && member.rest().is_empty()
 }

@@ -22,7 +22,7 @@ mod format;
 mod lz4;
 mod map;
 
-pub use decode::{DecodeError, Member, decode, decode_into};
-pub use encode::{EncodeError, REVISION, encode};
+pub use decode::{DecodeError, Member, decode, decode_into, decodes_to};
+pub use encode::{EncodeError, REVISION, encode, encode_parts};
 pub use format::{Format, detect};
 pub use map::{Mapped, map};

@@ -8,6 +8,7 @@
 use std::io::{self, ErrorKind, Read};
 
 use crate::Format;
+use crate::encode::in_blocks;
 
 /// What a block decodes to at most.
 const BLOCK: usize = 8 << 20;
@@ -15,21 +16,24 @@ const BLOCK: usize = 8 << 20;
 /// A block of 8 MiB that does not compress grows by 1/255 and 16 bytes; a larger length is no block.
 const LARGEST_BLOCK: usize = BLOCK + BLOCK / 255 + 16;
 
-/// Encodes `bytes` as one legacy container.
-pub(crate) fn encode_legacy(bytes: &[u8]) -> Vec<u8> {
+/// Encodes the parts, in a row, as one legacy container.
+pub(crate) fn encode_legacy(parts: &[&[u8]]) -> io::Result<Vec<u8>> {
     let mut out = Format::Lz4Legacy.magic().to_vec();
-    for block in bytes.chunks(BLOCK) {
-        let start = out.len();
-        out.resize(
-            start + 4 + lz4_flex::block::get_maximum_output_size(block.len()),
-            0,
-        );
-        // The room is the documented maximum, so compression cannot fail; a length of 0 would show up in every test.
-        let length = lz4_flex::block::compress_into(block, &mut out[start + 4..]).unwrap_or(0);
-        out[start..start + 4].copy_from_slice(&(length as u32).to_le_bytes());
-        out.truncate(start + 4 + length);
-    }
-    out
+    in_blocks(parts, BLOCK, |block| {
+        append_block(&mut out, block);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+fn append_block(out: &mut Vec<u8>, block: &[u8]) {
+    let start = out.len();
+    let room = lz4_flex::block::get_maximum_output_size(block.len());
+    out.resize(start + 4 + room, 0);
+    // The room is the documented maximum, so compression cannot fail; a length of 0 would show up in every test.
+    let length = lz4_flex::block::compress_into(block, &mut out[start + 4..]).unwrap_or(0);
+    out[start..start + 4].copy_from_slice(&(length as u32).to_le_bytes());
+    out.truncate(start + 4 + length);
 }
 
 /// Reads a legacy container block by block.

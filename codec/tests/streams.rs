@@ -2,7 +2,9 @@
 
 use std::io::Read;
 
-use codec::{DecodeError, Format, Member, decode, decode_into, detect, encode};
+use codec::{
+    DecodeError, Format, Member, decode, decode_into, decodes_to, detect, encode, encode_parts,
+};
 
 /// What `encode` writes.
 const WRITTEN: [Format; 5] = [
@@ -17,8 +19,8 @@ const LIMIT: u64 = 64 << 20;
 
 /// Text that compresses, and is larger than one 8 MiB block of lz4.
 fn long_text() -> Vec<u8> {
-    (0..1_500_000u32)
-        .flat_map(|n| (n / 3 * 7919).to_le_bytes())
+    (0..3_000_000u32)
+        .flat_map(|n| (n / 3).wrapping_mul(7919).to_le_bytes())
         .chain(*b"the end")
         .collect()
 }
@@ -31,6 +33,61 @@ fn what_is_encoded_is_detected_and_decoded() {
         assert_eq!(detect(&stream), Some(format));
         assert!(*decode(&stream, LIMIT).unwrap() == *text, "{format}");
     }
+}
+
+#[test]
+fn where_the_parts_of_a_text_end_does_not_matter() {
+    let text = long_text();
+    // Ends within blocks of every size, and parts that are longer than the longest.
+    let ends = [0, 1, 1, 70_000, 262_144, 262_145, 9 << 20, 11 << 20];
+    for format in WRITTEN {
+        // Only lz4 has blocks so long.
+        let text = match format {
+            Format::Lz4Legacy => &text[..],
+            _ => &text[..1 << 20],
+        };
+        let ends = ends.map(|end| text.len().min(end));
+        let mut parts: Vec<&[u8]> = ends.windows(2).map(|at| &text[at[0]..at[1]]).collect();
+        parts.push(&text[ends[ends.len() - 1]..]);
+        let stream = encode_parts(&parts, format, None).unwrap();
+        assert!(stream == encode(text, format, None).unwrap(), "{format}");
+        assert!(decodes_to(&stream, &parts), "{format}");
+        assert!(encode_parts(&[], format, None).unwrap() == encode(b"", format, None).unwrap());
+    }
+}
+
+#[test]
+fn a_stream_of_another_text_or_of_more_is_told_apart() {
+    let text = b"a text of some words, and of some words more";
+    for format in WRITTEN {
+        let stream = encode(text, format, None).unwrap();
+        assert!(decodes_to(&stream, &[&text[..7], b"", &text[7..]]));
+        assert!(!decodes_to(&stream, &[&text[..7]]), "{format}: longer");
+        assert!(!decodes_to(&stream, &[text, b"!"]), "{format}: shorter");
+        assert!(!decodes_to(&stream, &[&text[1..], b"e"]), "{format}: other");
+        let more = [&stream[..], b"\0"].concat();
+        assert!(!decodes_to(&more, &[text]), "{format}: something behind");
+        let cut = &stream[..stream.len() - 1];
+        assert!(!decodes_to(cut, &[text]), "{format}: cut");
+    }
+    assert!(!decodes_to(b"", &[]));
+    assert!(!decodes_to(b"plain", &[b"plain"]));
+}
+
+#[test]
+fn an_xz_dictionary_is_no_larger_than_the_text() {
+    let dictionary = |length: usize, level: i32| {
+        let stream = encode(&vec![b'a'; length], Format::Xz, Some(level)).unwrap();
+        // xz-file-format.txt: the block header follows the stream header; behind size, flags, filter and length of its
+        // properties stands the dictionary's size (5.3.1).
+        let bits = u32::from(stream[12 + 4]);
+        (2 | bits & 1) << (bits / 2 + 11)
+    };
+    assert_eq!(dictionary(100, 6), 64 << 10);
+    assert_eq!(dictionary(1 << 20, 6), 1 << 20);
+    assert_eq!(dictionary((1 << 20) + 1, 6), 3 << 19);
+    assert_eq!(dictionary(9 << 20, 6), 8 << 20);
+    assert_eq!(dictionary(9 << 20, 9), 12 << 20);
 }
 
 #[test]

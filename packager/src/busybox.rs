@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use codec::file::ReadError;
 
 use crate::elf::Elf;
+use crate::plan::Data;
 
 /// Larger than any busybox: Debian's static one has 2 MB.
 const SIZE_LIMIT: u64 = 64 << 20;
@@ -36,7 +37,7 @@ pub struct Busybox {
     /// The file.
     pub path: PathBuf,
     /// Its bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Data,
     /// The names of its applets, for example `sh` and `loadkmap`.
     pub applets: BTreeSet<String>,
     /// The ELF machine number (`e_machine`), for example 62 for x86-64.
@@ -110,7 +111,7 @@ impl Busybox {
     /// # Errors
     /// See [`BusyboxError`].
     pub fn open(path: &Path) -> Result<Self, BusyboxError> {
-        let bytes = codec::file::read(path, SIZE_LIMIT)?;
+        let bytes = Data::read(path, SIZE_LIMIT)?;
         let not_elf = |reason: String| BusyboxError::NotElf {
             path: path.to_path_buf(),
             reason,

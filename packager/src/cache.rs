@@ -1,14 +1,20 @@
-//! Compressed segments of earlier images, so that an image of which little has changed is made in milliseconds.
+//! What was worked out for earlier images, so that an image of which little has changed is made in milliseconds: compressed
+//! segments, decompressed modules, and which modules there are.
 //!
-//! One file a segment, named by a BLAKE3 hash of what was compressed and how: `HASH.segment`. It holds the hash of the
-//! compressed bytes (32 bytes) and these bytes. A file that does not fit its hash counts as absent, so the folder may be
+//! One file each, named by a BLAKE3 hash of all that it follows from: `HASH.segment` of what was compressed and how,
+//! `HASH.module` of the module's file, `HASH.modules` of the kernel's files and the request. It holds the hash of the
+//! bytes that are kept (32 bytes) and these bytes. A file that does not fit its hash counts as absent, so the folder may be
 //! deleted, copied, shared between machines and used by many runs at once: a file appears whole, by being renamed. What was
 //! not used for longest goes when the folder grows beyond its limit. A cache that cannot be written costs time, and nothing
 //! else.
 
+pub(crate) mod fingerprint;
+
 use std::fs::{self, File, FileTimes};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use crate::compression::Compression;
@@ -16,18 +22,54 @@ use crate::compression::Compression;
 /// The limit of a cache, in bytes, where none is given: a hundred small images.
 pub const DEFAULT_LIMIT: u64 = 256 << 20;
 
-/// What files of the cache end with.
-const SUFFIX: &str = "segment";
-
 /// Bytes of a BLAKE3 hash.
 const HASH: usize = blake3::OUT_LEN;
 
-/// What was compressed, and how.
+/// What is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key(blake3::Hash);
+pub(crate) enum Kind {
+    /// A compressed archive.
+    Segment,
+    /// A module's file, decompressed.
+    Module,
+    /// Which modules an image has.
+    Modules,
+}
 
-/// The key of `archive`, compressed so. The compressors' own revision is part of it, since another one may give other bytes.
-pub fn key(archive: &[u8], compression: Compression) -> Key {
+impl Kind {
+    const SUFFIXES: [&str; 3] = ["segment", "module", "modules"];
+
+    /// What its files end with.
+    fn suffix(self) -> &'static str {
+        Self::SUFFIXES[self as usize]
+    }
+}
+
+/// All that something follows from, and what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    kind: Kind,
+    hash: blake3::Hash,
+}
+
+impl Key {
+    /// The key of what follows from these bytes.
+    pub(crate) fn new(kind: Kind, from: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for bytes in from {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        }
+        Self {
+            kind,
+            hash: hasher.finalize(),
+        }
+    }
+}
+
+/// The key of an archive, given in pieces, compressed so. The compressors' own revision is part of it, since another one may
+/// give other bytes.
+pub fn key(archive: &[&[u8]], compression: Compression) -> Key {
     let mut hasher = blake3::Hasher::new();
     let how = format!(
         "{:?} {:?} {}\n",
@@ -36,15 +78,22 @@ pub fn key(archive: &[u8], compression: Compression) -> Key {
         codec::REVISION
     );
     hasher.update(how.as_bytes());
-    hasher.update(archive);
-    Key(hasher.finalize())
+    for piece in archive {
+        hasher.update(piece);
+    }
+    Key {
+        kind: Kind::Segment,
+        hash: hasher.finalize(),
+    }
 }
 
-/// A folder of compressed segments.
+/// A folder of what is kept.
 #[derive(Clone, Debug)]
 pub struct Cache {
     folder: PathBuf,
     limit: u64,
+    /// Whether there is more in it than before.
+    grown: Arc<AtomicBool>,
 }
 
 impl Cache {
@@ -55,7 +104,11 @@ impl Cache {
     pub fn open(folder: &Path, limit: u64) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let folder = folder.to_path_buf();
-        Ok(Self { folder, limit })
+        Ok(Self {
+            folder,
+            limit,
+            grown: Arc::default(),
+        })
     }
 
     /// What is kept under this key, if it is whole.
@@ -71,22 +124,30 @@ impl Cache {
         Some(bytes)
     }
 
-    /// Keeps these bytes, and lets go of the oldest where the folder is full. It is no fault if it cannot.
+    /// Keeps these bytes until [`tidy`](Self::tidy) lets go of them. It is no fault if it cannot.
     pub fn put(&self, key: &Key, bytes: &[u8]) {
         if bytes.len() as u64 <= self.limit && self.write(key, bytes).is_ok() {
+            self.grown.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets go of what was not used for longest, where something was put and the folder has grown beyond its limit.
+    pub fn tidy(&self) {
+        if self.grown.swap(false, Ordering::Relaxed) {
             self.shrink();
         }
     }
 
     fn path(&self, key: &Key) -> PathBuf {
-        self.folder.join(format!("{}.{SUFFIX}", key.0.to_hex()))
+        let name = format!("{}.{}", key.hash.to_hex(), key.kind.suffix());
+        self.folder.join(name)
     }
 
     /// Not synced: what a power cut damages does not fit its hash.
     fn write(&self, key: &Key, bytes: &[u8]) -> io::Result<()> {
         let mut file = tempfile::Builder::new()
             .prefix(".tmp-")
-            .suffix(&format!(".{SUFFIX}"))
+            .suffix(&format!(".{}", key.kind.suffix()))
             .tempfile_in(&self.folder)?;
         file.write_all(blake3::hash(bytes).as_bytes())?;
         file.write_all(bytes)?;
@@ -102,7 +163,11 @@ impl Cache {
         };
         let mut files: Vec<_> = entries
             .flatten()
-            .filter(|entry| entry.path().extension().is_some_and(|end| end == SUFFIX))
+            .filter(|entry| {
+                let path = entry.path();
+                let end = path.extension().unwrap_or_default();
+                Kind::SUFFIXES.iter().any(|suffix| end == *suffix)
+            })
             .filter_map(|entry| {
                 let found = entry.metadata().ok()?;
                 Some((found.modified().ok()?, found.len(), entry.path()))
@@ -140,7 +205,7 @@ mod tests {
     #[test]
     fn what_was_put_comes_back() {
         let (_folder, cache) = small(1 << 20);
-        let key = key(b"archive", Compression::default());
+        let key = key(&[b"archive"], Compression::default());
         assert_eq!(cache.get(&key), None);
         cache.put(&key, b"compressed");
         assert_eq!(cache.get(&key).unwrap(), b"compressed");
@@ -153,14 +218,14 @@ mod tests {
             level: Some(9),
             ..plain
         };
-        assert_ne!(key(b"archive", plain), key(b"archive", strong));
-        assert_ne!(key(b"archive", plain), key(b"other", plain));
+        assert_ne!(key(&[b"archive"], plain), key(&[b"archive"], strong));
+        assert_ne!(key(&[b"archive"], plain), key(&[b"other"], plain));
     }
 
     #[test]
     fn damage_counts_as_absence() {
         let (_folder, cache) = small(1 << 20);
-        let key = key(b"archive", Compression::default());
+        let key = key(&[b"archive"], Compression::default());
         cache.put(&key, b"compressed");
         let path = cache.path(&key);
         let sound = fs::read(&path).unwrap();
@@ -182,7 +247,7 @@ mod tests {
     fn what_was_not_used_for_longest_goes_first() {
         let (_folder, cache) = small(3 * 1100);
         let keys: Vec<_> = (0..4u8)
-            .map(|number| key(&[number], Compression::default()))
+            .map(|number| key(&[&[number]], Compression::default()))
             .collect();
         for (age, key) in keys[..3].iter().enumerate() {
             cache.put(key, &[0; 1000]);
@@ -192,6 +257,7 @@ mod tests {
         }
         assert!(cache.get(&keys[0]).is_some());
         cache.put(&keys[3], &[0; 1000]);
+        cache.tidy();
         let kept: Vec<_> = keys.iter().map(|key| cache.get(key).is_some()).collect();
         assert_eq!(kept, [true, false, true, true]);
     }
@@ -200,7 +266,7 @@ mod tests {
     fn a_cache_that_cannot_be_written_is_no_fault() {
         let (folder, cache) = small(1 << 20);
         fs::remove_dir_all(folder.path().join("made")).unwrap();
-        let key = key(b"archive", Compression::default());
+        let key = key(&[b"archive"], Compression::default());
         cache.put(&key, b"compressed");
         assert_eq!(cache.get(&key), None);
     }

@@ -9,12 +9,17 @@
 //! device numbers but those of device nodes. The [`entries`] reader takes what anybody wrote, in any of the three formats
 //! that the kernel or GNU cpio call newc or crc.
 
+mod pieces;
 mod read;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub(crate) use pieces::write_all;
+pub use pieces::{Archive, PieceWriter};
 pub use read::{Entries, Entry, Problem, ReadError, entries};
+pub(crate) use stream::{Stop, Stream};
 pub use write::{Attributes, Options, WriteError, Writer};
 
 /// The name of the entry that ends an archive.

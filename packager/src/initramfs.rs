@@ -3,16 +3,20 @@
 //! The kernel unpacks several archives in a row, each compressed in its own way or not at all; what comes later replaces
 //! what came before. An uncompressed one begins at a multiple of 4 (`init/initramfs.c`); here, of 512.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use codec::EncodeError;
 use codec::file::ReadError;
+use codec::{EncodeError, Format};
 use rayon::prelude::*;
 
 use crate::cache::{self, Cache};
 use crate::compression::Compression;
-use crate::cpio::WriteError;
+use crate::cpio::{self, Archive, WriteError};
+use crate::finding::Report;
+use crate::inspect::check::{Booted, check, check_plan};
 use crate::inspect::{self, InspectError};
+use crate::plan::Data;
 use crate::recipe::Segments;
 use crate::timing::Timings;
 use crate::{Plan, Recipe};
@@ -20,13 +24,29 @@ use crate::{Plan, Recipe};
 /// The kernel must hold it in memory, twice.
 const SEGMENT_LIMIT: u64 = 2 << 30;
 
-/// A finished image.
-#[derive(Clone, Debug)]
-pub struct Initramfs {
-    /// What the boot loader gives to the kernel.
-    pub bytes: Vec<u8>,
+/// As many as ever stand between two archives.
+const ZEROS: [u8; 516] = [0; 516];
+
+/// A finished image: in pieces, of which the files' contents lie where the plan has them.
+#[derive(Debug)]
+pub struct Initramfs<'plan> {
+    plan: &'plan Plan,
+    parts: Vec<Part<'plan>>,
     /// The size of its own archives before compression, in bytes.
     pub unpacked: usize,
+}
+
+/// What an image is made of, in order.
+#[derive(Debug)]
+enum Part<'plan> {
+    /// An archive that was there before: the microcode's, or one that the recipe names.
+    Given(Data),
+    /// An archive of the plan.
+    Archive(Archive<'plan>),
+    /// Compressed archives of the plan.
+    Compressed(Vec<u8>),
+    /// Zeros between archives.
+    Zeros(&'static [u8]),
 }
 
 /// Why the image cannot be made of its plan.
@@ -38,6 +58,14 @@ pub enum InitramfsError {
     /// The compressor refuses.
     #[error(transparent)]
     Compression(#[from] EncodeError),
+    /// A compressor's stream does not give back what went in.
+    #[error(
+        "the {format} stream just made does not decode to what was compressed: this machine's memory or processor is at fault; test them, or choose another --compress"
+    )]
+    Unsound {
+        /// How it is compressed.
+        format: Format,
+    },
     /// An archive to prepend or append cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -61,13 +89,13 @@ pub enum InitramfsError {
     },
 }
 
-impl Initramfs {
+impl<'plan> Initramfs<'plan> {
     /// Writes the plan's archives, compresses them, and joins them with the recipe's other archives.
     ///
     /// # Errors
     /// See [`InitramfsError`].
     pub fn new(
-        plan: &Plan,
+        plan: &'plan Plan,
         recipe: &Recipe,
         timings: &mut Timings,
     ) -> Result<Self, InitramfsError> {
@@ -79,71 +107,145 @@ impl Initramfs {
     /// # Errors
     /// See [`InitramfsError`].
     pub fn with_cache(
-        plan: &Plan,
+        plan: &'plan Plan,
         recipe: &Recipe,
         cache: Option<&Cache>,
         timings: &mut Timings,
     ) -> Result<Self, InitramfsError> {
         let archives = timings.measure("archive", || archives(plan, recipe))?;
-        let unpacked = archives.iter().map(Vec::len).sum();
+        let mut image = Self {
+            plan,
+            parts: Vec::new(),
+            unpacked: archives.iter().map(Archive::length).sum(),
+        };
         let own = timings.measure("compression", || {
-            archives
-                .into_par_iter()
-                .map(|archive| compress(archive, plan.compression, cache))
-                .collect::<Result<Vec<_>, _>>()
+            let parts = archives.into_par_iter();
+            let parts = parts.map(|archive| compress(archive, plan.compression, cache));
+            parts.collect::<Result<Vec<_>, _>>()
         })?;
-        let mut image = Image::default();
-        if let Some(early) = &plan.early {
-            image.join(early.clone());
+        if let Some(cache) = cache {
+            cache.tidy();
         }
+        image.join(plan.early.iter().cloned().map(Part::Given));
         for path in &recipe.prepend {
-            image.join(segment(path)?);
+            image.join([Part::Given(segment(path)?)]);
         }
-        image.join_all(own);
+        // Nothing stands between these: where zeros follow a member, gunzip(1) and others end.
+        image.join(own);
         for path in &recipe.append {
-            image.join(segment(path)?);
+            image.join([Part::Given(segment(path)?)]);
         }
-        let bytes = image.bytes;
         match recipe.size_limit {
-            Some(limit) if bytes.len() as u64 > limit => Err(InitramfsError::TooLarge {
-                length: bytes.len(),
+            Some(limit) if image.length() as u64 > limit => Err(InitramfsError::TooLarge {
+                length: image.length(),
                 limit,
             }),
-            _ => Ok(Self { bytes, unpacked }),
+            _ => Ok(image),
+        }
+    }
+
+    /// The size of the image, in bytes.
+    pub fn length(&self) -> usize {
+        self.parts.iter().map(Part::length).sum()
+    }
+
+    /// Writes the image: what the boot loader gives to the kernel.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn write_to(&self, out: impl Write) -> io::Result<()> {
+        cpio::write_all(out, &self.pieces())
+    }
+
+    /// The image's bytes in a row.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.pieces().concat()
+    }
+
+    /// What `packager check` says of the image. Of one that is wholly its own it says so without unpacking what it has packed:
+    /// the plan has the files, and each stream was compared with them when it was compressed.
+    pub fn check(&self, kernel: Booted<'_>) -> Report {
+        if self.parts.iter().any(|part| matches!(part, Part::Given(_))) {
+            return check(&self.to_bytes(), kernel);
+        }
+        check_plan(self.plan, kernel)
+    }
+
+    fn pieces(&self) -> Vec<&[u8]> {
+        let mut pieces = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Given(bytes) => pieces.push(&**bytes),
+                Part::Archive(archive) => pieces.extend(archive.pieces()),
+                Part::Compressed(bytes) => pieces.push(bytes),
+                Part::Zeros(zeros) => pieces.push(zeros),
+            }
+        }
+        pieces
+    }
+
+    /// Appends archives, compressed or not, from a multiple of 512 on. There are zeros before them, since the kernel would take
+    /// what follows an lz4 container at once for its next block (`lib/decompress_unlz4.c`).
+    fn join(&mut self, parts: impl IntoIterator<Item = Part<'plan>>) {
+        let mut parts = parts.into_iter().peekable();
+        let length = self.length();
+        if length > 0 && parts.peek().is_some() {
+            let zeros = (length + 4).next_multiple_of(512) - length;
+            self.parts.push(Part::Zeros(&ZEROS[..zeros]));
+        }
+        self.parts.extend(parts);
+    }
+}
+
+impl Part<'_> {
+    fn length(&self) -> usize {
+        match self {
+            Part::Given(bytes) => bytes.len(),
+            Part::Archive(archive) => archive.length(),
+            Part::Compressed(bytes) => bytes.len(),
+            Part::Zeros(zeros) => zeros.len(),
         }
     }
 }
 
 /// The image's own archives. Without a compressor there is nothing to gain from several.
-fn archives(plan: &Plan, recipe: &Recipe) -> Result<Vec<Vec<u8>>, WriteError> {
+fn archives<'plan>(plan: &'plan Plan, recipe: &Recipe) -> Result<Vec<Archive<'plan>>, WriteError> {
     if plan.compression.format.is_none() || recipe.segments == Segments::One {
-        return Ok(vec![plan.archive(recipe.archive)?]);
+        return Ok(vec![plan.archive_in_pieces(recipe.archive)?]);
     }
-    let write = |paths: &Vec<&str>| plan.archive_of(paths, recipe.archive);
-    plan.segments().par_iter().map(write).collect()
+    let write = |paths: &Vec<&'plan str>| plan.archive_of(paths, recipe.archive);
+    plan.segments().iter().map(write).collect()
 }
 
 /// What the cache has, or the compressor's work, which the cache keeps.
-fn compress(
-    archive: Vec<u8>,
+fn compress<'plan>(
+    archive: Archive<'plan>,
     compression: Compression,
     cache: Option<&Cache>,
-) -> Result<Vec<u8>, EncodeError> {
-    let Some(cache) = cache.filter(|_| compression.format.is_some()) else {
-        return compression.apply(archive);
+) -> Result<Part<'plan>, InitramfsError> {
+    let Some(format) = compression.format else {
+        return Ok(Part::Archive(archive));
     };
-    let key = cache::key(&archive, compression);
-    if let Some(bytes) = cache.get(&key) {
-        return Ok(bytes);
+    let pieces = archive.pieces();
+    let cached = cache.map(|cache| (cache, cache::key(&pieces, compression)));
+    if let Some((cache, key)) = &cached
+        && let Some(bytes) = cache.get(key)
+    {
+        return Ok(Part::Compressed(bytes));
     }
-    let bytes = compression.apply(archive)?;
-    cache.put(&key, &bytes);
-    Ok(bytes)
+    let bytes = codec::encode_parts(&pieces, format, compression.level)?;
+    if !codec::decodes_to(&bytes, &pieces) {
+        return Err(InitramfsError::Unsound { format });
+    }
+    if let Some((cache, key)) = cached {
+        cache.put(&key, &bytes);
+    }
+    Ok(Part::Compressed(bytes))
 }
 
 /// A file that the kernel can read as a part of an initramfs, to its last entry.
-fn segment(path: &Path) -> Result<Vec<u8>, InitramfsError> {
-    let bytes = codec::file::read(path, SEGMENT_LIMIT)?;
+fn segment(path: &Path) -> Result<Data, InitramfsError> {
+    let bytes = Data::read(path, SEGMENT_LIMIT)?;
     inspect::segments(&bytes)
         .and_then(|segments| {
             segments
@@ -155,35 +257,4 @@ fn segment(path: &Path) -> Result<Vec<u8>, InitramfsError> {
             source,
         })?;
     Ok(bytes)
-}
-
-/// An image that grows.
-#[derive(Default)]
-struct Image {
-    bytes: Vec<u8>,
-}
-
-impl Image {
-    /// Appends an archive, compressed or not, from a multiple of 512 on. There are zeros before it, since the kernel would take
-    /// what follows an lz4 container at once for its next block (`lib/decompress_unlz4.c`).
-    fn join(&mut self, segment: Vec<u8>) {
-        if self.bytes.is_empty() {
-            self.bytes = segment;
-            return;
-        }
-        let end = (self.bytes.len() + 4).next_multiple_of(512);
-        self.bytes.resize(end, 0);
-        self.bytes.extend_from_slice(&segment);
-    }
-
-    /// Appends the image's own archives with nothing between them: where zeros follow a member, gunzip(1) and others end.
-    fn join_all(&mut self, segments: Vec<Vec<u8>>) {
-        let mut segments = segments.into_iter();
-        if let Some(first) = segments.next() {
-            self.join(first);
-        }
-        for segment in segments {
-            self.bytes.extend_from_slice(&segment);
-        }
-    }
 }

@@ -9,6 +9,7 @@ mod extract;
 mod files;
 mod modules;
 pub mod size;
+mod skim;
 pub mod treemap;
 
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ pub use diff::{
 pub use extract::{ExtractError, Extracted, extract};
 pub use files::{File, Files};
 pub use modules::ModuleFile;
+pub use skim::skim;
 
 /// The most that one image may decode to.
 const DECODED_LIMIT: u64 = 4 << 30;

@@ -11,7 +11,7 @@
 //!     println!("/{path}: {}", item.reason);
 //! }
 //! let image = Initramfs::new(&plan, &recipe, &mut Timings::default())?;
-//! std::fs::write("simple.igz", image.bytes)?;
+//! image.write_to(std::fs::File::create("simple.igz")?)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -5,10 +5,12 @@
 mod archive;
 mod build;
 mod busybox;
+mod data;
 mod error;
 mod extras;
 mod modules;
 mod record;
+mod selection;
 mod skeleton;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,7 @@ use crate::paths::resolve;
 use crate::timing::Timings;
 
 pub use archive::SEGMENT_LENGTH;
+pub use data::Data;
 pub use error::PlanError;
 pub use record::{RECORD, Record, Recorded};
 
@@ -35,7 +38,7 @@ pub struct Plan {
     /// The kernel's configuration, where it is known.
     pub config: Option<KernelConfig>,
     /// An uncompressed archive that begins the image: the processors' microcode.
-    pub early: Option<Vec<u8>>,
+    pub early: Option<Data>,
     /// How the archive is compressed.
     pub compression: Compression,
     /// What the user should know: builtins that need no module, what is missing and optional, warnings of the keymap.
@@ -57,7 +60,7 @@ pub struct Item {
     /// What it is, and whose.
     pub attributes: Attributes,
     /// A file's contents or a symbolic link's target; empty for everything else.
-    pub data: Vec<u8>,
+    pub data: Data,
     /// Why it is there, for people.
     pub reason: String,
     /// The paths of those because of which it is there: for a module, the modules that need it.
@@ -90,12 +93,13 @@ impl Plan {
 
     /// Adds a regular file of user 0, and its parents.
     pub fn file(&mut self, path: &str, permissions: u32, data: Vec<u8>, reason: &str) {
-        self.insert(
-            path,
-            Attributes::of_root(Kind::File, permissions),
-            data,
-            reason,
-        );
+        self.shared_file(path, permissions, data.into(), reason);
+    }
+
+    /// As [`file`](Self::file), of contents that need not be in memory.
+    pub fn shared_file(&mut self, path: &str, permissions: u32, data: Data, reason: &str) {
+        let attributes = Attributes::of_root(Kind::File, permissions);
+        self.insert_shared(path, attributes, data, reason);
     }
 
     /// Adds a symbolic link, and its parents.
@@ -113,6 +117,10 @@ impl Plan {
     /// Adds an entry of any kind, and its parents. What was at `path` before is replaced, but a directory, or a link, keeps
     /// its place where a link shall stand: what it leads to is reached all the same.
     pub fn insert(&mut self, path: &str, attributes: Attributes, data: Vec<u8>, reason: &str) {
+        self.insert_shared(path, attributes, data.into(), reason);
+    }
+
+    fn insert_shared(&mut self, path: &str, attributes: Attributes, data: Data, reason: &str) {
         let path = self.real_path(path);
         if attributes.kind == Kind::Symlink
             && let Some(there) = self.items.get(&path)

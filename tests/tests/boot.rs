@@ -119,7 +119,7 @@ fn the_kernel_unpacks_every_compressor() {
         let mut plan = built.plan.clone();
         plan.compression.format = Compression::by_suffix(&image).unwrap();
         let made = Initramfs::new(&plan, &Recipe::default(), &mut Timings::default()).unwrap();
-        std::fs::write(&image, made.bytes).unwrap();
+        std::fs::write(&image, made.to_bytes()).unwrap();
         let session = boot(&Machine::new(&built.kernel, &image));
         power_off(session);
     }

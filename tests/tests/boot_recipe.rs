@@ -32,9 +32,10 @@ fn built(folder: &Path, recipe: &Recipe) -> (Machine, Plan, Vec<u8>) {
     let plan = Plan::new(recipe).unwrap();
     let image = Initramfs::new(&plan, recipe, &mut Timings::default()).unwrap();
     let path = folder.join("image");
-    fs::write(&path, &image.bytes).unwrap();
+    let bytes = image.to_bytes();
+    fs::write(&path, &bytes).unwrap();
     let machine = Machine::new(plan.kernel_image.as_ref().unwrap(), path);
-    (machine, plan, image.bytes)
+    (machine, plan, bytes)
 }
 
 fn module<'plan>(plan: &'plan Plan, name: &str) -> &'plan [u8] {

@@ -173,7 +173,7 @@ fn a_window_that_is_too_large_is_told_before_the_decoder_refuses_it() {
 #[test]
 fn a_command_that_nothing_provides_is_told() {
     let Some(sound) = &*SOUND else { return };
-    let init = String::from_utf8(sound.plan.get("init").unwrap().data.clone()).unwrap();
+    let init = String::from_utf8(sound.plan.get("init").unwrap().data.to_vec()).unwrap();
     let with_init =
         |script: String| sound.after(|plan| plan.file("init", 0o755, script.into(), ""));
     assert_eq!(
@@ -185,7 +185,7 @@ fn a_command_that_nothing_provides_is_told() {
     assert_eq!(with_init(guarded), none());
     // A busybox without loadkmap: another name at its place in the table, and no link.
     let mut plan = sound.plan.clone();
-    let mut busybox = plan.get("usr/bin/busybox").unwrap().data.clone();
+    let mut busybox = plan.get("usr/bin/busybox").unwrap().data.to_vec();
     let name = b"\0loadkmap\0";
     let at = busybox
         .windows(name.len())
@@ -298,7 +298,7 @@ fn links_and_firmware_that_lead_nowhere_are_warnings() {
         .map(|(path, _)| path)
         .find(|path| path.ends_with("/vfat.ko"));
     let path = path.unwrap().to_owned();
-    let mut vfat = sound.plan.get(&path).unwrap().data.clone();
+    let mut vfat = sound.plan.get(&path).unwrap().data.to_vec();
     // As long as the field that it replaces.
     let (license, firmware) = (b"\0license=GPL\0", b"\0firmware=ab\0");
     let at = vfat

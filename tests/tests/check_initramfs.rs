@@ -37,7 +37,7 @@ fn a_sound_image_has_no_findings() {
 #[test]
 fn what_is_wrong_with_init_and_programs_is_named() {
     let Some(sound) = &*SOUND else { return };
-    let init = sound.plan.get("init").unwrap().data.clone();
+    let init = sound.plan.get("init").unwrap().data.to_vec();
     assert_eq!(
         sound.after(|plan| plan.file("init", 0o644, init.clone(), "")),
         only("init-not-executable")
@@ -94,7 +94,7 @@ fn what_is_wrong_with_modules_is_named() {
         .find(|path| path.ends_with("/vfat.ko"))
         .unwrap()
         .to_owned();
-    let vfat = sound.plan.get(&path).unwrap().data.clone();
+    let vfat = sound.plan.get(&path).unwrap().data.to_vec();
     let half = vfat[..vfat.len() / 2].to_vec();
     assert_eq!(
         sound.after(|plan| plan.file(&path, 0o644, half, "")),

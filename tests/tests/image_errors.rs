@@ -93,7 +93,7 @@ fn a_busybox_that_will_not_do_is_refused() {
             .windows(old.len())
             .rposition(|part| part == old.as_bytes())
             .unwrap();
-        let mut bytes = busybox.bytes.clone();
+        let mut bytes = busybox.bytes.to_vec();
         for at in (0..=at).filter(|&at| busybox.bytes[at..].starts_with(old.as_bytes())) {
             bytes[at + 1..at + old.len() - 1].copy_from_slice(instead.as_bytes());
         }

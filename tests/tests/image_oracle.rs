@@ -67,10 +67,10 @@ fn gnu_cpio_lists_and_extracts_it() {
                     .unwrap()
                     .as_os_str()
                     .as_encoded_bytes(),
-                item.data,
+                &*item.data,
                 "{path}"
             ),
-            _ => assert!(fs::read(&extracted).unwrap() == item.data, "{path}"),
+            _ => assert!(fs::read(&extracted).unwrap() == *item.data, "{path}"),
         }
         if item.kind() != Kind::Symlink {
             assert_eq!(

@@ -202,7 +202,7 @@ fn diff_tells_modules_keymaps_and_init_by_meaning() {
         );
         let us = us.unwrap().keymap.to_bkeymap(kmap::Endian::Little);
         plan.file("etc/keymap.bmap", 0o644, us, "");
-        let list = String::from_utf8(plan.get("etc/modules").unwrap().data.clone()).unwrap();
+        let list = String::from_utf8(plan.get("etc/modules").unwrap().data.to_vec()).unwrap();
         let reversed: Vec<_> = list.lines().rev().collect();
         plan.file(
             "etc/modules",
@@ -210,13 +210,13 @@ fn diff_tells_modules_keymaps_and_init_by_meaning() {
             (reversed.join("\n") + "\n").into(),
             "",
         );
-        let init = String::from_utf8(plan.get("init").unwrap().data.clone()).unwrap();
+        let init = String::from_utf8(plan.get("init").unwrap().data.to_vec()).unwrap();
         let init = init.replace("at keymap\n", "at keymap\necho keys\n");
         plan.file("init", 0o755, init.into(), "");
         plan.file(
             "etc/passwd",
             0o600,
-            plan.get("etc/passwd").unwrap().data.clone(),
+            plan.get("etc/passwd").unwrap().data.to_vec(),
             "",
         );
         let folder = format!("usr/lib/modules/{}/extra", images.root.version);
@@ -231,7 +231,7 @@ fn diff_tells_modules_keymaps_and_init_by_meaning() {
             .map(|(path, _)| path)
             .find(|path| path.ends_with("/fat.ko"));
         let fat = fat.unwrap().to_owned();
-        let mut bytes = plan.get(&fat).unwrap().data.clone();
+        let mut bytes = plan.get(&fat).unwrap().data.to_vec();
         bytes.extend(b"a signature");
         plan.file(&fat, 0o644, bytes, "");
     });

@@ -88,7 +88,7 @@ fn boot(folder: &Path, recipe: &Recipe, stick: &Path) -> Result<f64> {
     let plan = Plan::new(recipe)?;
     let image = Initramfs::new(&plan, recipe, &mut Timings::default())?;
     let path = folder.join("boot.img");
-    fs::write(&path, image.bytes)?;
+    fs::write(&path, image.to_bytes())?;
     let kernel = plan.kernel_image.context("a kernel's image")?;
     let mut machine = Machine::new(kernel, path);
     machine.sticks = vec![stick.to_path_buf()];

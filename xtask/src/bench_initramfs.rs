@@ -31,6 +31,12 @@ const MKINITRAMFS: &str = r#"unshare -m sh -euc '
 const FIND_CPIO: &str =
     "cd tree; find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 >../find.cpio";
 
+/// What goes to memory.
+const IN_MEMORY: [&str; 2] = [
+    "/dev/shm/packager-bench-find.cpio",
+    "/dev/shm/packager-bench-plain.cpio",
+];
+
 /// Where all sides work.
 struct Place {
     folder: PathBuf,
@@ -48,6 +54,9 @@ pub(crate) fn run() -> Result<()> {
     text.push_str(HEAD);
     for work in place.works() {
         measure(&work, &mut text)?;
+    }
+    for path in IN_MEMORY {
+        fs::remove_file(path)?;
     }
     bench_guest::measure(&place.folder, &place.root, &mut text)?;
     let _ = writeln!(text, "\nLoad of the machine at the end: {}", load()?);
@@ -159,7 +168,12 @@ impl Place {
             "find and cpio on a ready tree",
             vec![self.script(FIND_CPIO)],
         )];
+        plain.push(Way::new(
+            "find and cpio, to memory",
+            vec![self.script(&FIND_CPIO.replace("../find.cpio", IN_MEMORY[0]))],
+        ));
         plain.push(ours("packager initramfs", &["-o", "plain.cpio"]));
+        plain.push(ours("packager initramfs, to memory", &["-o", IN_MEMORY[1]]));
         plain.push(Way::new(
             "packager initramfs, without indexes",
             vec![self.packager_of(&self.root, &["-o", "plain.cpio"])],
@@ -340,7 +354,8 @@ fn heading() -> Result<String> {
     Ok(format!(
         "# Initramfs images\n\n\
          Written by `cargo xtask bench initramfs`. All sides pack busybox and the 28 modules for USB sticks of Debian's kernel 6.1,\n\
-         from a folder, and sync nothing but packager, which does. The large image holds the network drivers, not compressed.\n\
+         from a folder, and sync nothing but packager, which does; what goes to memory (`/dev/shm`) needs no sync. The large image holds\n\
+         the network drivers, not compressed.\n\
          Peers: {}.\n{}\n",
         peers.join(", "),
         measure::heading()?

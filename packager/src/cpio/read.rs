@@ -121,14 +121,57 @@ impl<'a> Entries<'a> {
     }
 
     fn read(&mut self) -> Result<Option<Entry<'a>>, Problem> {
-        let header = self.take(HEADER)?;
-        if !header.starts_with(b"070701") && !header.starts_with(b"070702") {
+        let header = Header::parse(self.take(HEADER)?)?;
+        let padded = self.take(header.name_length)?;
+        self.align();
+        let Some(name) = name(padded)? else {
+            self.has_trailer = true;
+            return Ok(None);
+        };
+        let data = self.take(header.length)?;
+        self.align();
+        header.entry(name, data).map(Some)
+    }
+}
+
+/// What an entry begins with.
+pub(super) struct Header {
+    fields: [u32; 13],
+    has_sum: bool,
+    /// The length of the name with its NULs.
+    pub(super) name_length: usize,
+    /// The length of the data.
+    pub(super) length: usize,
+}
+
+impl Header {
+    /// Reads the [`HEADER`] bytes of a header.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        let has_sum = bytes.starts_with(b"070702");
+        if !has_sum && !bytes.starts_with(b"070701") {
             return Err(Problem::Magic);
         }
         let mut fields = [0; 13];
-        for (field, digits) in fields.iter_mut().zip(header[6..].chunks_exact(8)) {
+        for (field, digits) in fields.iter_mut().zip(bytes[6..].chunks_exact(8)) {
             *field = hexadecimal(digits).ok_or(Problem::Field)?;
         }
+        let (length, name_length) = (fields[6] as usize, fields[11] as usize);
+        if name_length == 0 || name_length > NAME_MAX {
+            return Err(Problem::Name);
+        }
+        Ok(Self {
+            fields,
+            has_sum,
+            name_length,
+            length,
+        })
+    }
+
+    pub(super) fn is_symlink(&self) -> bool {
+        Kind::from_mode(self.fields[1], 0, 0) == Some(Kind::Symlink)
+    }
+
+    pub(super) fn entry<'a>(&self, name: &'a [u8], data: &'a [u8]) -> Result<Entry<'a>, Problem> {
         let [
             inode,
             mode,
@@ -136,36 +179,15 @@ impl<'a> Entries<'a> {
             gid,
             links,
             mtime,
-            length,
+            _,
             _,
             _,
             major,
             minor,
-            name_length,
+            _,
             sum,
-        ] = fields;
-        let name_length = name_length as usize;
-        if name_length == 0 || name_length > NAME_MAX {
-            return Err(Problem::Name);
-        }
-        let padded = self.take(name_length)?;
-        self.align();
-        // Names may be padded with further NULs, so that the data begins at a page.
-        let end = padded
-            .iter()
-            .position(|&byte| byte == 0)
-            .ok_or(Problem::Name)?;
-        let name = &padded[..end];
-        if name == TRAILER {
-            self.has_trailer = true;
-            return Ok(None);
-        }
-        if name.is_empty() {
-            return Err(Problem::Name);
-        }
-        let data = self.take(length as usize)?;
-        self.align();
-        Ok(Some(Entry {
+        ] = self.fields;
+        Ok(Entry {
             name,
             kind: Kind::from_mode(mode, major, minor).ok_or(Problem::Mode(mode))?,
             permissions: mode & 0o7777,
@@ -175,8 +197,18 @@ impl<'a> Entries<'a> {
             gid,
             mtime,
             data,
-            sum: header.starts_with(b"070702").then_some(sum),
-        }))
+            sum: self.has_sum.then_some(sum),
+        })
+    }
+}
+
+/// A name without its NULs, of which there may be more than one, so that the data begins at a page; `None` for the trailer's.
+pub(super) fn name(padded: &[u8]) -> Result<Option<&[u8]>, Problem> {
+    let end = padded.iter().position(|&byte| byte == 0);
+    match &padded[..end.ok_or(Problem::Name)?] {
+        b"" => Err(Problem::Name),
+        TRAILER => Ok(None),
+        name => Ok(Some(name)),
     }
 }
 

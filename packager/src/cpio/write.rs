@@ -67,6 +67,12 @@ pub struct Writer {
     bytes: Vec<u8>,
     options: Options,
     inode: u32,
+    /// Data of at least this length is not copied.
+    apart_from: usize,
+    /// Where in `bytes` such data belongs.
+    gaps: Vec<usize>,
+    /// The length of all data that was not copied.
+    apart: usize,
 }
 
 /// What the format cannot hold.
@@ -114,7 +120,23 @@ impl Writer {
             bytes: Vec::with_capacity(bytes),
             options,
             inode: 0,
+            apart_from: usize::MAX,
+            gaps: Vec::new(),
+            apart: 0,
         }
+    }
+
+    /// An empty archive without the data of entries that have at least `length` bytes.
+    pub(super) fn leaving_out(options: Options, length: usize) -> Self {
+        Self {
+            apart_from: length,
+            ..Self::new(options)
+        }
+    }
+
+    /// The length of the archive so far.
+    fn position(&self) -> usize {
+        self.bytes.len() + self.apart
     }
 
     /// Appends an entry. `name` is relative to the root, without a leading `/`; `data` is a file's contents or a symbolic
@@ -160,6 +182,17 @@ impl Writer {
 
     /// Ends the archive. The result is padded to 512 bytes, as the tools that read tapes' blocks expect.
     pub fn finish(mut self) -> Vec<u8> {
+        self.end();
+        self.bytes
+    }
+
+    /// As [`finish`](Self::finish); also where the data that was left out belongs.
+    pub(super) fn finish_with_gaps(mut self) -> (Vec<u8>, Vec<usize>) {
+        self.end();
+        (self.bytes, self.gaps)
+    }
+
+    fn end(&mut self) {
         self.header(
             TRAILER,
             TRAILER.len() + 1,
@@ -169,7 +202,6 @@ impl Writer {
             },
         );
         self.pad(512);
-        self.bytes
     }
 
     fn append(
@@ -211,7 +243,12 @@ impl Writer {
             name.len() + 1
         };
         self.header(name, name_length, &header);
-        self.bytes.extend_from_slice(data);
+        if data.len() >= self.apart_from {
+            self.gaps.push(self.bytes.len());
+            self.apart += data.len();
+        } else {
+            self.bytes.extend_from_slice(data);
+        }
         self.pad(4);
         Ok(())
     }
@@ -219,7 +256,7 @@ impl Writer {
     /// The length of the name with so many NULs that the data behind it is aligned; as it is where that would be too long.
     fn aligned_name_length(&self, name: &[u8]) -> usize {
         let least = name.len() + 1;
-        let start = self.bytes.len() + HEADER;
+        let start = self.position() + HEADER;
         let aligned = (start + least).next_multiple_of(self.options.alignment as usize) - start;
         if aligned <= NAME_MAX { aligned } else { least }
     }
@@ -259,7 +296,7 @@ impl Writer {
     }
 
     fn pad(&mut self, alignment: usize) {
-        self.bytes
-            .resize(self.bytes.len().next_multiple_of(alignment), 0);
+        let missing = self.position().next_multiple_of(alignment) - self.position();
+        self.bytes.resize(self.bytes.len() + missing, 0);
     }
 }

@@ -13,6 +13,7 @@ mod scripts;
 use modtree::KernelConfig;
 
 use super::{Files, InspectError, Segment};
+use crate::Plan;
 use crate::compression::Compression;
 use crate::finding::Report;
 
@@ -29,6 +30,13 @@ pub struct Booted<'a> {
 pub fn check(image: &[u8], kernel: Booted<'_>) -> Report {
     let (segments, end) = super::readable_segments(image);
     check_segments(image, &segments, end, kernel)
+}
+
+/// Checks the files of a plan, whatever becomes of them in an archive.
+pub(crate) fn check_plan(plan: &Plan, kernel: Booted<'_>) -> Report {
+    let mut report = Report::default();
+    check_files(&Files::of_plan(plan), kernel, &mut report);
+    report
 }
 
 /// As [`check`], for an image whose segments have been read; `end` is what stands behind the last readable one.

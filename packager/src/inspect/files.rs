@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use kmap::{Endian, Keymap};
 
 use super::{InspectError, Segment};
+use crate::Plan;
 use crate::cpio::{Attributes, Entry, Kind};
 use crate::paths::resolve;
 
@@ -59,6 +60,27 @@ impl<'image> Files<'image> {
             }
         }
         Ok(files)
+    }
+
+    /// The files of a plan, as they will be in the image; but their time is the archive's.
+    pub(crate) fn of_plan(plan: &'image Plan) -> Self {
+        let mut files = Self::default();
+        for (path, item) in plan.items() {
+            let entry = Entry {
+                name: path.as_bytes(),
+                kind: item.kind(),
+                permissions: item.attributes.permissions,
+                inode: 0,
+                links: 1,
+                uid: item.attributes.uid,
+                gid: item.attributes.gid,
+                mtime: 0,
+                data: &item.data,
+                sum: None,
+            };
+            files.add(&entry, &mut HashMap::new());
+        }
+        files
     }
 
     /// The files with their paths; a directory comes before what it holds.

@@ -1,11 +1,14 @@
 //! The plan of an initramfs, part by part.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use kmap::SearchPath;
+use kmap::{Compiled, SearchPath};
 
+use super::busybox::find_busybox;
+use super::selection::Selection;
 use super::{Plan, PlanError};
+use crate::cache::Cache;
 use crate::compression::Compression;
 use crate::kernel::{Kernel, KernelError, KernelSource};
 use crate::recipe::Recipe;
@@ -20,6 +23,14 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn new(recipe: &Recipe) -> Result<Self, PlanError> {
+        Self::with_cache(recipe, None)
+    }
+
+    /// As [`new`](Self::new), and the same plan; what the cache has is not looked for again.
+    ///
+    /// # Errors
+    /// See [`PlanError`].
+    pub fn with_cache(recipe: &Recipe, cache: Option<&Cache>) -> Result<Self, PlanError> {
         let mut timings = Timings::default();
         let kernel = timings.measure("kernel", || Kernel::open(&recipe.kernel, &recipe.choice))?;
         let mut plan = Plan {
@@ -30,9 +41,21 @@ impl Plan {
             ..Plan::default()
         };
         plan.add_skeleton();
-        timings.measure("modules", || plan.add_modules(&kernel, recipe))?;
-        timings.measure("keymap", || plan.add_keymaps(recipe))?;
-        timings.measure("busybox", || plan.add_busybox(recipe))?;
+        // Neither waits for the other: the closure is one thread's work for most of its time.
+        let (selection, (keymaps, busybox)) = timings.measure("find", || {
+            rayon::join(
+                || Selection::find(&kernel, recipe, cache),
+                || (compile_keymaps(recipe), find_busybox(recipe)),
+            )
+        });
+        timings.measure("modules", || {
+            plan.add_modules(&kernel, recipe, selection?, cache)
+        })?;
+        if let Some(cache) = cache {
+            cache.tidy();
+        }
+        plan.add_keymaps(recipe, keymaps?);
+        timings.measure("busybox", || plan.add_busybox(busybox?))?;
         timings.measure("files", || plan.add_extras(recipe))?;
         if recipe.microcode {
             plan.add_microcode(recipe)?;
@@ -45,11 +68,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The console is a UTF-8 one, so the keymaps are compiled for Unicode.
-    fn add_keymaps(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
-        for name in &recipe.keymaps {
-            let compiled =
-                kmap::compile_named(name.as_ref(), &SearchPath::from_env(), kmap::Mode::Unicode)?;
+    fn add_keymaps(&mut self, recipe: &Recipe, keymaps: Vec<Compiled>) {
+        for (name, compiled) in recipe.keymaps.iter().zip(keymaps) {
             self.notes
                 .extend(compiled.warnings.iter().map(ToString::to_string));
             self.inputs.extend(compiled.inputs);
@@ -64,8 +84,15 @@ impl Plan {
                 format!("/init loads it where the kernel's command line says keymap={map}");
             self.file(&format!("etc/keymaps/{map}.bmap"), 0o644, bytes, &reason);
         }
-        Ok(())
     }
+}
+
+/// The recipe's keymaps. The console is a UTF-8 one, so they are compiled for Unicode.
+fn compile_keymaps(recipe: &Recipe) -> Result<Vec<Compiled>, kmap::Report> {
+    let places = SearchPath::from_env();
+    let compile =
+        |name: &OsString| kmap::compile_named(name.as_ref(), &places, kmap::Mode::Unicode);
+    recipe.keymaps.iter().map(compile).collect()
 }
 
 impl Plan {

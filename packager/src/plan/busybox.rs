@@ -40,8 +40,7 @@ const NEEDED_APPLETS: &[&str] = &[
 ];
 
 impl Plan {
-    pub(super) fn add_busybox(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
-        let (busybox, root) = find_busybox(recipe)?;
+    pub(super) fn add_busybox(&mut self, (busybox, root): Found) -> Result<(), PlanError> {
         busybox.require(NEEDED_APPLETS, "for /init")?;
         if !self.modules.is_empty() {
             busybox.require(&["modprobe"], "to load modules")?;
@@ -73,14 +72,17 @@ impl Plan {
             self.add_libraries(collector.finish(), &root);
         }
         self.inputs.push(busybox.path);
-        self.file("usr/bin/busybox", 0o755, busybox.bytes, from);
+        self.shared_file("usr/bin/busybox", 0o755, busybox.bytes, from);
         Ok(())
     }
 }
 
+/// A busybox, and the root where its libraries are.
+pub(super) type Found = (Busybox, PathBuf);
+
 /// The one that is named; else one below the kernel's root; else this machine's. With it comes the root where its libraries
 /// are, if it needs any.
-fn find_busybox(recipe: &Recipe) -> Result<(Busybox, PathBuf), BusyboxError> {
+pub(super) fn find_busybox(recipe: &Recipe) -> Result<Found, BusyboxError> {
     let machine = Path::new("/");
     let of_machine = || Ok((Busybox::find(machine)?, machine.to_path_buf()));
     if let Some(path) = &recipe.busybox {

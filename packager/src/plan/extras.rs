@@ -3,9 +3,8 @@
 
 use std::path::Path;
 
-use modtree::Closure;
-
-use super::{Plan, PlanError};
+use super::selection::Chosen;
+use super::{Data, Plan, PlanError};
 use crate::cpio::{Attributes, Kind};
 use crate::kernel::Kernel;
 use crate::libraries::{Collector, Libraries, Needed};
@@ -64,7 +63,7 @@ impl Plan {
             });
         }
         let reason = format!("the recipe's script before the step {}", step.before);
-        self.file(&path, 0o755, data, &reason);
+        self.shared_file(&path, 0o755, data, &reason);
         Ok(())
     }
 
@@ -72,21 +71,21 @@ impl Plan {
     pub(super) fn add_microcode(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
         let found = microcode::collect(recipe.root(), recipe.archive)?;
         self.inputs.extend(found.inputs);
-        self.early = Some(found.archive);
+        self.early = Some(found.archive.into());
         Ok(())
     }
 
     /// A file's bytes, and the permissions that it has where the recipe gives none.
-    fn contents(&mut self, contents: &Contents) -> Result<(Vec<u8>, u32), PlanError> {
+    fn contents(&mut self, contents: &Contents) -> Result<(Data, u32), PlanError> {
         Ok(match contents {
             Contents::File(source) => {
-                let bytes = codec::file::read(source, FILE_LIMIT)?;
+                let bytes = Data::read(source, FILE_LIMIT)?;
                 self.inputs.push(source.clone());
                 (bytes, crate::libraries::permissions(source))
             }
-            Contents::Text(text) => (text.clone().into_bytes(), 0o644),
-            Contents::Directory => (Vec::new(), 0o755),
-            Contents::Symlink(target) => (target.clone().into_bytes(), 0o777),
+            Contents::Text(text) => (text.clone().into_bytes().into(), 0o644),
+            Contents::Directory => (Vec::new().into(), 0o755),
+            Contents::Symlink(target) => (target.clone().into_bytes().into(), 0o777),
         })
     }
 
@@ -104,7 +103,7 @@ impl Plan {
             uid: entry.uid,
             gid: entry.gid,
         };
-        self.insert(&path, attributes, data, "the recipe names it");
+        self.insert_shared(&path, attributes, data, "the recipe names it");
         Ok(())
     }
 
@@ -113,19 +112,24 @@ impl Plan {
         &mut self,
         root: &Path,
         kernel: &Kernel,
-        closure: &Closure,
+        modules: &[Chosen],
     ) -> Result<(), PlanError> {
         let mut absent = Vec::new();
-        for planned in &closure.modules {
-            for name in planned.info.all("firmware") {
-                match find_firmware(root, kernel.version(), &name) {
+        for module in modules {
+            for name in &module.firmware {
+                match find_firmware(root, kernel.version(), name) {
                     Some(file) => {
-                        let bytes = codec::file::read_decoded(&file, FIRMWARE_LIMIT)?;
+                        let bytes = Data::read_decoded(&file, FIRMWARE_LIMIT)?;
                         self.inputs.push(file);
-                        let reason = format!("{} asks for this firmware", planned.name);
-                        self.file(&format!("usr/lib/firmware/{name}"), 0o644, bytes, &reason);
+                        let reason = format!("{} asks for this firmware", module.name);
+                        self.shared_file(
+                            &format!("usr/lib/firmware/{name}"),
+                            0o644,
+                            bytes,
+                            &reason,
+                        );
                     }
-                    None => absent.push(name.into_owned()),
+                    None => absent.push(name),
                 }
             }
         }

@@ -1,13 +1,15 @@
 //! The kernel's modules, in load order, with their indexes and their firmware.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use modtree::goal::Goals;
-use modtree::{Closure, ClosureOptions, Module, ModuleName, Planned, Reason, ReasonKind};
+use modtree::{Closure, ClosureOptions, Module, ModuleName, Planned, ReasonKind};
 use rayon::prelude::*;
 
-use super::{Plan, PlanError};
+use super::selection::Selection;
+use super::{Data, Plan, PlanError};
+use crate::cache::{self, Cache, Key};
 use crate::kernel::Kernel;
 use crate::recipe::{Load, ModuleFiles, Recipe};
 use crate::strip::strip;
@@ -26,53 +28,37 @@ impl Plan {
         &mut self,
         kernel: &Kernel,
         recipe: &Recipe,
+        selection: Selection,
+        cache: Option<&Cache>,
     ) -> Result<(), PlanError> {
-        let closure = closure(kernel, recipe)?;
-        check_vermagic(kernel, &closure)?;
         let folder = format!("usr/lib/modules/{}", kernel.version());
-        let form = recipe.module_files;
-        let path_of = |planned: &Planned| format!("{folder}/{}", place(form, planned).display());
-        let files = closure
+        let path_of = |place: &Path| format!("{folder}/{}", place.display());
+        let files = selection
             .modules
             .par_iter()
-            .map(|planned| read_module(kernel, planned, recipe));
+            .map(|module| read_module(kernel, &module.path, recipe, cache));
         let files: Vec<Result<_, PlanError>> = files.collect();
-        for (planned, file) in closure.modules.iter().zip(files) {
-            let path = path_of(planned);
+        for (module, file) in selection.modules.iter().zip(files) {
+            let path = path_of(&module.place);
             let (bytes, machine) = file?;
             if self.machine.is_none() {
-                self.machine = machine.map(|machine| (planned.path.clone(), machine));
+                self.machine = machine.map(|machine| (module.path.clone(), machine));
             }
-            self.file(&path, 0o644, bytes, &reasons(&planned.reasons));
-            // What was asked for, by its name or as part of a goal, is there for no other reason that matters.
-            let is_asked = planned
-                .reasons
-                .iter()
-                .any(|reason| matches!(reason.kind, ReasonKind::Root | ReasonKind::Goal));
-            let needed_by = planned.reasons.iter().filter(|_| !is_asked);
-            let needed_by = needed_by.filter_map(|reason| reason.by.as_ref());
-            let others = needed_by.filter_map(|name| closure.get(name)).map(path_of);
+            self.shared_file(&path, 0o644, bytes, &module.reason);
+            let others = module.because.iter().map(|place| path_of(place));
             self.because(&path, others.collect());
-            self.modules.push(planned.name.to_string());
-            self.inputs.push(planned.path.clone());
+            self.modules.push(module.name.clone());
+            self.inputs.push(module.path.clone());
         }
         if recipe.firmware {
-            self.add_firmware(recipe.root(), kernel, &closure)?;
+            self.add_firmware(recipe.root(), kernel, &selection.modules)?;
         }
-        for builtin in &closure.builtins {
-            self.notes.push(format!(
-                "{} is built into the kernel ({})",
-                builtin.name,
-                reasons(&builtin.reasons)
-            ));
-        }
-        self.notes.extend(closure.notes.iter().cloned());
+        self.notes.extend(selection.notes);
         if self.modules.is_empty() {
             return Ok(());
         }
-        self.add_module_settings(recipe.load, &closure);
-        let indexes = modtree::index::text(&kernel.tree, &closure, |planned| place(form, planned))?;
-        for (name, bytes) in indexes {
+        self.add_module_settings(recipe.load, &selection.listed);
+        for (name, bytes) in selection.indexes {
             let reason = "modprobe reads it, so that no depmod runs at boot";
             self.file(&format!("{folder}/{name}"), 0o644, bytes, reason);
         }
@@ -80,7 +66,7 @@ impl Plan {
     }
 
     /// What tells `/init`, mdev and modprobe which modules to load, and how.
-    fn add_module_settings(&mut self, load: Load, closure: &Closure) {
+    fn add_module_settings(&mut self, load: Load, listed: &[String]) {
         if self.modules.iter().any(|name| name == "usb_storage") {
             let reason =
                 "usb_storage waits a second for each stick to settle unless it is told not to";
@@ -91,10 +77,6 @@ impl Plan {
                 reason,
             );
         }
-        let listed: Vec<_> = match load {
-            Load::All => hosts_first(closure),
-            Load::Devices => soft_dependencies(closure),
-        };
         if !listed.is_empty() {
             let list = listed.join("\n") + "\n";
             let reason = "/init loads these modules, in this order";
@@ -111,17 +93,18 @@ impl Plan {
 /// the boot does.
 fn read_module(
     kernel: &Kernel,
-    planned: &Planned,
+    path: &Path,
     recipe: &Recipe,
-) -> Result<(Vec<u8>, Option<u16>), PlanError> {
-    let path = &planned.path;
+    cache: Option<&Cache>,
+) -> Result<(Data, Option<u16>), PlanError> {
     let refuse = |reason: String| PlanError::ModuleForm {
-        path: path.clone(),
+        path: path.to_path_buf(),
         reason,
     };
-    let bytes = codec::file::read_decoded(path, MODULE_LIMIT)?;
+    let stored = Data::read(path, MODULE_LIMIT)?;
+    let bytes = decoded(&stored, path, cache)?;
     let module = Module::parse(&bytes).map_err(|source| PlanError::Module {
-        path: path.clone(),
+        path: path.to_path_buf(),
         source,
     })?;
     let machine = crate::elf::machine(&bytes);
@@ -139,24 +122,38 @@ fn read_module(
                     kernel.version()
                 )));
             }
-            strip(&bytes).map_err(refuse)?
+            strip(&bytes).map_err(refuse)?.into()
         }
-        ModuleFiles::Kept => {
-            let file = codec::file::read(path, MODULE_LIMIT)?;
-            match codec::detect(&file) {
-                None | Some(codec::Format::Gzip | codec::Format::Xz) => file,
-                Some(other) => {
-                    return Err(refuse(format!(
-                        "it is compressed with {other}, which busybox cannot load; store modules plain"
-                    )));
-                }
+        ModuleFiles::Kept => match codec::detect(&stored) {
+            None | Some(codec::Format::Gzip | codec::Format::Xz) => stored,
+            Some(other) => {
+                return Err(refuse(format!(
+                    "it is compressed with {other}, which busybox cannot load; store modules plain"
+                )));
             }
-        }
+        },
     };
     Ok((file, machine))
 }
 
-fn closure(kernel: &Kernel, recipe: &Recipe) -> Result<Closure, PlanError> {
+/// A module's file without its compression: what the cache has, or the decoder's work, which the cache keeps.
+fn decoded(stored: &Data, path: &Path, cache: Option<&Cache>) -> Result<Data, PlanError> {
+    let cache = cache.filter(|_| codec::detect(stored).is_some());
+    let known = cache.map(|cache| (cache, Key::new(cache::Kind::Module, &[stored])));
+    if let Some((cache, key)) = &known
+        && let Some(bytes) = cache.get(key)
+    {
+        return Ok(bytes.into());
+    }
+    let bytes = stored.decoded(path, MODULE_LIMIT)?;
+    if let Some((cache, key)) = known {
+        cache.put(&key, &bytes);
+    }
+    Ok(bytes)
+}
+
+/// The modules that the recipe asks for, with all that they need.
+pub(super) fn closure(kernel: &Kernel, recipe: &Recipe) -> Result<Closure, PlanError> {
     let roots: Vec<_> = recipe.modules.iter().map(String::as_str).collect();
     let mut options = ClosureOptions {
         runtime: recipe.runtime,
@@ -172,7 +169,7 @@ fn closure(kernel: &Kernel, recipe: &Recipe) -> Result<Closure, PlanError> {
 
 /// All modules in a load order that begins with the USB hosts and what they need: a host looks for its devices by itself, for a
 /// third of a second, while the other modules are loaded.
-fn hosts_first(closure: &Closure) -> Vec<&str> {
+pub(super) fn hosts_first(closure: &Closure) -> Vec<&str> {
     let mut early: HashSet<&ModuleName> = HashSet::new();
     // Backwards, what needs something comes before it.
     for planned in closure.modules.iter().rev() {
@@ -206,7 +203,7 @@ fn is_usb_host(planned: &Planned) -> bool {
 
 /// What other modules want to be there before them (`softdep=pre:`). busybox's modprobe does not know of it, so that `/init`
 /// loads these first.
-fn soft_dependencies(closure: &Closure) -> Vec<&str> {
+pub(super) fn soft_dependencies(closure: &Closure) -> Vec<&str> {
     let is_soft = |planned: &&Planned| {
         let mut reasons = planned.reasons.iter();
         reasons.any(|reason| reason.kind == ReasonKind::SoftPre)
@@ -216,7 +213,7 @@ fn soft_dependencies(closure: &Closure) -> Vec<&str> {
 }
 
 /// Where the module's file is, below the image's modules directory.
-fn place(form: ModuleFiles, planned: &Planned) -> PathBuf {
+pub(super) fn place(form: ModuleFiles, planned: &Planned) -> PathBuf {
     match form {
         ModuleFiles::Plain | ModuleFiles::Stripped => planned.plain_relative(),
         ModuleFiles::Kept => planned.relative.clone(),
@@ -232,12 +229,7 @@ fn kernel_insists(kernel: &Kernel) -> Result<bool, PlanError> {
     Ok(config.is_some_and(|config| config.get("CONFIG_MODULE_SIG_FORCE") == Some("y")))
 }
 
-fn reasons(reasons: &[Reason]) -> String {
-    let texts: Vec<_> = reasons.iter().map(ToString::to_string).collect();
-    texts.join("; ")
-}
-
-fn check_vermagic(kernel: &Kernel, closure: &Closure) -> Result<(), PlanError> {
+pub(super) fn check_vermagic(kernel: &Kernel, closure: &Closure) -> Result<(), PlanError> {
     match closure.foreign(kernel.version()).next() {
         None => Ok(()),
         Some((planned, built_for)) => Err(PlanError::Vermagic {

@@ -123,17 +123,17 @@ impl ContentArgs {
     fn pack(&self, time: u64, timings: &mut Timings) -> Result<Content, Failure> {
         let mut recipe = self.recipe.recipe(None)?;
         let package = unpack(&mut recipe)?;
-        let mut plan = Plan::new(&recipe).map_err(report::plan)?;
-        *timings = std::mem::take(&mut plan.timings);
         let cache = self.recipe.cache()?;
+        let mut plan = Plan::with_cache(&recipe, cache.as_ref()).map_err(report::plan)?;
+        *timings = std::mem::take(&mut plan.timings);
         let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), timings)
             .map_err(report::initramfs)?;
         let (kernel, _) = read_kernel(plan.kernel_image.as_deref(), &plan.version)?;
         drop(package);
         Ok(Content {
             kernel,
+            initramfs: image.to_bytes(),
             version: plan.version,
-            initramfs: image.bytes,
             config: plan.config,
             notes: plan.notes,
             time,

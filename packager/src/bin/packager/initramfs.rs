@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cli::Failure;
 use packager::finding::Report;
-use packager::inspect::check::{Booted, check};
+use packager::inspect::check::Booted;
 use packager::{Initramfs, Plan};
 
 use crate::args::InitramfsArgs;
@@ -23,14 +23,14 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     }
     let recipe = args.content.recipe(args.output.as_deref())?;
     let progress = Progress::new("packing the initramfs");
-    let mut plan = Plan::new(&recipe).map_err(report::plan)?;
+    let cache = args.content.cache()?;
+    let mut plan = Plan::with_cache(&recipe, cache.as_ref()).map_err(report::plan)?;
     let mut timings = std::mem::take(&mut plan.timings);
     if args.dry_run {
         drop(progress);
         plan::tell(&plan, &timings, args.quiet, args.timings);
         return plan::print(&plan, args.json);
     }
-    let cache = args.content.cache()?;
     let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), &mut timings)
         .map_err(report::initramfs)?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
@@ -38,7 +38,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     let (report, staged) = timings.measure("check, write", || {
         rayon::join(
             || check_image(&image, &plan),
-            || cli::Staged::new(&output, &image.bytes),
+            || cli::Staged::with(&output, |file| image.write_to(file)),
         )
     });
     report::verdict(&report, args.no_check, args.quiet, "the image")?;
@@ -58,12 +58,12 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
 }
 
 /// What `packager check` would say.
-fn check_image(image: &Initramfs, plan: &Plan) -> Report {
+fn check_image(image: &Initramfs<'_>, plan: &Plan) -> Report {
     let kernel = Booted {
         version: Some(&plan.version),
         config: plan.config.as_ref(),
     };
-    check(&image.bytes, kernel)
+    image.check(kernel)
 }
 
 /// The rule that make(1) and ninja read: `OUTPUT: INPUT…`, blanks and `$`, `#` and `\` escaped.
@@ -84,10 +84,10 @@ fn default_output(plan: &Plan) -> PathBuf {
     format!("initramfs-{}.{}", plan.version, plan.compression.suffix()).into()
 }
 
-fn summary(output: &Path, plan: &Plan, image: &Initramfs) -> String {
+fn summary(output: &Path, plan: &Plan, image: &Initramfs<'_>) -> String {
     let format = match plan.compression.format {
-        Some(format) => format!("{} {format}", report::size(image.bytes.len())),
-        None => report::size(image.bytes.len()),
+        Some(format) => format!("{} {format}", report::size(image.length())),
+        None => report::size(image.length()),
     };
     format!(
         "{}: {format} ({} unpacked), {} files, {} modules of kernel {}",

@@ -36,7 +36,8 @@ pub(crate) struct PlanArgs {
 pub(crate) fn run(args: &PlanArgs) -> Result<(), Failure> {
     let recipe = args.content.recipe(None)?;
     let progress = Progress::new("planning the initramfs");
-    let plan = Plan::new(&recipe).map_err(report::plan)?;
+    let cache = args.content.cache()?;
+    let plan = Plan::with_cache(&recipe, cache.as_ref()).map_err(report::plan)?;
     drop(progress);
     tell(&plan, &plan.timings, args.quiet, args.timings);
     print(&plan, args.json)

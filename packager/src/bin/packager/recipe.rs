@@ -105,7 +105,7 @@ pub(crate) struct RecipeArgs {
     #[arg(long, value_name = "HOW", value_parser = one_of::<Segments>())]
     segments: Option<Segments>,
 
-    /// Keep compressed segments in this folder for the next run; it may be deleted at any time
+    /// Keep what was found and compressed in this folder for the next run; it may be deleted at any time
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 

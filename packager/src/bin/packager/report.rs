@@ -32,6 +32,7 @@ pub(crate) fn plan(error: PlanError) -> Failure {
 pub(crate) fn initramfs(error: InitramfsError) -> Failure {
     match error {
         InitramfsError::Read(error) => read(error),
+        error @ InitramfsError::Unsound { .. } => Failure::machine(error),
         error => Failure::input(error),
     }
 }

@@ -1,0 +1,178 @@
+//! The reader of archives that are not in memory: what comes out of a decoder is looked at and forgotten.
+
+use std::io::{self, BufRead};
+
+use super::read::{Header, name};
+use super::{Entry, HEADER, NAME_MAX, Problem, ReadError};
+
+/// The archives of a stream, one behind the other, with NULs between them.
+pub(crate) struct Stream<Source> {
+    source: Source,
+    /// How many bytes have been read.
+    offset: usize,
+    /// Where the archive begins that is being read.
+    start: usize,
+    name: Vec<u8>,
+    target: Vec<u8>,
+}
+
+/// Why there are no more entries.
+pub(crate) enum Stop {
+    /// The archive is damaged.
+    Damage(ReadError),
+    /// The stream cannot be read.
+    Source(io::Error),
+}
+
+/// An entry, with a symbolic link's target but without a file's bytes; and how many these are.
+pub(crate) type Skimmed<'a> = (Entry<'a>, usize);
+
+/// Why a step failed.
+enum Failed {
+    Damage(Problem),
+    Source(io::Error),
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Damage(problem)
+    }
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl<Source: BufRead> Stream<Source> {
+    pub(crate) fn new(source: Source) -> Self {
+        Self {
+            source,
+            offset: 0,
+            start: 0,
+            name: Vec::new(),
+            target: Vec::new(),
+        }
+    }
+
+    /// How many bytes have been read so far.
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
+    pub(crate) fn into_source(self) -> Source {
+        self.source
+    }
+
+    /// The next entry; `None` at the end of the stream.
+    pub(crate) fn next(&mut self) -> Result<Option<Skimmed<'_>>, Stop> {
+        loop {
+            let offset = self.offset;
+            let stop = |failed| match failed {
+                Failed::Damage(problem) => Stop::Damage(ReadError { offset, problem }),
+                Failed::Source(error) => Stop::Source(error),
+            };
+            // An archive without a trailer ends with its bytes; the kernel takes it, too.
+            if offset > 0 && self.is_at_end().map_err(Stop::Source)? {
+                return Ok(None);
+            }
+            match self.step().map_err(stop)? {
+                Some(header) => {
+                    let name = name(&self.name).ok().flatten().unwrap_or_default();
+                    let entry = header.entry(name, &self.target);
+                    let entry = entry.map_err(|problem| stop(problem.into()))?;
+                    return Ok(Some((entry, header.length)));
+                }
+                None => {
+                    self.skip_zeros().map_err(Stop::Source)?;
+                    self.start = self.offset;
+                }
+            }
+        }
+    }
+
+    /// Reads past an entry; `None` where it is the trailer.
+    fn step(&mut self) -> Result<Option<Header>, Failed> {
+        let mut bytes = [0; HEADER];
+        self.fill(&mut bytes)?;
+        let header = Header::parse(&bytes)?;
+        let mut padded = std::mem::take(&mut self.name);
+        padded.resize(header.name_length, 0);
+        let filled = self.fill(&mut padded);
+        self.name = padded;
+        filled?;
+        self.align()?;
+        if name(&self.name)?.is_none() {
+            return Ok(None);
+        }
+        self.target.clear();
+        // The kernel takes no longer target.
+        let kept = header.length.min(NAME_MAX);
+        if header.is_symlink() {
+            let mut target = vec![0; kept];
+            self.fill(&mut target)?;
+            self.target = target;
+        }
+        self.skip(header.length - self.target.len())?;
+        self.align()?;
+        Ok(Some(header))
+    }
+
+    fn fill(&mut self, mut buffer: &mut [u8]) -> Result<(), Failed> {
+        while !buffer.is_empty() {
+            let there = self.source.fill_buf()?;
+            let length = there.len().min(buffer.len());
+            if length == 0 {
+                return Err(Problem::Truncated.into());
+            }
+            let (head, rest) = buffer.split_at_mut(length);
+            head.copy_from_slice(&there[..length]);
+            buffer = rest;
+            self.source.consume(length);
+            self.offset += length;
+        }
+        Ok(())
+    }
+
+    /// Skips to a multiple of 4 bytes of the archive; the end of the stream is as good.
+    fn align(&mut self) -> Result<(), Failed> {
+        let length = self.offset - self.start;
+        for _ in length..length.next_multiple_of(4) {
+            if !self.is_at_end()? {
+                self.skip(1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, mut length: usize) -> Result<(), Failed> {
+        while length > 0 {
+            let there = self.source.fill_buf()?.len().min(length);
+            if there == 0 {
+                return Err(Problem::Truncated.into());
+            }
+            self.source.consume(there);
+            self.offset += there;
+            length -= there;
+        }
+        Ok(())
+    }
+
+    fn skip_zeros(&mut self) -> io::Result<()> {
+        loop {
+            let there = self.source.fill_buf()?;
+            let zeros = there.iter().take_while(|&&byte| byte == 0).count();
+            let is_all = zeros == there.len();
+            self.source.consume(zeros);
+            self.offset += zeros;
+            if zeros == 0 || !is_all {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_at_end(&mut self) -> io::Result<bool> {
+        self.source.fill_buf().map(<[u8]>::is_empty)
+    }
+}

@@ -1,0 +1,172 @@
+//! The entries of an image in one pass, without what the files hold: memory does not grow with the image.
+
+use std::io::BufReader;
+
+use codec::{DecodeError, Member};
+
+use super::{DECODED_LIMIT, InspectError, skip_zeros};
+use crate::cpio::{self, Entry, Stop, Stream};
+
+/// Decoded at a time: as much as stays in the processor's second cache.
+const CHUNK: usize = 128 << 10;
+
+/// Shows `see` every entry of an image, with the length of its data, in the image's order, up to the first damage. A symbolic
+/// link has its target as its data, of which the first 4096 bytes are kept; of a file's data nothing is, where it is compressed.
+///
+/// # Errors
+/// As [`segments`](super::segments); [`InspectError::Archive`].
+pub fn skim(image: &[u8], mut see: impl FnMut(&Entry<'_>, usize)) -> Result<(), InspectError> {
+    let mut room = DECODED_LIMIT;
+    let mut offset = skip_zeros(image, 0);
+    if offset == image.len() {
+        return Err(InspectError::Unknown { offset: 0 });
+    }
+    while offset < image.len() {
+        let rest = &image[offset..];
+        let length = match rest.starts_with(b"07070") {
+            true => skim_plain(rest, offset, &mut see)?,
+            false => skim_member(rest, offset, &mut room, &mut see)?,
+        };
+        offset = skip_zeros(image, offset + length);
+    }
+    Ok(())
+}
+
+/// Gives the length of the archive.
+fn skim_plain(
+    bytes: &[u8],
+    offset: usize,
+    see: &mut impl FnMut(&Entry<'_>, usize),
+) -> Result<usize, InspectError> {
+    let mut entries = cpio::entries(bytes);
+    for entry in entries.by_ref() {
+        let entry = entry.map_err(|source| InspectError::Archive { offset, source })?;
+        see(&entry, entry.data.len());
+    }
+    Ok(entries.consumed())
+}
+
+/// Gives the length of the compressed stream.
+fn skim_member(
+    bytes: &[u8],
+    offset: usize,
+    room: &mut u64,
+    see: &mut impl FnMut(&Entry<'_>, usize),
+) -> Result<usize, InspectError> {
+    let member = Member::new(bytes).ok_or(InspectError::Unknown { offset })?;
+    let format = member.format();
+    let failed = |source| InspectError::Decode { offset, source };
+    let mut stream = Stream::new(BufReader::with_capacity(CHUNK, member));
+    loop {
+        match stream.next() {
+            Ok(Some((entry, length))) => see(&entry, length),
+            Ok(None) => break,
+            Err(Stop::Damage(source)) => return Err(InspectError::Archive { offset, source }),
+            Err(Stop::Source(error)) => {
+                return Err(failed(DecodeError::from_io(format, &error)));
+            }
+        }
+        if stream.offset() as u64 > *room {
+            let limit = DECODED_LIMIT;
+            return Err(failed(DecodeError::TooLarge { format, limit }));
+        }
+    }
+    *room = room.saturating_sub(stream.offset() as u64);
+    let rest = stream.into_source().into_inner().rest();
+    Ok(bytes.len() - rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use codec::Format;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cpio::{Attributes, Kind, Options, Writer};
+    use crate::inspect::readable_segments;
+
+    /// An entry as `list` shows it.
+    type Line = (Vec<u8>, u32, usize, Vec<u8>);
+
+    fn line(entry: &Entry<'_>, length: usize) -> Line {
+        let target = match entry.kind {
+            Kind::Symlink => entry.data.to_vec(),
+            _ => Vec::new(),
+        };
+        (entry.name.to_vec(), entry.permissions, length, target)
+    }
+
+    fn skimmed(image: &[u8]) -> (Vec<Line>, Option<String>) {
+        let mut lines = Vec::new();
+        let end = skim(image, |entry, length| lines.push(line(entry, length)));
+        (lines, end.err().map(|error| error.to_string()))
+    }
+
+    /// The same by way of segments in memory.
+    fn read(image: &[u8]) -> (Vec<Line>, Option<String>) {
+        let (segments, end) = readable_segments(image);
+        let mut lines = Vec::new();
+        for segment in &segments {
+            for entry in segment.entries() {
+                match entry {
+                    Ok(entry) => lines.push(line(&entry, entry.data.len())),
+                    Err(error) => return (lines, Some(error.to_string())),
+                }
+            }
+        }
+        (lines, end.map(|error| error.to_string()))
+    }
+
+    fn archive(lengths: &[usize]) -> Vec<u8> {
+        let mut writer = Writer::new(Options::default());
+        for (number, length) in lengths.iter().enumerate() {
+            let kind = [Kind::File, Kind::Symlink][number % 2];
+            let name = format!("entry-{number}");
+            let data = vec![b'x'; *length];
+            let attributes = Attributes::of_root(kind, 0o755);
+            writer.entry(name.as_bytes(), attributes, &data).unwrap();
+        }
+        writer.finish()
+    }
+
+    proptest! {
+        #[test]
+        fn it_sees_what_is_read_in_memory(
+            lengths in proptest::collection::vec(0usize..3000, 1..6),
+            formats in proptest::collection::vec(0usize..4, 1..4),
+            zeros in 0usize..9,
+            damage in proptest::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        ) {
+            let mut two = archive(&lengths);
+            two.extend(vec![0; zeros]);
+            two.extend(archive(&lengths[1..]));
+            if let Some((place, byte)) = damage {
+                let at = place.index(two.len());
+                two[at] = byte;
+            }
+            let mut image = Vec::new();
+            for format in formats {
+                match [Some(Format::Gzip), Some(Format::Zstd), Some(Format::Lz4Legacy), None][format] {
+                    Some(format) => image.extend(codec::encode(&two, format, None).unwrap()),
+                    None => image.extend_from_slice(&two),
+                }
+                image.extend([0; 8]);
+            }
+            prop_assert_eq!(skimmed(&image), read(&image));
+        }
+    }
+
+    #[test]
+    fn what_is_cut_shows_its_entries_up_to_there() {
+        let image = codec::encode(&archive(&[70_000, 5, 70_000]), Format::Gzip, None).unwrap();
+        for length in (0..image.len()).step_by(7) {
+            let (lines, error) = skimmed(&image[..length]);
+            assert!(lines.len() < 3 || error.is_some());
+            assert!(error.is_some(), "{length}");
+        }
+        assert_eq!(skimmed(&image).0.len(), 3);
+        assert_eq!(skimmed(b""), read(b""));
+        assert_eq!(skimmed(&[0; 9]), read(&[0; 9]));
+        assert_eq!(skimmed(b"junk"), read(b"junk"));
+    }
+}

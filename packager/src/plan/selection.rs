@@ -1,0 +1,246 @@
+//! Which modules an image has, and what is known of them: the part of a plan that takes longest to find, and that a cache keeps.
+//!
+//! It follows from the modules directory, the kernel's configuration, some fields of the recipe, and the rules in this program.
+//! The key in the cache is a hash over all of these but the directory, of which the fingerprint is kept beside the selection:
+//! what tells that its files are the same. For the rules stands the program's own file.
+
+use std::path::{Path, PathBuf};
+
+use modtree::{Closure, Planned, Reason, ReasonKind};
+use serde::{Deserialize, Serialize};
+
+use super::PlanError;
+use super::modules::{check_vermagic, closure, hosts_first, place, soft_dependencies};
+use crate::cache::fingerprint::{Fingerprint, Listing};
+use crate::cache::{Cache, Key, Kind};
+use crate::kernel::{Kernel, KernelError};
+use crate::recipe::{Load, Recipe};
+
+/// The modules of an image.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Selection {
+    /// In load order.
+    pub(super) modules: Vec<Chosen>,
+    /// What the user should know.
+    pub(super) notes: Vec<String>,
+    /// The names in `/etc/modules`.
+    pub(super) listed: Vec<String>,
+    /// What depmod would write for these modules, by name.
+    #[serde(skip)]
+    pub(super) indexes: Vec<(String, Vec<u8>)>,
+}
+
+/// One of them.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Chosen {
+    pub(super) name: String,
+    /// Its file.
+    pub(super) path: PathBuf,
+    /// Where it will be, below the image's modules directory.
+    pub(super) place: PathBuf,
+    /// Why it is here, for people.
+    pub(super) reason: String,
+    /// The places of those because of which it is here.
+    pub(super) because: Vec<PathBuf>,
+    /// The firmware files that it names.
+    pub(super) firmware: Vec<String>,
+}
+
+impl Selection {
+    /// What the cache has, or what the modules say, which the cache keeps.
+    pub(super) fn find(
+        kernel: &Kernel,
+        recipe: &Recipe,
+        cache: Option<&Cache>,
+    ) -> Result<Self, PlanError> {
+        let known = match cache {
+            Some(cache) => key(kernel, recipe)?.map(|(key, settled)| (cache, key, settled)),
+            None => None,
+        };
+        let folder = kernel.tree.dir();
+        if let Some((cache, key, _)) = &known
+            && let Some(selection) = cache.get(key).and_then(|kept| Self::kept(&kept, folder))
+        {
+            return Ok(selection);
+        }
+        // What changes behind this look is what the next run finds changed.
+        let files = known.filter(|(.., settled)| *settled).and_then(|known| {
+            let listing = Listing::of_tree(folder)?;
+            let files = Fingerprint::of_listing(folder, &listing)?;
+            files.is_settled().then_some((known, listing, files))
+        });
+        let selection = Self::of_closure(kernel, recipe, &closure(kernel, recipe)?)?;
+        if let Some(((cache, key, _), listing, files)) = files
+            && let Some(bytes) = selection.to_bytes(&listing, &files)
+        {
+            cache.put(&key, &bytes);
+        }
+        Ok(selection)
+    }
+
+    /// What was kept, if the files in the modules directory are those of then.
+    fn kept(bytes: &[u8], folder: &Path) -> Option<Self> {
+        let (listing, hash, selection) = parts(bytes)?;
+        let files = Fingerprint::of_listing(folder, &listing)?;
+        (files.hash == hash).then(|| Self::parse(selection))?
+    }
+
+    fn of_closure(kernel: &Kernel, recipe: &Recipe, closure: &Closure) -> Result<Self, PlanError> {
+        check_vermagic(kernel, closure)?;
+        let builtins = closure.builtins.iter().map(|builtin| {
+            let reasons = reasons(&builtin.reasons);
+            format!("{} is built into the kernel ({reasons})", builtin.name)
+        });
+        let place = |planned: &Planned| place(recipe.module_files, planned);
+        let modules = closure.modules.iter();
+        let modules = modules.map(|planned| Chosen::new(planned, closure, place));
+        let listed = match recipe.load {
+            Load::All => hosts_first(closure),
+            Load::Devices => soft_dependencies(closure),
+        };
+        let indexes = match closure.modules.is_empty() {
+            true => Vec::new(),
+            false => modtree::index::text(&kernel.tree, closure, place)?,
+        };
+        let named = |(name, bytes): (&str, _)| (name.to_owned(), bytes);
+        Ok(Self {
+            modules: modules.collect(),
+            notes: builtins.chain(closure.notes.iter().cloned()).collect(),
+            listed: listed.into_iter().map(str::to_owned).collect(),
+            indexes: indexes.into_iter().map(named).collect(),
+        })
+    }
+
+    /// The listing and the files' hash; the head, which is JSON: the selection, and the indexes' names and lengths; the indexes.
+    /// Listing and head have their length before them, in four bytes. `None` where a path is not UTF-8.
+    fn to_bytes(&self, listing: &Listing, files: &Fingerprint) -> Option<Vec<u8>> {
+        let lengths = self.indexes.iter().map(|(name, bytes)| (name, bytes.len()));
+        let head = serde_json::to_vec(&(self, lengths.collect::<Vec<_>>())).ok()?;
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map(u32::to_le_bytes).ok();
+        let mut bytes = length(&listing.0)?.to_vec();
+        bytes.extend_from_slice(&listing.0);
+        bytes.extend(files.hash.as_bytes());
+        bytes.extend(length(&head)?);
+        bytes.extend(head);
+        for (_, index) in &self.indexes {
+            bytes.extend_from_slice(index);
+        }
+        Some(bytes)
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (head, mut rest) = measured(bytes)?;
+        let (mut selection, lengths): (Self, Vec<(String, usize)>) =
+            serde_json::from_slice(head).ok()?;
+        for (name, length) in lengths {
+            let (index, behind) = rest.split_at_checked(length)?;
+            selection.indexes.push((name, index.to_vec()));
+            rest = behind;
+        }
+        rest.is_empty().then_some(selection)
+    }
+}
+
+impl Chosen {
+    fn new(planned: &Planned, closure: &Closure, place: impl Fn(&Planned) -> PathBuf) -> Self {
+        // What was asked for, by its name or as part of a goal, is there for no other reason that matters.
+        let is_asked = planned
+            .reasons
+            .iter()
+            .any(|reason| matches!(reason.kind, ReasonKind::Root | ReasonKind::Goal));
+        let needed_by = planned.reasons.iter().filter(|_| !is_asked);
+        let needed_by = needed_by.filter_map(|reason| reason.by.as_ref());
+        let others = needed_by.filter_map(|name| closure.get(name));
+        let firmware = planned.info.all("firmware");
+        Self {
+            name: planned.name.to_string(),
+            path: planned.path.clone(),
+            place: place(planned),
+            reason: reasons(&planned.reasons),
+            because: others.map(&place).collect(),
+            firmware: firmware.map(|name| name.into_owned()).collect(),
+        }
+    }
+}
+
+fn reasons(reasons: &[Reason]) -> String {
+    let texts: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+    texts.join("; ")
+}
+
+/// What has its length before it, and what follows.
+fn measured(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+}
+
+/// The listing, the files' hash, and the selection's own bytes.
+fn parts(bytes: &[u8]) -> Option<(Listing, blake3::Hash, &[u8])> {
+    let (listing, rest) = measured(bytes)?;
+    let (hash, rest) = rest.split_first_chunk()?;
+    let hash = blake3::Hash::from_bytes(*hash);
+    Some((Listing(listing.to_vec()), hash, rest))
+}
+
+/// The key of a selection, and whether the files behind it are certain not to change without another key. `None` where
+/// modules are asked for that lie anywhere, or a file cannot be looked at.
+fn key(kernel: &Kernel, recipe: &Recipe) -> Result<Option<(Key, bool)>, PlanError> {
+    let is_file = |name: &String| name.contains('/') || name.contains(".ko");
+    if recipe.modules.iter().any(is_file) {
+        return Ok(None);
+    }
+    let config = kernel.tree.config().map_err(KernelError::from)?;
+    let config = config.and_then(|config| config.path());
+    let Ok(program) = std::env::current_exe() else {
+        return Ok(None);
+    };
+    let Some(files) = Fingerprint::of_files(config.into_iter().chain([&*program])) else {
+        return Ok(None);
+    };
+    let wanted = (
+        (&recipe.modules, &recipe.goals, recipe.runtime),
+        (recipe.load, recipe.module_files),
+        (kernel.tree.dir(), kernel.version(), config),
+    );
+    let wanted = format!("{wanted:?}");
+    let key = Key::new(Kind::Modules, &[files.hash.as_bytes(), wanted.as_bytes()]);
+    Ok(Some((key, files.is_settled())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_damage_is_not() {
+        let chosen = Chosen {
+            name: "vfat".into(),
+            path: "root/vfat.ko.xz".into(),
+            place: "kernel/vfat.ko".into(),
+            reason: "asked for".into(),
+            because: vec!["kernel/fat.ko".into()],
+            firmware: vec!["none.bin".into()],
+        };
+        let selection = Selection {
+            modules: vec![chosen],
+            notes: vec!["a note".into()],
+            listed: vec!["vfat".into()],
+            indexes: vec![
+                ("modules.dep".into(), vec![0xff, 0]),
+                ("modules.alias".into(), Vec::new()),
+            ],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let listing = Listing::of_tree(folder.path()).unwrap();
+        let files = Fingerprint::of_listing(folder.path(), &listing).unwrap();
+        let bytes = selection.to_bytes(&listing, &files).unwrap();
+        let read = |bytes: &[u8]| Selection::kept(bytes, folder.path());
+        assert_eq!(read(&bytes).unwrap(), selection);
+        for length in 0..bytes.len() {
+            assert_eq!(read(&bytes[..length]), None, "{length} bytes");
+        }
+        assert_eq!(read(&[&bytes[..], b"x"].concat()), None);
+        std::fs::write(folder.path().join("modules.order"), "").unwrap();
+        assert_eq!(read(&bytes), None, "a file has come");
+    }
+}
