@@ -1,4 +1,5 @@
-//! Will this disk image start a PC? Every link of the chain from the firmware to the initramfs, on images that anybody made.
+//! Will this disk image start a PC? The links of the chain from the firmware to the initramfs, on images that anybody made. Of a CD,
+//! what UEFI starts is looked at; of a GUID partition table, the first copy.
 //!
 //! A BIOS needs the boot code, an active partition, a boot record, syslinux with its map of sectors, and a configuration
 //! that names files which are there. UEFI needs a FAT file system with a program, and that one its kernel. A broken link is
