@@ -276,3 +276,20 @@ fn a_text_from_standard_input_is_looked_up_in_both_modes() {
         "€  cannot be typed; in Unicode mode (-u) it can\n"
     );
 }
+
+#[test]
+fn a_full_standard_error_changes_nothing() {
+    let bench = Bench::new(&[("ru.map", b"keycode 31 = U+0431\n"), ("bad.map", b"x\n")]);
+    let code = |input: &str| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_kmapc"))
+            .arg(input)
+            .current_dir(bench.path())
+            .stderr(fs::File::options().write(true).open("/dev/full").unwrap())
+            .status()
+            .unwrap()
+            .code()
+    };
+    assert_eq!(code("ru.map"), Some(0));
+    assert!(bench.path().join("ru.bmap").is_file());
+    assert_eq!(code("bad.map"), Some(1));
+}

@@ -1,12 +1,14 @@
 //! `packager pxe`: PCs that boot over the network, from the TFTP server that QEMU has built in.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use tests::environment::{command, has, kernel, required};
+use tests::root::small_root;
 
 const PATIENCE: Duration = Duration::from_secs(200);
 
@@ -96,4 +98,32 @@ fn bios_and_uefi_boot_over_the_network() {
     let firmware = [&firmware[..], &["-device", "virtio-rng-pci"]].concat();
     // Without iPXE in the card: the firmware itself loads the file, and hands over no command line of its own.
     boots(&output, "linux.efi", &firmware, ",romfile=");
+}
+
+#[test]
+fn a_server_can_read_everything_whatever_the_umask_is() {
+    let present = Path::new("/usr/lib/PXELINUX/lpxelinux.0").is_file();
+    let (Some(root), Some(())) = (small_root(), required(present.then_some(()), "pxelinux")) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    // The current directory, which is empty.
+    let made = Command::new("sh")
+        .args(["-c", "umask 077; exec \"$@\"", "sh"])
+        .arg(command("packager").get_program())
+        .args(["pxe", "-q", "-o", ".", "--root"])
+        .arg(root.path())
+        .current_dir(folder.path())
+        .status();
+    assert!(made.unwrap().success());
+    for (name, mode) in [
+        ("", 0o755),
+        ("pxelinux.cfg", 0o755),
+        ("pxelinux.cfg/default", 0o644),
+        ("vmlinuz", 0o644),
+        ("initrd.img", 0o644),
+    ] {
+        let found = fs::metadata(folder.path().join(name)).unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, mode, "{name}");
+    }
 }
