@@ -248,9 +248,14 @@ pub fn decode_into(bytes: &[u8], buffer: &mut Vec<u8>, limit: u64) -> Result<usi
     };
     let mut length = 0;
     let mut rest = bytes;
+    let mut members = 0..most_members(limit);
     loop {
         match Member::new(rest) {
             Some(member) if member.format() == format => {
+                if members.next().is_none() {
+                    let reason = format!("it has more than {} members", most_members(limit));
+                    return Err(DecodeError::Corrupt { format, reason });
+                }
                 (length, rest) = member.fill(buffer, length, limit)?;
             }
             _ if rest.iter().all(|&byte| byte == 0) => return Ok(length),
@@ -263,6 +268,12 @@ pub fn decode_into(bytes: &[u8], buffer: &mut Vec<u8>, limit: u64) -> Result<usi
             }
         }
     }
+}
+
+/// How many members a text of `limit` bytes may be in: each takes time even where it is empty. Programs that compress in blocks
+/// (bgzip, pzstd) make blocks of 64 KiB and more.
+fn most_members(limit: u64) -> u64 {
+    1000 + limit / (64 << 10)
 }
 
 /// Whether `stream` is one member, with nothing behind it, that decodes to these parts in a row. Needs no room for them.

@@ -195,6 +195,21 @@ fn other_bytes_behind_a_stream_are_told_with_their_place() {
 }
 
 #[test]
+fn a_heap_of_empty_members_is_refused() {
+    for format in [Format::Gzip, Format::Zstd, Format::Bzip2] {
+        let empty = encode(b"", format, None).unwrap();
+        assert_eq!(decode(&empty.repeat(1000), 100).unwrap().len(), 0);
+        let error = decode(&empty.repeat(1001), 100).unwrap_err();
+        assert!(
+            error.to_string().contains("more than 1000 members"),
+            "{error}"
+        );
+        // More for who expects more.
+        assert!(decode(&empty.repeat(1001), 64 << 10).is_ok());
+    }
+}
+
+#[test]
 fn a_member_tells_what_follows_it() {
     for format in WRITTEN {
         let mut stream = encode(b"first", format, None).unwrap();

@@ -31,6 +31,9 @@ pub use skim::skim;
 /// The most that one image may decode to.
 const DECODED_LIMIT: u64 = 4 << 30;
 
+/// The most segments that an image may have: each takes time even where nothing is in it, and a real one has a dozen.
+const MOST_SEGMENTS: usize = 4096;
+
 /// One archive, or one compressed stream, of an image.
 #[derive(Clone, Debug)]
 pub struct Segment<'a> {
@@ -55,6 +58,14 @@ pub enum InspectError {
         /// Offset in the image, in bytes.
         offset: usize,
     },
+    /// More segments than any real image has.
+    #[error(
+        "it has more than {MOST_SEGMENTS} segments: what follows at offset {offset} is not read"
+    )]
+    Many {
+        /// Offset in the image, in bytes.
+        offset: usize,
+    },
     /// A compressed stream is damaged.
     #[error("the segment at offset {offset} cannot be read: {source}")]
     Decode {
@@ -76,7 +87,7 @@ pub enum InspectError {
 /// The segments of an image, decoded.
 ///
 /// # Errors
-/// [`InspectError::Unknown`], [`InspectError::Decode`]; an archive's own damage shows up in [`Segment::entries`].
+/// [`InspectError::Unknown`], [`InspectError::Decode`], [`InspectError::Many`]; an archive's own damage shows up in [`Segment::entries`].
 pub fn segments(image: &[u8]) -> Result<Vec<Segment<'_>>, InspectError> {
     match readable_segments(image) {
         (segments, None) => Ok(segments),
@@ -90,6 +101,9 @@ pub fn readable_segments(image: &[u8]) -> (Vec<Segment<'_>>, Option<InspectError
     let mut room = DECODED_LIMIT;
     let mut offset = skip_zeros(image, 0);
     while offset < image.len() {
+        if segments.len() == MOST_SEGMENTS {
+            return (segments, Some(InspectError::Many { offset }));
+        }
         match segment(image, offset, room) {
             Ok(segment) => {
                 room = room.saturating_sub(segment.archive.len() as u64);
@@ -210,6 +224,22 @@ mod tests {
         let attributes = Attributes::of_root(Kind::File, 0o644);
         writer.entry(name.as_bytes(), attributes, b"x").unwrap();
         writer.finish()
+    }
+
+    #[test]
+    fn a_heap_of_empty_segments_is_refused() {
+        let empty = codec::encode(b"", Format::Zstd, None).unwrap();
+        let image = [archive("a"), empty.repeat(MOST_SEGMENTS)].concat();
+        let (found, error) = readable_segments(&image);
+        assert_eq!(found.len(), MOST_SEGMENTS);
+        assert!(
+            matches!(error, Some(InspectError::Many { .. })),
+            "{error:?}"
+        );
+        assert!(matches!(
+            skim(&image, |_, _| ()),
+            Err(InspectError::Archive { .. } | InspectError::Many { .. })
+        ));
     }
 
     fn names(image: &[u8]) -> Vec<String> {

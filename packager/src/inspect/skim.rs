@@ -4,7 +4,7 @@ use std::io::BufReader;
 
 use codec::{DecodeError, Member};
 
-use super::{DECODED_LIMIT, InspectError, skip_zeros};
+use super::{DECODED_LIMIT, InspectError, MOST_SEGMENTS, skip_zeros};
 use crate::cpio::{self, Entry, Stop, Stream};
 
 /// Decoded at a time: as much as stays in the processor's second cache.
@@ -21,7 +21,11 @@ pub fn skim(image: &[u8], mut see: impl FnMut(&Entry<'_>, usize)) -> Result<(), 
     if offset == image.len() {
         return Err(InspectError::Unknown { offset: 0 });
     }
+    let mut segments = 0..MOST_SEGMENTS;
     while offset < image.len() {
+        if segments.next().is_none() {
+            return Err(InspectError::Many { offset });
+        }
         let rest = &image[offset..];
         let length = match rest.starts_with(b"07070") {
             true => skim_plain(rest, offset, &mut see)?,
