@@ -10,7 +10,7 @@ use std::process::Command;
 use kmap::xkb::{Layout, convert};
 use kmap::{Keymap, Keysym, Mode, Options, SearchPath, SourceText};
 use rayon::prelude::*;
-use tests::environment::{corpus, tool};
+use tests::environment::{command, corpus, tool};
 use tests::keymaps::{XkbLayout, xkb_layouts, xkb_maps};
 
 /// Layouts that `ckbcomp` reads differently from X, where kbvm is right: it does not know that the key type ALPHABETIC has two
@@ -138,6 +138,46 @@ fn models_options_and_two_layouts_are_as_ckbcomp_has_them() {
         }));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_slip_in_a_name_is_an_error_and_a_layout_without_a_way_to_it_is_told() {
+    if tool("ckbcomp").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let kmapc = |options: &[&str]| {
+        let output = command("kmapc")
+            .args(["xkb", "us,ru"])
+            .args(options)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), stderr)
+    };
+    assert_eq!(
+        kmapc(&["--options", "grp:alt_shift_togle"]),
+        (
+            Some(1),
+            "error: there is no XKB option `grp:alt_shift_togle`; did you mean `grp:alt_shift_toggle`?\n".into()
+        )
+    );
+    assert_eq!(
+        kmapc(&[
+            "--model",
+            "pc104",
+            "--options",
+            "grp:alt_shift_toggle,ctrl:nocaps"
+        ]),
+        (Some(0), String::new())
+    );
+    let (code, warning) = kmapc(&[]);
+    assert_eq!(code, Some(0));
+    assert!(
+        warning.starts_with("warning: no key switches to the second layout"),
+        "{warning}"
+    );
 }
 
 fn ours(layout: &XkbLayout) -> Keymap {

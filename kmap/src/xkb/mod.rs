@@ -12,6 +12,7 @@
 mod codes;
 mod converter;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ use kbvm::xkb::Context;
 use kbvm::xkb::diagnostic::{Diagnostic, DiagnosticHandler};
 use kbvm::xkb::rmlvo::Group;
 
-use crate::Keymap;
+use crate::{Keymap, suggest};
 use converter::Converter;
 
 /// Where XKB's data is, unless `XKB_CONFIG_ROOT` says otherwise.
@@ -53,6 +54,13 @@ pub enum XkbError {
         /// The variant.
         variant: String,
     },
+    /// There is no such option.
+    NoOption {
+        /// What was asked for.
+        option: String,
+        /// One that is listed, with nearly the same name.
+        suggestion: Option<String>,
+    },
     /// More than two layouts: the console has no room for them.
     TooManyLayouts,
     /// The data cannot be used, for the reason that is given.
@@ -71,6 +79,13 @@ impl fmt::Display for XkbError {
             XkbError::NoVariant { layout, variant } => {
                 write!(f, "the XKB layout `{layout}` has no variant `{variant}`")
             }
+            XkbError::NoOption { option, suggestion } => {
+                write!(f, "there is no XKB option `{option}`; ")?;
+                match suggestion {
+                    Some(suggestion) => write!(f, "did you mean `{suggestion}`?"),
+                    None => f.write_str("the file rules/evdev.lst of xkb-data lists them"),
+                }
+            }
             XkbError::TooManyLayouts => f.write_str("a console keymap has room for two layouts"),
             XkbError::Data(reason) => write!(f, "cannot use the XKB layouts: {reason}"),
         }
@@ -79,6 +94,9 @@ impl fmt::Display for XkbError {
 
 impl std::error::Error for XkbError {}
 
+/// `ShiftL_Lock`: what a key with XKB's `ISO_Next_Group` has.
+const NEXT_GROUP: (u8, u8) = (10, 4);
+
 /// A keymap made of a layout, and the characters that no key of a console can have.
 #[derive(Debug)]
 pub struct Converted {
@@ -86,6 +104,16 @@ pub struct Converted {
     pub keymap: Keymap,
     /// What was left out: code points above U+EFFF, and control characters that XKB gives to keys by mistake.
     pub left_out: Vec<char>,
+}
+
+impl Converted {
+    /// Whether a key switches to the second layout; without one, there is no way to it.
+    pub fn has_switch(&self) -> bool {
+        let plain = self.keymap.tables().filter(|(map, _)| *map < 16);
+        plain
+            .flat_map(|(_, table)| table.iter())
+            .any(|keysym| (keysym.kind(), keysym.value()) == NEXT_GROUP)
+    }
 }
 
 /// Makes a console keymap of an XKB layout of the installed xkb-data.
@@ -114,6 +142,7 @@ pub fn convert(layout: &Layout) -> Result<Converted, XkbError> {
     for (layout, variant) in layouts.iter().zip(variants) {
         check(&root, layout, variant)?;
     }
+    check_options(&root, &layout.options)?;
     let mut first_error = FirstError(None);
     let groups: Vec<Group<'_>> =
         Group::from_layouts_and_variants(&layout.layout, &layout.variant).collect();
@@ -162,6 +191,38 @@ fn check(root: &Path, layout: &str, variant: &str) -> Result<(), XkbError> {
             variant: variant.to_owned(),
         }),
     }
+}
+
+/// Whether the rules know the options. XKB passes over what they do not know, and so would a slip be.
+fn check_options(root: &Path, options: &[String]) -> Result<(), XkbError> {
+    let mut options = options
+        .iter()
+        .filter(|option| !option.is_empty())
+        .peekable();
+    if options.peek().is_none() {
+        return Ok(());
+    }
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap_or_default();
+    let [rules, list] = ["rules/evdev", "rules/evdev.lst"].map(read);
+    let words = rules.split_whitespace().chain(list.split_whitespace());
+    let known: HashSet<&str> = words.collect();
+    let unknown = options.find(|option| !known.is_empty() && !known.contains(option.as_str()));
+    match unknown {
+        None => Ok(()),
+        Some(option) => Err(XkbError::NoOption {
+            option: option.clone(),
+            suggestion: suggest::nearest(option.as_bytes(), listed_options(&list))
+                .map(str::to_owned),
+        }),
+    }
+}
+
+/// The first words of the lines behind `! option`.
+fn listed_options(list: &str) -> impl Iterator<Item = &str> {
+    let lines = list.lines().skip_while(|line| *line != "! option").skip(1);
+    lines
+        .take_while(|line| !line.starts_with('!'))
+        .filter_map(|line| line.split_whitespace().next())
 }
 
 /// Whether the rules list the variant: a few are in another layout's file.

@@ -21,6 +21,11 @@ pub(crate) fn run(args: &Xkb) -> Result<(), Failure> {
         XkbError::NoData(_) => Failure::machine(error),
         _ => Failure::input(error),
     })?;
+    if args.layout.contains(',') && !converted.has_switch() {
+        cli::tell!(
+            "warning: no key switches to the second layout; ask for one, for example with --options grp:alt_shift_toggle"
+        );
+    }
     converted.keymap.prune();
     if !converted.left_out.is_empty() {
         let list: Vec<String> = converted
