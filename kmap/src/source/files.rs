@@ -23,8 +23,8 @@ const KEYMAP_DIRECTORIES: [&str; 3] = [
 ];
 /// Where, under those, files that keymaps include are kept.
 const INCLUDE_DIRECTORIES: [&str; 3] = ["include", "i386/include", "mac/include"];
-/// How many directories deep keymaps lie under the search path: `i386/qwerty/us.kmap.gz`.
-const DEPTH: usize = 2;
+/// How many directories deep keymaps lie under the search path: `i386/qwerty/us.kmap.gz`; Fedora's in `legacy` before that.
+const DEPTH: usize = 3;
 const COMPRESSION: [&str; 5] = ["", ".gz", ".bz2", ".xz", ".zst"];
 const KEYMAP_SUFFIXES: [&str; 3] = ["", ".kmap", ".map"];
 /// A longer name cannot be a file's, and would be tried with every suffix in every place.
