@@ -17,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use codec::file::read;
+use codec::{Mapped, map};
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, statat};
@@ -39,15 +39,15 @@ type AliasLine = (u32, u32, u32);
 #[derive(Debug)]
 pub(super) struct Listed {
     /// Lines `PATH: PATH PATH`.
-    dep: Vec<u8>,
+    dep: Mapped,
     /// Where in `dep` each module's line is.
     modules: FastMap<ModuleName, Range<usize>>,
     /// Lines `alias PATTERN MODULE`.
-    alias: Vec<u8>,
+    alias: Mapped,
     /// Where in `alias` each pattern and its module are.
     aliases: OnceLock<Vec<AliasLine>>,
     /// Lines `alias symbol:NAME MODULE`.
-    symbols: Vec<u8>,
+    symbols: Mapped,
 }
 
 impl Listed {
@@ -56,24 +56,22 @@ impl Listed {
         let files = ["modules.dep", "modules.alias", "modules.symbols"].map(|name| dir.join(name));
         let [dep, alias, symbols] = &files;
         let since = oldest([dep.as_path(), alias.as_path(), symbols.as_path()])?;
-        let dep = read(dep, LIMIT).ok()?;
+        let dep = map(dep, LIMIT).ok()?;
         // What is below `kernel` is known by the directories above it.
         let knows_kernel = paths(&dep).any(|path| path.starts_with(b"kernel/"));
         if !knows_kernel && dir.join("kernel").exists() {
             return None;
         }
-        let ((alias, symbols), unchanged) = rayon::join(
-            || (read(alias, LIMIT).ok(), read(symbols, LIMIT).ok()),
-            || unchanged_since(dir, &dep, since),
-        );
+        let [alias, symbols] = [map(alias, LIMIT).ok()?, map(symbols, LIMIT).ok()?];
+        let unchanged = unchanged_since(dir, &dep, since);
         let modules = unchanged.then(|| lines_by_name(&dep))?;
         let known = |entry: &Entry| modules.contains_key(&entry.name);
         outside_kernel.iter().all(known).then_some(Self {
             dep,
             modules,
-            alias: alias?,
+            alias,
             aliases: OnceLock::new(),
-            symbols: symbols?,
+            symbols,
         })
     }
 
