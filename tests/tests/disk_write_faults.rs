@@ -105,8 +105,8 @@ fn a_write_error(session: &mut Session, program: &str, folder: &Path) {
         "[inject-error]\nevent = \"none\"\niotype = \"write\"\nsector = \"16384\"\nerrno = \"5\"\n",
     )
     .unwrap();
-    let drive = format!("blkdebug:{}:{}", rules.display(), disk.display());
-    let id = session.plug(Path::new(&drive)).unwrap();
+    let drive = format!("file=blkdebug:{}:{}", rules.display(), disk.display());
+    let id = session.plug_drive(&drive).unwrap();
     wait_for_stick(session);
     let (code, text) = write(session, program, &format!("/dev/sda --confirm '{MODEL}'"));
     assert_eq!(code, 3, "{text}");
@@ -119,7 +119,8 @@ fn a_write_error(session: &mut Session, program: &str, folder: &Path) {
 
 fn pulled_while_writing(session: &mut Session, program: &str, folder: &Path) {
     let disk = stick(folder, "pulled.img");
-    let id = session.plug_with(&disk, ",bps_wr=2000000").unwrap();
+    let drive = format!("file={},bps_wr=2000000", disk.display());
+    let id = session.plug_drive(&drive).unwrap();
     wait_for_stick(session);
     run(
         session,

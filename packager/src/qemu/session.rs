@@ -216,20 +216,19 @@ impl Session {
     /// # Errors
     /// [`QemuError::Monitor`].
     pub fn plug(&mut self, image: &Path) -> Result<String, QemuError> {
-        self.plug_with(image, "")
+        self.plug_drive(&format!("file={}", super::escaped(image).display()))
     }
 
-    /// As [`plug`](Self::plug), with more of QEMU's options for the drive: `,bps_wr=500000` makes a slow stick.
+    /// As [`plug`](Self::plug), with QEMU's own options for the drive: `file=stick.img,bps_wr=500000` makes a slow stick.
     ///
     /// # Errors
     /// [`QemuError::Monitor`].
-    pub fn plug_with(&mut self, image: &Path, options: &str) -> Result<String, QemuError> {
+    pub fn plug_drive(&mut self, options: &str) -> Result<String, QemuError> {
         self.sticks += 1;
         let drive = format!("plugged{}", self.sticks);
         let id = format!("usb-{drive}");
         let printed = self.monitor.human(&format!(
-            "drive_add 0 if=none,id={drive},format=raw{options},file={}",
-            super::escaped(image).display()
+            "drive_add 0 if=none,id={drive},format=raw,{options}"
         ))?;
         self.refused_if(printed.trim() != "OK", "drive_add", &printed)?;
         self.monitor.execute(
