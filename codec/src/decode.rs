@@ -138,6 +138,11 @@ impl<'a> Member<'a> {
     /// See [`DecodeError`]; `limit` bounds the length of `out`.
     pub fn read_into(mut self, out: &mut Vec<u8>, limit: u64) -> Result<&'a [u8], DecodeError> {
         let format = self.format;
+        if out.is_empty() {
+            let (length, rest) = self.fill(out, 0, limit)?;
+            out.truncate(length);
+            return Ok(rest);
+        }
         let room = limit.saturating_sub(out.len() as u64);
         let read = (&mut self)
             .take(room.saturating_add(1))
@@ -159,7 +164,7 @@ impl<'a> Member<'a> {
         let format = self.format;
         loop {
             if length == buffer.len() {
-                grow(buffer, self.rest().len(), limit);
+                grow(buffer, self.rest(), limit);
             }
             match self.read(&mut buffer[length..]) {
                 Ok(0) => return Ok((length, self.rest())),
@@ -174,19 +179,30 @@ impl<'a> Member<'a> {
     }
 }
 
-/// Makes room for what a stream of `rest` bytes may decode to: at first 16 times as much, then half as much again as there
-/// was, and one byte more than `limit` at most, by which it shows that the limit is passed.
+/// The first room is not larger: a system may refuse to promise more memory than it has.
+const MOST_AT_FIRST: usize = 256 << 20;
+
+/// Makes room for what a stream may decode to: at first what zstd's frame says, or 16 times as much as the stream has, then half
+/// as much again as there was, and one byte more than `limit` at most, by which it shows that the limit is passed.
+///
+/// zstd decodes what fits in one step, without a window of its own and a copy from there.
 ///
 /// New memory is zero already and costs nothing before it is written to; a buffer that grows is cleared and copied. Modules
 /// become 6 times as long by xz's decoder, tables of zeros more.
-fn grow(buffer: &mut Vec<u8>, rest: usize, limit: u64) {
+fn grow(buffer: &mut Vec<u8>, rest: &[u8], limit: u64) {
     let most = usize::try_from(limit).map_or(usize::MAX, |limit| limit.saturating_add(1));
     if buffer.is_empty() {
-        let room = rest.saturating_mul(16).max(1 << 12);
-        *buffer = vec![0; room.min(most).max(1)];
+        let said = zstd::zstd_safe::get_frame_content_size(rest).ok().flatten();
+        let said = said.and_then(|size| usize::try_from(size).ok());
+        // One byte more, so that the end is seen without growing.
+        let room = match said.filter(|_| detect(rest) == Some(Format::Zstd)) {
+            Some(size) => size.saturating_add(1),
+            None => rest.len().saturating_mul(16).max(1 << 12),
+        };
+        *buffer = vec![0; room.min(most).clamp(1, MOST_AT_FIRST)];
         return;
     }
-    let room = rest.saturating_mul(4).max(buffer.len() / 2);
+    let room = rest.len().saturating_mul(4).max(buffer.len() / 2);
     let wanted = buffer.len().saturating_add(room).min(most);
     // At the limit already, and at the end of the member perhaps: one byte tells.
     buffer.resize(wanted.max(buffer.len() + 1), 0);
