@@ -400,3 +400,60 @@ fn the_same_inputs_give_the_same_bytes() {
         assert!(images[0] == images[1], "{options:?}");
     }
 }
+
+#[test]
+fn a_unified_kernel_image_by_itself() {
+    let Some(built) = built() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let uki = folder.path().join("linux.efi");
+    let made = command("packager")
+        .args(["uki", "-q", "--root"])
+        .arg(built.root.path())
+        .arg("-o")
+        .arg(&uki)
+        .status();
+    assert!(made.unwrap().success());
+    let check = |path: &Path| {
+        let output = command("packager").arg("check").arg(path).output().unwrap();
+        let both = [output.stdout, output.stderr].concat();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&both).into_owned(),
+        )
+    };
+    let (code, text) = check(&uki);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.ends_with("UEFI: a unified kernel image\nnothing is wrong\n"),
+        "{text}"
+    );
+    // One that is cut off.
+    let bytes = fs::read(&uki).unwrap();
+    fs::write(&uki, &bytes[..bytes.len() / 2]).unwrap();
+    let (code, text) = check(&uki);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.starts_with("error[bad-efi-program]: linux.efi: "),
+        "{text}"
+    );
+    // A kernel is no image, and no stub.
+    let kernel = folder.path().join("kernel");
+    let section = packager::disk::pe::Program::parse(&bytes).unwrap();
+    fs::write(&kernel, section.section(".linux").unwrap()).unwrap();
+    let (code, text) = check(&kernel);
+    assert_eq!(code, Some(1));
+    assert!(
+        text.contains("is a kernel; what it boots is checked"),
+        "{text}"
+    );
+    let output = command("packager")
+        .args(["uki", "-q", "--stub"])
+        .arg(&kernel)
+        .arg("--root")
+        .arg(built.root.path())
+        .args(["-o", "-"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+}

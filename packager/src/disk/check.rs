@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use super::fat::read::{FatError, Medium, Reader};
 use super::gpt::{self, GptPartition, Guid};
 use super::mbr::{Mbr, MbrError, Partition, PartitionType};
+use super::pe::Program;
 use super::{SECTOR_SIZE, Sector};
 
 pub use crate::finding::Report;
@@ -86,6 +87,20 @@ pub fn check<M: Medium + ?Sized>(
         );
     }
     Ok(report)
+}
+
+/// Checks a unified kernel image, which is a file by itself; `None` where the bytes are none. `name` is what findings call it.
+pub fn check_uki(name: &str, bytes: &[u8]) -> Option<Report> {
+    let mut report = Report::default();
+    let is_disk = bytes.get(510..512) == Some(&[0x55, 0xaa]);
+    match Program::parse(bytes) {
+        Ok(program) => uefi::unified(name, &program, &mut report).then_some(report),
+        Err(_) if is_disk || !bytes.starts_with(b"MZ") => None,
+        Err(error) => {
+            report.find(&codes::BAD_EFI_PROGRAM, format_args!("{name}: {error}"));
+            Some(report)
+        }
+    }
 }
 
 /// Whether a CD can be written to a stick as it is.

@@ -71,6 +71,9 @@ pub enum UkiError {
     /// The stub cannot be used.
     #[error("the stub cannot be used: {0}")]
     Stub(PeError),
+    /// The stub is a kernel, which loads nothing else.
+    #[error("the stub cannot be used: it is a kernel; systemd's is called linuxx64.efi.stub")]
+    KernelAsStub,
     /// The kernel is not an EFI program.
     #[error(
         "UEFI cannot start this kernel: {0}; it must be built with CONFIG_EFI_STUB, or booted by a BIOS only (--firmware bios)"
@@ -158,8 +161,11 @@ impl Uki<'_> {
     /// The EFI program.
     ///
     /// # Errors
-    /// [`UkiError::Kernel`], [`UkiError::Stub`], [`UkiError::Machine`].
+    /// [`UkiError::Kernel`], [`UkiError::Stub`], [`UkiError::KernelAsStub`], [`UkiError::Machine`].
     pub fn build(&self) -> Result<Vec<u8>, UkiError> {
+        if crate::kernel::version_of(self.stub).is_some() {
+            return Err(UkiError::KernelAsStub);
+        }
         check_kernel(self.kernel, self.stub)?;
         let stub = Program::parse(self.stub).map_err(UkiError::Stub)?;
         let sections = [

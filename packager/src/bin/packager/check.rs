@@ -6,22 +6,23 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
 use cli::{Failure, Fault};
-use packager::disk::check::{Expected, check, codes};
+use packager::disk::check::{Expected, check, check_uki, codes};
 use packager::finding::{Code, Finding, Report};
 use packager::inspect::{self, check::Booted};
-use packager::kernel::{Kernel, KernelChoice};
+use packager::kernel::{Kernel, KernelChoice, version_of};
 use serde_json::json;
 
 use crate::args::KernelArgs;
 use crate::convert::{require_plain, unreadable};
 use crate::{boot, input, report};
 
-/// Check that a disk image or an initramfs will start: boot loaders, archives, programs, modules.
+/// Check that a disk image, a unified kernel image or an initramfs will start: boot loaders, archives, programs, modules.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
   packager check simple.img                        what is there must work
   packager check simple.img --firmware both        and must start by BIOS and by UEFI
+  packager check linux.efi                         a unified kernel image
   packager check simple.igz --root /               an initramfs, for this machine's kernel of its version
   packager check --explain no-active-partition")]
 pub(crate) struct CheckArgs {
@@ -64,6 +65,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     if is_initramfs(&file) {
         return finish(&check_initramfs(path, &args.kernel)?, args.json);
     }
+    if let Some(report) = check_program(path, &file)? {
+        return finish(&report, args.json);
+    }
     require_plain(path, &file)?;
     let metadata = file.metadata();
     let length = metadata.map_err(|error| unreadable(path, &error))?.len();
@@ -95,6 +99,23 @@ fn is_initramfs(file: &File) -> bool {
     let read = file.read_at(&mut start, 0).unwrap_or(0);
     let start = &start[..read];
     start.starts_with(b"07070") || codec::detect(start).is_some()
+}
+
+/// The report on an EFI program of kernel and initramfs; `None` where the file is none.
+fn check_program(path: &Path, file: &File) -> Result<Option<Report>, Failure> {
+    let mut start = [0; 2];
+    if file.read_at(&mut start, 0).unwrap_or(0) < 2 || start != *b"MZ" {
+        return Ok(None);
+    }
+    let bytes = input::read(path)?;
+    if version_of(&bytes).is_some() {
+        return Err(Failure::input(format_args!(
+            "`{}` is a kernel; what it boots is checked: `packager check INITRAMFS --kernel {0}`",
+            path.display()
+        )));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(check_uki(&name, &bytes))
 }
 
 /// An initramfs, and the kernel that the options name; if they do not say which one, the one whose modules are inside.

@@ -36,13 +36,8 @@ pub(super) fn check<M: Medium + ?Sized>(
             return Ok(true);
         }
     };
-    if let Some(image) = program.section(".linux") {
-        let version = check_kernel(EFI_PROGRAM, image, true, report);
-        if let Some(initramfs) = program.section(".initrd") {
-            let kernel = LoadedKernel { image, version };
-            check_initramfs(EFI_PROGRAM, initramfs, Some(&kernel), report);
-        }
-        report.facts.push("UEFI: a unified kernel image".to_owned());
+    if unified(EFI_PROGRAM, &program, report) {
+        // That was all.
     } else if program.section(".sdmagic").is_some() {
         entries(volume, report)?;
     } else {
@@ -51,6 +46,20 @@ pub(super) fn check<M: Medium + ?Sized>(
             .push("UEFI: a boot loader that is not known here".to_owned());
     }
     Ok(true)
+}
+
+/// A kernel with its initramfs in one program; false where it is none.
+pub(super) fn unified(name: &str, program: &Program<'_>, report: &mut Report) -> bool {
+    let Some(image) = program.section(".linux") else {
+        return false;
+    };
+    let version = check_kernel(name, image, true, report);
+    if let Some(initramfs) = program.section(".initrd") {
+        let kernel = LoadedKernel { image, version };
+        check_initramfs(name, initramfs, Some(&kernel), report);
+    }
+    report.facts.push("UEFI: a unified kernel image".to_owned());
+    true
 }
 
 /// The entries of systemd-boot (<https://uapi-group.org/specifications/specs/boot_loader_specification/>).
