@@ -195,7 +195,7 @@ fn device(folder: &Path, mounts: &str, swaps: &str) -> Device {
         removable: number(&real.join("removable")) == 1,
         read_only: number(&real.join("ro")) == 1,
         sector_size: number(&real.join("queue/logical_block_size")),
-        used_as: used_as(&real, mounts, swaps),
+        used_as: used_as(&real, mounts, swaps, HOLDERS).into_iter().collect(),
         sequence: number(&real.join("diskseq")),
         name,
     }
@@ -217,8 +217,11 @@ fn bus(folder: &Path) -> &'static str {
     found.map_or("disk", |(_, name)| name)
 }
 
-/// What uses the disk and its partitions.
-fn used_as(folder: &Path, mounts: &str, swaps: &str) -> Vec<String> {
+/// How many devices lie on each other at most: LVM on LUKS on RAID are three.
+const HOLDERS: usize = 8;
+
+/// What uses the disk and its partitions, and the devices that lie on them.
+fn used_as(folder: &Path, mounts: &str, swaps: &str, holders: usize) -> BTreeSet<String> {
     let mut out = BTreeSet::new();
     let name = file_name(folder);
     let partitions = children(folder)
@@ -232,13 +235,14 @@ fn used_as(folder: &Path, mounts: &str, swaps: &str) -> Vec<String> {
         if swaps.lines().any(is_swap) {
             out.insert("swap".to_owned());
         }
-        out.extend(
-            children(&part.join("holders"))
-                .iter()
-                .map(|it| file_name(it)),
-        );
+        for holder in children(&part.join("holders")) {
+            out.insert(file_name(&holder));
+            if let (Some(holders), Ok(real)) = (holders.checked_sub(1), fs::canonicalize(holder)) {
+                out.extend(used_as(&real, mounts, swaps, holders));
+            }
+        }
     }
-    out.into_iter().collect()
+    out
 }
 
 /// Lines of mountinfo: number, parent, device's numbers, root, place, options, …, `-`, type, source (proc(5)).
@@ -316,6 +320,21 @@ mod tests {
         assert_eq!((stick.bus, stick.size), ("USB", 1 << 20));
         assert_eq!(stick.used_as, ["/mnt/my stick", "dm-0"]);
         assert!(matches!(stick.check(1, false), Err(Refusal::InUse { .. })));
+    }
+
+    #[test]
+    fn the_system_may_be_on_a_device_that_lies_on_the_disk() {
+        let sys = sys();
+        let mapped = sys.path().join("virtual/block/dm-1");
+        fs::create_dir_all(&mapped).unwrap();
+        fs::write(mapped.join("dev"), "253:1\n").unwrap();
+        let holder = sys.path().join("usb1/block/sdb/sdb1/holders/dm-1");
+        std::os::unix::fs::symlink(&mapped, holder).unwrap();
+        let mounts = "36 35 253:1 / / rw - ext4 /dev/mapper/root rw\n";
+        let devices = list_in(&sys.path().join("block"), mounts, "");
+        assert_eq!(devices[0].used_as, ["/", "dm-0", "dm-1"]);
+        let refusal = devices[0].check(1, true).unwrap_err();
+        assert!(matches!(refusal, Refusal::System { .. }), "{refusal}");
     }
 
     #[test]
