@@ -1,9 +1,12 @@
 //! `packager check` on images that were broken, one link of the chain at a time; and `packager image` on bad input.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use packager::disk::check::Expected;
+use packager::disk::fat::read::Medium;
 use tests::environment::{command, find_program, has};
 use tests::mtools::FatImage;
 use tests::root::{Root, small_root};
@@ -456,4 +459,45 @@ fn a_unified_kernel_image_by_itself() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
+}
+
+/// An image that counts what is read of it.
+struct Counted<'a> {
+    bytes: &'a [u8],
+    read: Cell<usize>,
+}
+
+impl Medium for Counted<'_> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.read.set(self.read.get() + buffer.len());
+        self.bytes.read_exact_at(buffer, offset)
+    }
+}
+
+#[test]
+fn what_many_entries_name_is_read_once() {
+    let Some(built) = built() else { return };
+    let read = |image: &[u8]| {
+        let read = Cell::new(0);
+        let medium = Counted { bytes: image, read };
+        let checked =
+            packager::disk::check::check(&medium, image.len() as u64, Expected::default());
+        assert!(checked.unwrap().passes());
+        medium.read.get()
+    };
+    let once = read(&built.image);
+    let entries: String = (0..400)
+        .map(|n| format!("LABEL entry{n}\nLINUX /vmlinuz\nINITRD /initrd.img\n"))
+        .collect();
+    let config = built.folder.path().join("many.cfg");
+    fs::write(&config, format!("DEFAULT entry0\n{entries}")).unwrap();
+    let copied = ["-o", config.to_str().unwrap(), "::syslinux.cfg"];
+    let (status, text) = built.changed(&[("mcopy", &copied)]);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("BIOS: syslinux, 400 entries"), "{text}");
+    let many = read(&fs::read(built.path()).unwrap());
+    assert!(
+        many < once + (1 << 20),
+        "{many} bytes, and with one entry {once}"
+    );
 }
