@@ -135,23 +135,12 @@ impl<'a> Member<'a> {
     /// Decodes the whole member behind what `out` holds already. Returns what follows the member.
     ///
     /// # Errors
-    /// See [`DecodeError`]; `limit` bounds the length of `out`.
-    pub fn read_into(mut self, out: &mut Vec<u8>, limit: u64) -> Result<&'a [u8], DecodeError> {
-        let format = self.format;
-        if out.is_empty() {
-            let (length, rest) = self.fill(out, 0, limit)?;
-            out.truncate(length);
-            return Ok(rest);
-        }
-        let room = limit.saturating_sub(out.len() as u64);
-        let read = (&mut self)
-            .take(room.saturating_add(1))
-            .read_to_end(out)
-            .map_err(|error| DecodeError::from_io(format, &error))?;
-        if read as u64 > room {
-            return Err(DecodeError::TooLarge { format, limit });
-        }
-        Ok(self.rest())
+    /// See [`DecodeError`]; `limit` bounds the length of `out`, which is then of no use.
+    pub fn read_into(self, out: &mut Vec<u8>, limit: u64) -> Result<&'a [u8], DecodeError> {
+        let length = out.len();
+        let (length, rest) = self.fill(out, length, limit)?;
+        out.truncate(length);
+        Ok(rest)
     }
 
     /// Decodes the member into `buffer` behind the first `length` bytes. Returns the new length, and what follows the member.
