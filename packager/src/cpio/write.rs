@@ -111,13 +111,8 @@ struct Header {
 impl Writer {
     /// An empty archive.
     pub fn new(options: Options) -> Self {
-        Self::with_capacity(options, 0)
-    }
-
-    /// An empty archive with room for so many bytes.
-    pub fn with_capacity(options: Options, bytes: usize) -> Self {
         Self {
-            bytes: Vec::with_capacity(bytes),
+            bytes: Vec::new(),
             options,
             inode: 0,
             apart_from: usize::MAX,
