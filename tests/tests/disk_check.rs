@@ -1,4 +1,4 @@
-//! `packager check` on images that were broken, one link of the chain at a time; and `packager image` on bad input.
+//! `packager check` on images that were broken, one link of the chain at a time.
 
 use std::cell::Cell;
 use std::fs;
@@ -307,87 +307,6 @@ fn every_finding_is_explained() {
             "{text}"
         );
     }
-}
-
-/// Runs a build that must fail with `code`, leave nothing, and say `words`.
-fn refuses(root: &Root, arguments: &[&str], code: i32, words: &[&str]) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("out.img");
-    let output = make(root, &[arguments, &["-o", path.to_str().unwrap()]].concat());
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-    for word in words {
-        assert!(stderr.contains(word), "`{word}` is not in: {stderr}");
-    }
-    assert_eq!(
-        fs::read_dir(folder.path()).unwrap().count(),
-        0,
-        "a file is left"
-    );
-}
-
-#[test]
-fn bad_input_is_refused() {
-    let Some(built) = built() else { return };
-    let root = &built.root;
-    refuses(
-        root,
-        &["--fat", "16", "--uki", "--size", "6M"],
-        1,
-        &["need", "room for"],
-    );
-    refuses(
-        root,
-        &["--size", "20M"],
-        1,
-        &["FAT32 cannot have", "from 34 MB"],
-    );
-    refuses(root, &["--size", "1K"], 1, &["no room for a partition"]);
-    refuses(root, &["--label", "a:b"], 2, &["the label `a:b` has `:`"]);
-    refuses(root, &["--append", "a\nb"], 2, &["line break"]);
-    refuses(
-        root,
-        &["--syslinux", "/nonexistent"],
-        3,
-        &["/nonexistent/syslinux", "package"],
-    );
-    refuses(
-        root,
-        &["--systemd-boot", "/etc/passwd"],
-        1,
-        &["signature is missing"],
-    );
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("syslinux"), b"no program").unwrap();
-    refuses(
-        root,
-        &["--syslinux", folder.path().to_str().unwrap()],
-        1,
-        &["no boot record"],
-    );
-    refuses(
-        root,
-        &["--initramfs", "/etc/passwd"],
-        1,
-        &["/etc/passwd", "not an initramfs"],
-    );
-    // A kernel for a BIOS only: what makes it an EFI program is gone.
-    let path = root.path().join(format!("boot/vmlinuz-{}", root.version));
-    let mut kernel = fs::read(&path).unwrap();
-    kernel[0] = 0;
-    fs::write(&path, kernel).unwrap();
-    refuses(root, &[], 1, &["CONFIG_EFI_STUB", "--firmware bios"]);
-    let output = make(
-        root,
-        &[
-            "--firmware",
-            "bios",
-            "-q",
-            "-o",
-            built.path().to_str().unwrap(),
-        ],
-    );
-    assert!(output.status.success());
 }
 
 #[test]

@@ -173,6 +173,59 @@ fn entries_that_the_boot_loaders_cannot_have() {
 }
 
 #[test]
+fn bad_input_is_refused() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    let refuses = |arguments: &[&str], code, words: &[&str]| {
+        refuses(&root, folder.path(), arguments, code, words);
+    };
+    refuses(
+        &["--fat", "16", "--uki", "--size", "6M"],
+        1,
+        &["need", "room for"],
+    );
+    refuses(&["--size", "20M"], 1, &["FAT32 cannot have", "from 34 MB"]);
+    refuses(&["--size", "1K"], 1, &["no room for a partition"]);
+    refuses(&["--label", "a:b"], 2, &["the label `a:b` has `:`"]);
+    refuses(&["--append", "a\nb"], 2, &["line break"]);
+    refuses(
+        &["--syslinux", "/nonexistent"],
+        3,
+        &["/nonexistent/syslinux", "package"],
+    );
+    refuses(
+        &["--systemd-boot", "/etc/passwd"],
+        1,
+        &["signature is missing"],
+    );
+    let other = tempfile::tempdir().unwrap();
+    fs::write(other.path().join("syslinux"), b"no program").unwrap();
+    refuses(
+        &["--syslinux", other.path().to_str().unwrap()],
+        1,
+        &["no boot record"],
+    );
+    refuses(
+        &["--initramfs", "/etc/passwd"],
+        1,
+        &["/etc/passwd", "not an initramfs"],
+    );
+    // A kernel for a BIOS only: what makes it an EFI program is gone.
+    let path = root.path().join(format!("boot/vmlinuz-{}", root.version));
+    let mut kernel = fs::read(&path).unwrap();
+    kernel[0] = 0;
+    fs::write(&path, kernel).unwrap();
+    refuses(&[], 1, &["CONFIG_EFI_STUB", "--firmware bios"]);
+    let output = make(
+        &root,
+        &folder.path().join("out.img"),
+        &["--firmware", "bios"],
+    );
+    assert!(output.status.success());
+}
+
+#[test]
 fn options_that_would_do_nothing_or_harm() {
     let Some((root, folder)) = inputs() else {
         return;
