@@ -18,5 +18,7 @@ mod output;
 mod tell;
 
 pub use failure::{Failure, Fault, finish};
-pub use output::{Staged, commit, is_same_file, print, write_atomically, write_atomically_with};
+pub use output::{
+    Staged, commit, directory, is_same_file, print, write_atomically, write_atomically_with,
+};
 pub use tell::to_stderr;

@@ -164,7 +164,8 @@ fn sync(directories: BTreeMap<PathBuf, PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn directory(target: &Path) -> &Path {
+/// The directory that a file is in; `.` for a bare name.
+pub fn directory(target: &Path) -> &Path {
     match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -83,11 +83,9 @@ pub(crate) fn write(
     approve()?;
     let failed = |error| failed(output, &error);
     // Beside the output, where there is to be room; the folder for temporary files is often in memory.
-    let parent = match output.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let folder = tempfile::Builder::new().prefix(".tmp-").tempdir_in(parent);
+    let folder = tempfile::Builder::new()
+        .prefix(".tmp-")
+        .tempdir_in(cli::directory(output));
     let folder = folder.map_err(failed)?;
     let [raw, converted] = ["raw", "converted"].map(|name| folder.path().join(name));
     let written = File::create(&raw).and_then(|file| image.write_to(&file));

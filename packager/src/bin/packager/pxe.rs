@@ -166,13 +166,9 @@ fn readable(path: &Path, mode: u32) -> io::Result<()> {
 fn write(target: &Path, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
     // An empty directory may be meant by a link, or be the current one.
     let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_path_buf());
-    let parent = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let folder = tempfile::Builder::new()
         .prefix(".tmp-")
-        .tempdir_in(parent)?;
+        .tempdir_in(cli::directory(target))?;
     for (name, bytes) in files {
         let path = folder.path().join(name);
         if let Some(parent) = path.parent() {
