@@ -176,10 +176,6 @@ impl<'a, 'm, M: Medium + ?Sized> Volume<'a, 'm, M> {
         !self.checked.borrow_mut().insert(what)
     }
 
-    fn knows(&self, what: &str) -> bool {
-        self.checked.borrow().contains(what)
-    }
-
     /// A file's bytes. A broken chain is a finding.
     fn file(&self, path: &str, report: &mut Report) -> Result<File, FatError> {
         let mut unreadable = |error: &dyn std::fmt::Display| {

@@ -201,14 +201,7 @@ impl Parts {
     fn new(args: &ImageArgs, format: Format) -> Result<Self, Failure> {
         let is_cd = format == Format::Iso;
         let with_bios = args.firmware != Firmware::Uefi;
-        let about_disks =
-            args.size.is_some() || args.table.is_some() || args.partition_type.is_some();
-        if is_cd && about_disks {
-            return Err(Failure::usage(
-                "--size, --table and --partition-type are about disks; an ISO has a layout of its own",
-            ));
-        }
-        args.check_firmware(is_cd)?;
+        args.check_options(is_cd)?;
         let menu = args.menu.menu(args.content.choice()?)?;
         let syslinux_config = args.menu.config()?;
         let own_config = || menu.syslinux("/").to_string().into_bytes();
@@ -269,12 +262,17 @@ impl ImageArgs {
     }
 
     /// Options about what is not made.
-    fn check_firmware(&self, is_cd: bool) -> Result<(), Failure> {
+    fn check_options(&self, is_cd: bool) -> Result<(), Failure> {
+        let about_disks =
+            self.size.is_some() || self.table.is_some() || self.partition_type.is_some();
         let has_signature = self.disk_signature.is_some() || self.partition_type.is_some();
         let is_mbr = matches!(self.table, None | Some(Table::Mbr));
         let for_uefi = self.uki || self.efi.is_some() || self.systemd_boot.is_some();
         let for_bios = self.syslinux.is_some() || self.isolinux.is_some();
         let problem = match self.firmware {
+            _ if is_cd && about_disks => {
+                "--size, --table and --partition-type are about disks; an ISO has a layout of its own"
+            }
             Firmware::Bios if for_uefi => {
                 "--uki, --efi and --systemd-boot are about UEFI, and --firmware bios leaves it out"
             }

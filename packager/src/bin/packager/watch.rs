@@ -70,7 +70,6 @@ pub(crate) fn watch(machine: &Machine, args: &WatchArgs) -> Result<(), Failure> 
         session,
         start,
         deadline: start + Duration::from_secs(args.timeout.into()),
-        timeout: Duration::from_secs(args.timeout.into()),
         done: Vec::new(),
     };
     let mut steps = args.steps.0.iter();
@@ -93,7 +92,6 @@ struct Watched {
     session: Session,
     start: Instant,
     deadline: Instant,
-    timeout: Duration,
     /// The steps that were carried out, and those that failed.
     done: Vec<Value>,
 }
@@ -119,7 +117,8 @@ impl Watched {
             Step::Expect(text) => session.expect(text, left).map_err(failure),
             Step::Wait(time) if *time > left => {
                 session.run_on(left).map_err(failure)?;
-                let (wait, seconds) = (time.as_secs_f64(), self.timeout.as_secs());
+                let seconds = self.deadline.duration_since(self.start).as_secs();
+                let wait = time.as_secs_f64();
                 Err(Failure::input(format_args!(
                     "--wait {wait} does not end within the {seconds} s of --timeout"
                 )))

@@ -23,14 +23,12 @@ impl Payload<'_> {
         efi: bool,
         report: &mut Report,
     ) -> Result<(), FatError> {
-        let of_initramfs = |path: &String| format!("initramfs {path}");
-        let known = volume.is_checked(format!("kernel {}, EFI: {efi}", self.kernel));
-        if known
-            && self
-                .initramfs
-                .iter()
-                .all(|path| volume.knows(&of_initramfs(path)))
-        {
+        let initramfs = self.initramfs.iter();
+        let fresh: Vec<_> = initramfs
+            .filter(|path| !volume.is_checked(format!("initramfs {path}")))
+            .collect();
+        let is_known = volume.is_checked(format!("kernel {}, EFI: {efi}", self.kernel));
+        if is_known && fresh.is_empty() {
             return Ok(());
         }
         let image = exists(volume, self.named_in, &self.kernel, report)?;
@@ -38,10 +36,7 @@ impl Payload<'_> {
             image,
             version: check_kernel(&self.kernel, image, efi, report),
         });
-        for path in &self.initramfs {
-            if volume.is_checked(of_initramfs(path)) {
-                continue;
-            }
+        for path in fresh {
             if let Some(bytes) = exists(volume, self.named_in, path, report)? {
                 check_initramfs(path, &bytes, kernel.as_ref(), report);
             }

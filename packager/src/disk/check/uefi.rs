@@ -37,8 +37,9 @@ pub(super) fn check<M: Medium + ?Sized>(
         }
     };
     if unified(EFI_PROGRAM, &program, report) {
-        // That was all.
-    } else if program.section(".sdmagic").is_some() {
+        return Ok(true);
+    }
+    if program.section(".sdmagic").is_some() {
         entries(volume, report)?;
     } else {
         report
