@@ -8,12 +8,17 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// As [`normalize`], without a copy of what has neither dashes nor brackets: most aliases.
+/// As [`normalize`], without a copy where nothing changes.
 pub(crate) fn normal(alias: &[u8]) -> Option<Cow<'_, [u8]>> {
-    match memchr::memchr3(b'-', b'[', b']', alias) {
-        Some(_) => normalize(alias).map(Cow::Owned),
-        None => Some(Cow::Borrowed(alias)),
+    match is_normal(alias) {
+        true => Some(Cow::Borrowed(alias)),
+        false => normalize(alias).map(Cow::Owned),
     }
+}
+
+/// Whether there is neither a dash nor a bracket: so are most aliases.
+fn is_normal(alias: &[u8]) -> bool {
+    memchr::memchr3(b'-', b'[', b']', alias).is_none()
 }
 
 /// Turns dashes outside brackets into underscores. `None` where a bracket has no partner: kmod warns and skips such an alias.
@@ -25,6 +30,10 @@ pub fn normalize(alias: &[u8]) -> Option<Vec<u8>> {
 
 /// As [`normalize`], behind what `normal` holds. Where a bracket has no partner, a part may be there.
 pub(crate) fn normalize_into(alias: &[u8], normal: &mut Vec<u8>) -> Option<()> {
+    if is_normal(alias) {
+        normal.extend_from_slice(alias);
+        return Some(());
+    }
     let mut inside = false;
     for &byte in alias {
         match byte {

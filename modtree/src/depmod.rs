@@ -328,6 +328,7 @@ impl Depmod {
     pub fn text(&self) -> Vec<u8> {
         let text = |name: &str| !name.ends_with(".bin");
         let files = self.files.iter().filter(|(name, _)| text(name));
-        files.flat_map(|(_, bytes)| bytes.iter().copied()).collect()
+        let files: Vec<&[u8]> = files.map(|(_, bytes)| bytes.as_slice()).collect();
+        files.concat()
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Entries<'a> {
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
     start: usize,
-    length: usize,
+    length: u32,
     pub(crate) value: &'a [u8],
     pub(crate) priority: u32,
 }
@@ -54,7 +54,7 @@ impl<'a> Entries<'a> {
         }
         self.all.push(Entry {
             start,
-            length: self.keys.len() - start,
+            length: (self.keys.len() - start) as u32,
             value,
             priority,
         });
@@ -71,7 +71,7 @@ impl<'a> Entries<'a> {
     }
 
     fn key(&self, entry: &Entry<'_>) -> &[u8] {
-        &self.keys[entry.start..entry.start + entry.length]
+        &self.keys[entry.start..entry.start + entry.length as usize]
     }
 }
 
@@ -80,7 +80,9 @@ pub(super) struct Sorted<'a> {
     entries: Entries<'a>,
     order: Vec<u32>,
     /// How many bytes the key at a place has in common with the next one.
-    common: Vec<usize>,
+    common: Vec<u32>,
+    /// The next place at which less is in common than here; the last one where there is none.
+    less: Vec<u32>,
 }
 
 /// The next eight bytes of a key, and the number of its entry.
@@ -92,8 +94,10 @@ impl<'a> Sorted<'a> {
         let key = |at: &u32| entries.key(&entries.all[*at as usize]);
         let pairs = order.windows(2);
         let common = pairs.map(|pair| common(key(&pair[0]), key(&pair[1])));
+        let common: Vec<u32> = common.map(|length| length as u32).collect();
         Self {
-            common: common.collect(),
+            less: next_less(&common),
+            common,
             order,
             entries,
         }
@@ -112,8 +116,20 @@ impl<'a> Sorted<'a> {
     }
 
     /// How many bytes the keys at `at` and `at + 1` have in common.
-    pub(super) fn common(&self, at: usize) -> usize {
-        self.common[at]
+    fn common(&self, at: usize) -> usize {
+        self.common[at] as usize
+    }
+
+    /// The entries from `at` on, up to `end` at most, that have more than `depth` bytes in common: where they end, and how many
+    /// bytes those are.
+    pub(super) fn group(&self, at: usize, end: usize, depth: usize) -> (usize, usize) {
+        let mut shared = self.key(at).len();
+        let mut last = at;
+        while last + 1 < end && self.common(last) > depth {
+            shared = self.common(last);
+            last = self.less[last] as usize;
+        }
+        (last + 1, shared)
     }
 
     /// An upper bound of the size of all keys and values.
@@ -121,6 +137,19 @@ impl<'a> Sorted<'a> {
         let values = self.entries.all.iter().map(|entry| entry.value.len());
         self.entries.keys.len() + values.sum::<usize>()
     }
+}
+
+fn next_less(numbers: &[u32]) -> Vec<u32> {
+    let mut next = vec![numbers.len() as u32; numbers.len()];
+    // Places of ever larger numbers, for which none less has come yet.
+    let mut open: Vec<usize> = Vec::new();
+    for (at, number) in numbers.iter().enumerate() {
+        while let Some(larger) = open.pop_if(|&mut before| numbers[before] > *number) {
+            next[larger] = at as u32;
+        }
+        open.push(at);
+    }
+    next
 }
 
 fn order(entries: &Entries<'_>) -> Vec<u32> {

@@ -130,15 +130,10 @@ impl Writer<'_> {
         let mut at = node.entries.start + node.values;
         while at < node.entries.end {
             // The keys of a child go on with the same byte; what else they share is its prefix.
-            let mut shared = self.sorted.key(at).len();
-            let mut last = at;
-            while last + 1 < node.entries.end && self.sorted.common(last) > depth {
-                shared = shared.min(self.sorted.common(last));
-                last += 1;
-            }
+            let (end, shared) = self.sorted.group(at, node.entries.end, depth);
             let byte = self.sorted.key(at)[depth];
-            children.push((byte, self.sub_node(at..last + 1, depth + 1..shared)));
-            at = last + 1;
+            children.push((byte, self.sub_node(at..end, depth + 1..shared)));
+            at = end;
         }
     }
 
