@@ -5,6 +5,7 @@
 //! modprobe reads them; kmod's reads binary forms of them.
 
 pub(crate) mod files;
+mod graft;
 pub(crate) mod hash;
 mod read;
 pub(crate) mod set;

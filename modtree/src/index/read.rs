@@ -70,11 +70,11 @@ pub enum FormatError {
 }
 
 /// A node, taken apart.
-struct Node<'a> {
-    prefix: &'a [u8],
+pub(super) struct Node<'a> {
+    pub(super) prefix: &'a [u8],
     first: u8,
     links: &'a [u8],
-    values: Vec<Value<'a>>,
+    pub(super) values: Vec<Value<'a>>,
 }
 
 impl<'a> Index<'a> {
@@ -94,6 +94,10 @@ impl<'a> Index<'a> {
                 found: found.unwrap_or_default(),
             }),
         }
+    }
+
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// The values of a key, the lowest priority first. A damaged part of the file gives none.
@@ -164,11 +168,8 @@ impl<'a> Index<'a> {
                 continue;
             }
             let depth = key.len();
-            let links = node.links.chunks_exact(4).enumerate().rev();
-            stack.extend(links.filter_map(|(at, _)| {
-                let byte = node.first.checked_add(u8::try_from(at).ok()?)?;
-                Some((node.link(byte)?, depth, Some(byte)))
-            }));
+            let children = node.children().rev();
+            stack.extend(children.map(|(byte, link)| (link, depth, Some(byte))));
             if !node.values.is_empty() {
                 visit(&key, node.values);
             }
@@ -177,7 +178,7 @@ impl<'a> Index<'a> {
     }
 
     /// Reads the node that a link leads to; `None` where the link leads nowhere.
-    fn node(&self, link: u32) -> Result<Option<Node<'a>>, FormatError> {
+    pub(super) fn node(&self, link: u32) -> Result<Option<Node<'a>>, FormatError> {
         let offset = u64::from(link & OFFSET);
         if offset == 0 {
             return Ok(None);
@@ -218,7 +219,7 @@ impl<'a> Index<'a> {
         Some(node)
     }
 
-    fn number(&self, offset: usize) -> Option<u32> {
+    pub(super) fn number(&self, offset: usize) -> Option<u32> {
         take_number(&mut self.bytes.get(offset..)?)
     }
 }
@@ -228,6 +229,15 @@ impl Node<'_> {
         let at = 4 * usize::from(byte.checked_sub(self.first)?);
         let link = take_number(&mut self.links.get(at..)?)?;
         (link & OFFSET != 0).then_some(link)
+    }
+
+    /// The links to other nodes, by the bytes that lead there, in order.
+    pub(super) fn children(&self) -> impl DoubleEndedIterator<Item = (u8, u32)> + '_ {
+        let places = 0..(self.links.len() / 4) as u16;
+        places.filter_map(|at| {
+            let byte = self.first.checked_add(u8::try_from(at).ok()?)?;
+            Some((byte, self.link(byte)?))
+        })
     }
 }
 

@@ -14,6 +14,7 @@
 
 use std::ops::Range;
 
+use super::read::Value;
 use super::sort::{Entries, Sorted};
 
 pub(super) const MAGIC: u32 = 0xB007_F457;
@@ -39,23 +40,20 @@ pub(crate) fn write(entries: Entries<'_>, layout: Layout) -> Vec<u8> {
     let sorted = Sorted::new(entries);
     let mut writer = Writer {
         // A guess, so that the bytes need not be moved often.
-        out: Vec::with_capacity(sorted.size() + 16 * sorted.len()),
+        out: Output::new(sorted.size() + 16 * sorted.len()),
         sorted: &sorted,
     };
-    writer.number(MAGIC);
-    writer.number(VERSION);
-    writer.number(0);
-    let root = writer.sub_node(0..sorted.len(), 0..0);
+    let root = sorted.node(0..sorted.len(), 0..0);
     match layout {
         Layout::PreOrder => writer.pre_order(root),
         Layout::PostOrder => writer.post_order(root),
     }
-    writer.out
+    writer.out.bytes
 }
 
 /// Some of the sorted entries, which have everything before `prefix.end` of their keys in common.
 #[derive(Clone, Debug)]
-struct Node {
+pub(super) struct Node {
     entries: Range<usize>,
     /// The part of the keys that the node holds itself.
     prefix: Range<usize>,
@@ -63,28 +61,163 @@ struct Node {
     values: usize,
 }
 
-struct Writer<'a> {
-    sorted: &'a Sorted<'a>,
-    out: Vec<u8>,
+/// A node with the byte that leads to it.
+pub(super) type Child = (u8, Node);
+
+impl Sorted<'_> {
+    /// The node of some entries.
+    pub(super) fn node(&self, entries: Range<usize>, prefix: Range<usize>) -> Node {
+        let ended = |&at: &usize| self.key(at).len() == prefix.end;
+        Node {
+            values: entries.clone().take_while(ended).count(),
+            entries,
+            prefix,
+        }
+    }
+
+    /// Puts the children of a node, by the byte that leads to each, into `children`.
+    pub(super) fn children(&self, node: &Node, children: &mut Vec<Child>) {
+        let depth = node.prefix.end;
+        let mut at = node.entries.start + node.values;
+        while at < node.entries.end {
+            // The keys of a child go on with the same byte; what else they share is its prefix.
+            let (end, shared) = self.group(at, node.entries.end, depth);
+            let byte = self.key(at)[depth];
+            children.push((byte, self.node(at..end, depth + 1..shared)));
+            at = end;
+        }
+    }
+
+    fn prefix(&self, node: &Node) -> &[u8] {
+        match node.prefix.is_empty() {
+            true => b"",
+            false => &self.key(node.entries.start)[node.prefix.clone()],
+        }
+    }
+
+    /// The values of some entries with their priorities.
+    pub(super) fn values(&self, entries: Range<usize>) -> impl ExactSizeIterator<Item = Value<'_>> {
+        entries.map(|at| {
+            let entry = self.get(at);
+            Value {
+                priority: entry.priority,
+                value: entry.value,
+            }
+        })
+    }
 }
 
-/// A node with the byte that leads to it.
-type Child = (u8, Node);
-
 /// Where the link to the root stands.
-const ROOT: usize = 8;
+pub(super) const ROOT: usize = 8;
+
+/// The bytes of an index while it is written.
+pub(super) struct Output {
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The links of a node that was written.
+#[derive(Clone, Copy)]
+pub(super) struct Links {
+    first: u8,
+    start: usize,
+}
+
+impl Links {
+    /// The place of the link for a byte.
+    pub(super) fn place(self, byte: u8) -> usize {
+        self.start + 4 * usize::from(byte - self.first)
+    }
+}
+
+impl Output {
+    /// With a header, whose link to the root is empty, and room for so many bytes.
+    pub(super) fn new(room: usize) -> Self {
+        let mut out = Self {
+            bytes: Vec::with_capacity(room),
+        };
+        for number in [MAGIC, VERSION, 0] {
+            out.number(number);
+        }
+        out
+    }
+
+    /// Writes a node; gives the link to it, and its own links, which are empty. `bytes` leads to its children, in order.
+    pub(super) fn node<'v>(
+        &mut self,
+        prefix: &[u8],
+        mut bytes: impl DoubleEndedIterator<Item = u8>,
+        values: impl ExactSizeIterator<Item = Value<'v>>,
+    ) -> (u32, Links) {
+        let mut link = self.bytes.len() as u32;
+        if !prefix.is_empty() {
+            link |= PREFIX;
+            self.bytes.extend_from_slice(prefix);
+            self.bytes.push(0);
+        }
+        let mut links = Links { first: 0, start: 0 };
+        if let Some(first) = bytes.next() {
+            link |= CHILDS;
+            let last = bytes.next_back().unwrap_or(first);
+            self.bytes.extend([first, last]);
+            let start = self.bytes.len();
+            links = Links { first, start };
+            let count = usize::from(last - first) + 1;
+            self.bytes.resize(start + 4 * count, 0);
+        }
+        if values.len() > 0 {
+            link |= VALUES;
+            self.number(values.len() as u32);
+            for Value { priority, value } in values {
+                self.number(priority);
+                self.bytes.extend_from_slice(value);
+                self.bytes.push(0);
+            }
+        }
+        (link, links)
+    }
+
+    /// The same for a node of sorted entries.
+    pub(super) fn made_of(
+        &mut self,
+        sorted: &Sorted<'_>,
+        node: &Node,
+        children: &[Child],
+    ) -> (u32, Links) {
+        let values = node.entries.start..node.entries.start + node.values;
+        self.node(
+            sorted.prefix(node),
+            children.iter().map(|(byte, _)| *byte),
+            sorted.values(values),
+        )
+    }
+
+    pub(super) fn patch(&mut self, place: usize, number: u32) {
+        if let Some(bytes) = self.bytes.get_mut(place..place + 4) {
+            bytes.copy_from_slice(&number.to_be_bytes());
+        }
+    }
+
+    fn number(&mut self, number: u32) {
+        self.bytes.extend(number.to_be_bytes());
+    }
+}
+
+struct Writer<'a> {
+    sorted: &'a Sorted<'a>,
+    out: Output,
+}
 
 impl Writer<'_> {
     fn pre_order(&mut self, root: Node) {
         // The stack holds each node with the place of the link to it.
         let mut stack = vec![(root, ROOT)];
         let mut children = Vec::new();
-        while let Some((node, link)) = stack.pop() {
-            self.children(&node, &mut children);
-            self.patch(link, self.link(&node, &children));
-            let table = self.node(&node, &children);
-            let links = children.drain(..).rev();
-            stack.extend(links.map(|(byte, child)| (child, table(byte))));
+        while let Some((node, place)) = stack.pop() {
+            self.sorted.children(&node, &mut children);
+            let (link, links) = self.out.made_of(self.sorted, &node, &children);
+            self.out.patch(place, link);
+            let children = children.drain(..).rev();
+            stack.extend(children.map(|(byte, child)| (child, links.place(byte))));
         }
     }
 
@@ -96,107 +229,31 @@ impl Writer<'_> {
         /// Where the link to a node goes: the number of the parent's list of links, and the place in it.
         type Place = (usize, usize);
         // Links of the nodes that are open, in the order of their depth.
-        let mut links: Vec<Vec<u32>> = vec![vec![0]];
+        let mut open: Vec<Vec<u32>> = vec![vec![0]];
         let mut stack = vec![Step::Enter(root, (0, 0))];
         while let Some(step) = stack.pop() {
             match step {
                 Step::Enter(node, place) => {
                     let mut children = Vec::new();
-                    self.children(&node, &mut children);
-                    let own = links.len();
-                    links.push(vec![0; children.len()]);
+                    self.sorted.children(&node, &mut children);
+                    let own = open.len();
+                    open.push(vec![0; children.len()]);
                     let enter = children.clone();
                     stack.push(Step::Leave(node, children, place, own));
                     let enter = enter.into_iter().enumerate().rev();
                     stack.extend(enter.map(|(at, (_, child))| Step::Enter(child, (own, at))));
                 }
                 Step::Leave(node, children, (list, at), own) => {
-                    links[list][at] = self.link(&node, &children);
-                    let table = self.node(&node, &children);
-                    let found = std::mem::take(&mut links[own]);
+                    let (link, links) = self.out.made_of(self.sorted, &node, &children);
+                    open[list][at] = link;
+                    let found = std::mem::take(&mut open[own]);
                     for ((byte, _), link) in children.iter().zip(found) {
-                        self.patch(table(*byte), link);
+                        self.out.patch(links.place(*byte), link);
                     }
                 }
             }
         }
-        let root = links[0][0];
-        self.patch(ROOT, root);
-    }
-
-    /// Puts the children of a node, by the byte that leads to each, into `children`.
-    fn children(&self, node: &Node, children: &mut Vec<Child>) {
-        let depth = node.prefix.end;
-        let mut at = node.entries.start + node.values;
-        while at < node.entries.end {
-            // The keys of a child go on with the same byte; what else they share is its prefix.
-            let (end, shared) = self.sorted.group(at, node.entries.end, depth);
-            let byte = self.sorted.key(at)[depth];
-            children.push((byte, self.sub_node(at..end, depth + 1..shared)));
-            at = end;
-        }
-    }
-
-    fn sub_node(&self, entries: Range<usize>, prefix: Range<usize>) -> Node {
-        let ended = |&at: &usize| self.sorted.key(at).len() == prefix.end;
-        Node {
-            values: entries.clone().take_while(ended).count(),
-            entries,
-            prefix,
-        }
-    }
-
-    /// Writes a node with empty links; gives the places of the links by their bytes.
-    fn node(&mut self, node: &Node, children: &[Child]) -> impl Fn(u8) -> usize + use<> {
-        let sorted = self.sorted;
-        if !node.prefix.is_empty() {
-            let key = sorted.key(node.entries.start);
-            self.out.extend_from_slice(&key[node.prefix.clone()]);
-            self.out.push(0);
-        }
-        let mut first_byte = 0;
-        let mut table = 0;
-        if let (Some((first, _)), Some((last, _))) = (children.first(), children.last()) {
-            self.out.extend([*first, *last]);
-            first_byte = *first;
-            table = self.out.len();
-            let links = usize::from(last - first) + 1;
-            self.out.resize(table + 4 * links, 0);
-        }
-        if node.values > 0 {
-            self.number(node.values as u32);
-            for at in node.entries.clone().take(node.values) {
-                let entry = sorted.get(at);
-                self.number(entry.priority);
-                self.out.extend_from_slice(entry.value);
-                self.out.push(0);
-            }
-        }
-        move |byte| table + 4 * usize::from(byte - first_byte)
-    }
-
-    /// The link to a node that is written next.
-    fn link(&self, node: &Node, children: &[Child]) -> u32 {
-        let mut link = self.out.len() as u32;
-        if !node.prefix.is_empty() {
-            link |= PREFIX;
-        }
-        if !children.is_empty() {
-            link |= CHILDS;
-        }
-        if node.values > 0 {
-            link |= VALUES;
-        }
-        link
-    }
-
-    fn patch(&mut self, place: usize, number: u32) {
-        if let Some(bytes) = self.out.get_mut(place..place + 4) {
-            bytes.copy_from_slice(&number.to_be_bytes());
-        }
-    }
-
-    fn number(&mut self, number: u32) {
-        self.out.extend(number.to_be_bytes());
+        let root = open[0][0];
+        self.out.patch(ROOT, root);
     }
 }
