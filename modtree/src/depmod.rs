@@ -11,29 +11,34 @@ mod check;
 mod config;
 mod cycle;
 mod ere;
+mod fingerprint;
 mod listing;
 mod order;
+mod outputs;
 mod record;
+mod reuse;
 mod stamp;
 #[cfg(test)]
 mod tests;
 mod walk;
 mod write;
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use codec::Mapped;
 use codec::file::{ReadError, read};
-use rayon::prelude::*;
 
 pub use config::DepmodConfig;
 pub use walk::is_up_to_date;
 
-use cache::Cache;
+use cache::{Cache, Draft, Run, Update};
 use listing::Listings;
+use order::Order;
 use record::Stamped;
+use reuse::Reuse;
+use stamp::Stamp;
 
-use crate::index::files;
-use crate::index::set::{Item, Set};
 use crate::{BadKey, Layout, TreeError};
 
 /// `modules.order` and the like of large kernels have some hundred KiB.
@@ -85,6 +90,14 @@ pub struct DepmodOptions {
     pub duplicates: bool,
 }
 
+impl DepmodOptions {
+    /// A number for the options by which the same modules have other outputs.
+    fn meaning(&self) -> u64 {
+        let prefix = self.symbol_prefix.map_or(0x100, u64::from);
+        prefix << 8 | self.compat as u64
+    }
+}
+
 /// Where the kernel's own symbols are listed.
 #[derive(Clone, Debug)]
 pub enum KernelSymbols {
@@ -95,19 +108,47 @@ pub enum KernelSymbols {
 }
 
 /// The files of a modules directory, complete, and not written yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Depmod {
     /// File names with their contents, in depmod's order.
-    pub files: Vec<(&'static str, Vec<u8>)>,
+    pub files: Vec<(&'static str, Contents)>,
     /// What depmod would warn of: lower-case sentences.
     pub warnings: Vec<String>,
     /// How many modules there are.
     pub modules: usize,
     /// How many of them were read; the others were in the cache.
     pub read: usize,
-    /// The cache for the next run, where one is wanted.
-    pub(crate) cache: Option<Vec<u8>>,
+    /// What becomes of the cache, where one is wanted.
+    pub(crate) cache: Option<Update>,
 }
+
+/// The bytes of a file.
+#[derive(Debug)]
+pub enum Contents {
+    /// They were made in this run.
+    Made(Vec<u8>),
+    /// The file is there, and has just the bytes that it should have ([`DepmodOptions::incremental`]).
+    Kept(Mapped),
+}
+
+impl Deref for Contents {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Contents::Made(bytes) => bytes,
+            Contents::Kept(bytes) => bytes,
+        }
+    }
+}
+
+impl PartialEq for Contents {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Contents {}
 
 /// Why there are no files.
 #[derive(Debug, thiserror::Error)]
@@ -145,170 +186,85 @@ impl From<ReadError> for DepmodError {
 /// # Errors
 /// See [`DepmodError`]. A damaged module is a warning: it is listed, with what could be read of it.
 pub fn depmod(options: &DepmodOptions) -> Result<Depmod, DepmodError> {
-    let mut warnings = Vec::new();
-    let time = stamp::now();
     // Checksums are not kept.
-    let cached = options.incremental.as_deref();
-    let cached = cached.filter(|_| options.kernel_symbols.is_none());
-    let bytes = cached.map(cache::load).unwrap_or_default();
-    let cache = Cache::new(&bytes);
-    let mut listings = cached.map(|_| Listings::new(&cache));
-    let modules = find(options, &cache, listings.as_mut(), &mut warnings)?;
+    if options.incremental.is_some() && options.kernel_symbols.is_some() {
+        let incremental = None;
+        return depmod(&DepmodOptions {
+            incremental,
+            ..options.clone()
+        });
+    }
+    depmod_at(options, stamp::now())
+}
+
+/// As [`depmod`], at a time.
+fn depmod_at(options: &DepmodOptions, time: i64) -> Result<Depmod, DepmodError> {
+    let mut warnings = Vec::new();
+    let earlier = options.incremental.as_deref().and_then(cache::load);
+    let cache = Cache::new(earlier.as_deref().unwrap_or_default());
+    let looks = cache.look_at_directories(&options.dir);
+    let listings = options.incremental.as_ref();
+    let mut listings = listings.map(|_| Listings::new(&cache, &looks));
+    let (modules, order) = find(options, &cache, listings.as_mut(), &mut warnings)?;
     let checks = options.kernel_symbols.is_some();
     let all = record::read_all(modules, &options.dir, checks, &cache, &mut warnings)?;
-    let (files, cache) = rayon::join(
-        || all_files(&all.items, cache.names(), options, &mut warnings),
-        || listings.map(|listings| cache::write(time, &cache, &listings, &all)),
+    let reuse = Reuse::new(options, order.basis, &cache, &all);
+    let set = reuse.set();
+    let draft = |listings: &Listings<'_>| {
+        let run = Run {
+            time,
+            basis: reuse.basis,
+            all: &all,
+            lines: &order.lines,
+            needs: &set.needs,
+            listings,
+            is_right: reuse.is_right(),
+        };
+        Draft::new(&cache, &run)
+    };
+    let (made, draft) = rayon::join(
+        || outputs::make(&set, &reuse, options, &mut warnings),
+        || listings.as_ref().map(draft),
     );
+    let (files, outputs) = made?;
     Ok(Depmod {
-        files: files?,
+        files,
         warnings,
         modules: all.items.len(),
-        read: all.read,
-        cache,
+        read: all.read(),
+        cache: draft.map(|draft| draft.finish(&cache, &reuse.basis, &outputs)),
     })
 }
 
 /// The modules in depmod's order, with stamps where listings are wanted.
-fn find(
+fn find<'a>(
     options: &DepmodOptions,
     cache: &Cache<'_>,
-    listings: Option<&mut Listings<'_>>,
+    listings: Option<&mut Listings<'a>>,
     warnings: &mut Vec<String>,
-) -> Result<Vec<Stamped>, DepmodError> {
+) -> Result<(Vec<Stamped<'a>>, Order), DepmodError> {
     let stamped = listings.is_some();
     let dir = &options.dir;
     let (found, looks) = rayon::join(
         || walk::find(dir, &options.config, listings, warnings),
-        || cache.look(dir),
+        || cache.look_at_modules(dir),
     );
     let mut found = found?;
     if found.len() >= MOST_MODULES {
         return Err(DepmodError::TooManyModules(found.len()));
     }
-    let (order, stamps) = rayon::join(
-        || order::order(&found, options, warnings),
-        || match stamped {
-            true => record::stamps(&found, dir, cache, &looks),
-            false => vec![None; found.len()],
-        },
-    );
-    let take = |at: usize| (std::mem::take(&mut found[at]), stamps[at]);
-    Ok(order?.into_iter().map(take).collect())
-}
-
-type Files = Vec<(&'static str, Vec<u8>)>;
-
-/// Makes the files of these modules. `names` is what numbers of imports mean.
-fn all_files(
-    items: &[Item<'_>],
-    names: &[&[u8]],
-    options: &DepmodOptions,
-    warnings: &mut Vec<String>,
-) -> Result<Files, DepmodError> {
-    let set = Set::new(items, options.symbol_prefix, names);
-    if options.unresolved || options.kernel_symbols.is_some() {
-        check::symbols(&set, options, warnings)?;
-    }
-    let rank = set.ranks().map_err(|_| cycle::error(&set))?;
-    if options.duplicates {
-        check::duplicates(&set, warnings);
-    }
-    let inputs = Inputs {
-        lines: set.lines(&rank),
-        set: &set,
-        builtin: optional(&options.dir.join("modules.builtin"), warnings)?,
-        modinfo: optional(&options.dir.join("modules.builtin.modinfo"), warnings)?,
-        layout: options.compat.layout(),
+    let mut order = order::order(&found, options, cache, warnings)?;
+    let take = |&at: &usize| {
+        let found = std::mem::take(&mut found[at]);
+        let look = found.kept.and_then(|number| *looks.get(number)?);
+        let stamp = || look.or_else(|| Stamp::of(&found.path(dir)));
+        let stamp = stamped.then(stamp).flatten();
+        (found, stamp)
     };
-    let wanted = MAKERS.iter().filter(|(name, _)| {
-        !(options.text_only && name.ends_with(".bin")
-            || options.compat == Compat::Kmod30 && *name == "modules.weakdep")
-    });
-    let wanted: Vec<_> = wanted.collect();
-    // Each is a task of its own: modules.alias.bin takes nearly as long as all others together.
-    let made: Vec<Made> = wanted
-        .par_iter()
-        .with_max_len(1)
-        .map(|(_, make)| make(&inputs))
-        .collect();
-    let mut files = Files::new();
-    for ((name, _), made) in wanted.into_iter().zip(made) {
-        let (bytes, notes) = made?;
-        files.push((name, bytes));
-        warnings.extend(notes);
-    }
-    Ok(files)
-}
-
-/// What the files are made of.
-struct Inputs<'a> {
-    set: &'a Set<'a>,
-    lines: Vec<Vec<u8>>,
-    builtin: Option<Vec<u8>>,
-    modinfo: Option<Vec<u8>>,
-    layout: Layout,
-}
-
-/// A file's bytes and warnings.
-type Made = Result<(Vec<u8>, Vec<String>), BadKey>;
-
-type Maker = fn(&Inputs<'_>) -> Made;
-
-/// The files, in depmod's order.
-const MAKERS: [(&str, Maker); 11] = [
-    ("modules.dep", |of| quiet(Ok(files::dep(&of.lines)))),
-    ("modules.dep.bin", |of| {
-        quiet(files::dep_bin(of.set.items, &of.lines, of.layout))
-    }),
-    ("modules.alias", |of| quiet(Ok(files::alias(of.set.items)))),
-    ("modules.alias.bin", |of| {
-        let (bytes, unbalanced) = files::alias_bin(of.set.items, of.layout);
-        let note = |alias: &Vec<u8>| format!("unmatched bracket in {}", alias.escape_ascii());
-        Ok((bytes?, unbalanced.iter().map(note).collect()))
-    }),
-    ("modules.softdep", |of| {
-        quiet(Ok(files::softdep(of.set.items)))
-    }),
-    ("modules.weakdep", |of| {
-        quiet(Ok(files::weakdep(of.set.items)))
-    }),
-    ("modules.symbols", |of| quiet(Ok(files::symbols(of.set)))),
-    ("modules.symbols.bin", |of| {
-        quiet(files::symbols_bin(of.set, of.layout))
-    }),
-    ("modules.builtin.bin", |of| {
-        quiet(of_listing(&of.builtin, of.layout, files::builtin_bin))
-    }),
-    ("modules.builtin.alias.bin", |of| {
-        quiet(of_listing(&of.modinfo, of.layout, files::builtin_alias_bin))
-    }),
-    ("modules.devname", |of| {
-        let (bytes, incomplete) = files::devname(of.set.items);
-        Ok((bytes, incomplete.iter().map(without_numbers).collect()))
-    }),
-];
-
-fn quiet(made: Result<Vec<u8>, BadKey>) -> Made {
-    made.map(|bytes| (bytes, Vec::new()))
-}
-
-fn without_numbers((module, device): &files::Incomplete) -> String {
-    format!(
-        "module {} has devname ({}) but lacks major and minor information; it is left out",
-        module.escape_ascii(),
-        device.escape_ascii()
-    )
-}
-
-/// Where the listing is missing, depmod writes an empty file.
-fn of_listing(
-    text: &Option<Vec<u8>>,
-    layout: Layout,
-    make: fn(&[u8], Layout) -> Result<Vec<u8>, BadKey>,
-) -> Result<Vec<u8>, BadKey> {
-    text.as_ref()
-        .map_or(Ok(Vec::new()), |text| make(text, layout))
+    let modules = order.numbers.iter().map(take).collect();
+    let lines = order.numbers.iter().map(|&at| order.lines[at]);
+    order.lines = lines.collect();
+    Ok((modules, order))
 }
 
 /// A file that the kernel's build leaves there, and that may be missing.
@@ -328,7 +284,7 @@ impl Depmod {
     pub fn text(&self) -> Vec<u8> {
         let text = |name: &str| !name.ends_with(".bin");
         let files = self.files.iter().filter(|(name, _)| text(name));
-        let files: Vec<&[u8]> = files.map(|(_, bytes)| bytes.as_slice()).collect();
+        let files: Vec<&[u8]> = files.map(|(_, bytes)| &**bytes).collect();
         files.concat()
     }
 }

@@ -24,7 +24,7 @@ use object::read::ReadRef;
 
 use crate::ModInfo;
 use image::Image;
-pub(crate) use names::{Imports, Names};
+pub(crate) use names::{Imports, Names, ended};
 pub(crate) use record::{Faults, Record};
 pub(crate) use sparse::Pieces;
 

@@ -80,7 +80,7 @@ pub fn text(
     };
     let files = [
         ("modules.order", order(&items), true),
-        ("modules.dep", files::dep(&set.lines(&rank)), true),
+        ("modules.dep", set.lines(&rank).text, true),
         ("modules.alias", files::alias(&items), true),
         ("modules.softdep", files::softdep(&items), true),
         ("modules.weakdep", weakdep, false),
@@ -119,8 +119,8 @@ fn items(
     tree.sort(&mut planned, |module| (&module.name, &module.relative))?;
     let items = planned.into_iter().map(|module| {
         Ok(Item {
-            name: module.name.as_str().as_bytes().to_vec(),
-            place: place(module).into_os_string().into_encoded_bytes(),
+            name: module.name.as_str().as_bytes().to_vec().into(),
+            place: place(module).into_os_string().into_encoded_bytes().into(),
             record: tree.record(&module.entry())?,
         })
     });
@@ -141,7 +141,7 @@ fn order(items: &[Item<'_>]) -> Vec<u8> {
         let plain = [".gz", ".xz", ".zst"]
             .iter()
             .find_map(|suffix| place.strip_suffix(suffix.as_bytes()));
-        file.extend_from_slice(plain.unwrap_or(place));
+        file.extend_from_slice(plain.unwrap_or(place.as_ref()));
         file.push(b'\n');
     }
     file

@@ -92,7 +92,8 @@ impl Indexes {
             ..DepmodOptions::default()
         };
         let files = depmod(&options)?.files;
-        Self::new(dir, files.into_iter().collect())
+        let files = files.into_iter().map(|(name, made)| (name, made.to_vec()));
+        Self::new(dir, files.collect())
     }
 
     fn new(dir: &Path, files: HashMap<&'static str, Vec<u8>>) -> Result<Self, IndexesError> {
@@ -262,7 +263,8 @@ fn first_softdeps(text: &[u8]) -> HashMap<Vec<u8>, Softdeps> {
                 (_, None) => {}
             }
         }
-        all.entry(module_name(module)).or_insert(softdeps);
+        all.entry(module_name(module).into_owned())
+            .or_insert(softdeps);
     }
     all
 }

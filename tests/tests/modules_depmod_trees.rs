@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use modtree::Index;
+use tests::modules::synthetic::Synthetic;
 use tests::modules::trees::{assert_same, shadowed};
 use tests::modules::{ARCHITECTURES, Kmod, index_files, modtree_depmod, run};
 
@@ -90,6 +91,56 @@ fn gzip_tree() {
         );
     }
     assert!(ours == theirs, "another file differs");
+}
+
+/// Modules come and go, as with DKMS: with a cache, the files are those of a full run.
+#[test]
+fn a_module_more_and_a_module_less() {
+    let Some((root, dir)) = shadowed("linux-6.1") else {
+        return;
+    };
+    let version = version(&dir);
+    let full = tempfile::tempdir().unwrap();
+    let module = |name: &str, aliases: &str, imports: &[&str], exports: &[&str]| {
+        let path = dir.join("updates/dkms").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, Synthetic::new(aliases, imports, exports).bytes()).unwrap();
+    };
+    let steps: [(&str, &dyn Fn()); 6] = [
+        ("nothing", &|| ()),
+        ("an alias", &|| {
+            module(
+                "a.ko",
+                "alias=pci:v0000ADDEd*\n",
+                &["usb_register_driver"],
+                &[],
+            );
+        }),
+        ("symbols", &|| {
+            module("b.ko", "", &["fat_scan"], &["b_symbol"]);
+            module("c.ko", "alias=usb:v0ADDp*\n", &["b_symbol"], &[]);
+        }),
+        ("a symbol of the kernel's own module", &|| {
+            module("d.ko", "", &[], &["fat_scan"]);
+        }),
+        ("another file of the same name", &|| {
+            module("a.ko", "alias=pci:v0000ADDFd*\n", &["fat_scan"], &[]);
+        }),
+        ("fewer modules", &|| {
+            std::fs::remove_file(dir.join("updates/dkms/c.ko")).unwrap();
+        }),
+    ];
+    for (what, change) in steps {
+        change();
+        for (out, more) in [(root.path(), &["--incremental"][..]), (full.path(), &[])] {
+            let output = modtree_depmod(root.path(), out, &version, more);
+            assert!(output.status.success(), "{what}: {output:?}");
+        }
+        let mut ours = index_files(&dir);
+        ours.retain(|name, _| name != "modules.modtree-cache");
+        let expected = index_files(&full.path().join("lib/modules").join(&version));
+        assert!(ours == expected, "{what}");
+    }
 }
 
 #[test]

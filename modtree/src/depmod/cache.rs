@@ -3,284 +3,289 @@
 //! One file beside the indexes. What is kept of a module is used again if its file has the same device, inode, size,
 //! modification time and change time as when it was read; [`listing`](super::listing) tells of directories. What was changed
 //! at about the time of that reading may change again without a new change time (clocks of file systems tick slowly), so
-//! it is read again, as git does it. Damaged modules are not kept. The file may be deleted at any time; a corrupt one, or
-//! one of another version, counts as missing.
+//! it is read again, as git does it. Damaged modules are not kept. [`reuse`](super::reuse) tells what else is used again.
+//! The file may be deleted at any time; a corrupt one, or one of another version, counts as missing.
+//!
+//! A run with few changes adds a segment, and what it says of a place holds from then on. Each knows the one before it by its
+//! checksum: of two runs at a time, the segment that comes second follows none, and is not believed.
 //!
 //! ```text
-//! "modtree\0"  version u32  time i64      when the files were looked at, in ns
+//! segment      "modtree\0"  version u32  length u64
+//! before u64                              the checksum of the segment before it
+//! time i64                                when the files were looked at, in ns
+//! basis        order u64  exports u64  aliases u64
 //! directories  count u32                  each: place  stamp  listing
-//! modules      count u32                  each: place  stamp  aliases  softdeps  weakdeps  imports  exports
-//! names                                   all imported symbols, each once, each ended by NUL
-//! checksum u64                            over everything before it
+//! modules      count u32                  each: place  stamp  line u32  aliases  softdeps  weakdeps  needs  imports  exports
+//! names                                   imported symbols, each once, each ended by NUL
+//! outputs      count u32                  each: name  fingerprint u64
+//! checksum u64                            over everything before it in the segment
 //! ```
-//! Numbers are little-endian, a stamp is five of 64 bits; everything else is a string, its length (u32) before it. Imports
-//! are numbers (u32) of names: many modules import the same few thousand symbols.
+//! Numbers are little-endian, a stamp is five of 64 bits; everything else is a string, its length (u32) before it. In the
+//! first segment, imports are numbers (u32) of names: many modules import the same few thousand symbols. In the others they
+//! are names. Needs are numbers (u32) of modules.
+
+mod write;
 
 use std::fs::File;
-use std::hash::Hasher;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use codec::file::read;
+use codec::{Mapped, map};
 use rayon::prelude::*;
 
-use super::listing::Listings;
-use super::record::All;
+use super::fingerprint::Fingerprint;
+use super::reuse::Basis;
 use super::stamp::Stamp;
-use crate::elf::{Imports, Names, Record};
-use crate::fast_hash::{FastMap, Folded};
-use crate::index::set::Item;
+use crate::elf::{Imports, Names, Record, ended};
+use crate::fast_hash::FastMap;
+
+pub(crate) use write::Update;
+pub(super) use write::{Draft, Run};
 
 /// The file's name in the output directory.
 pub(super) const NAME: &str = "modules.modtree-cache";
 
 const MAGIC: &[u8] = b"modtree\0";
-/// To be raised with every change of the layout, and of what a record holds.
-const VERSION: u32 = 3;
+/// To be raised with every change of the layout, of what a record holds, and of what the outputs are.
+const VERSION: u32 = 4;
 const LIMIT: u64 = 1 << 30;
 
 /// The bytes of the cache in a directory; none where there is no such file.
-pub(super) fn load(dir: &Path) -> Vec<u8> {
-    read(&dir.join(NAME), LIMIT).unwrap_or_default()
+pub(super) fn load(dir: &Path) -> Option<Mapped> {
+    map(&dir.join(NAME), LIMIT).ok()
 }
 
-/// What an earlier run has kept, by place.
+/// What earlier runs have kept.
 #[derive(Debug, Default)]
 pub(super) struct Cache<'a> {
-    time: i64,
-    names: Vec<&'a [u8]>,
-    listings: FastMap<&'a [u8], (Stamp, &'a [u8])>,
+    /// What the last run's outputs were made of.
+    pub(super) basis: Basis,
+    /// The last run's outputs.
+    pub(super) outputs: Vec<(&'a [u8], Fingerprint)>,
+    /// The symbols for which the imports of records have numbers, each ended by NUL.
+    names: &'a [u8],
+    directories: Vec<Directory<'a>>,
     modules: Vec<Kept<'a>>,
-    /// The numbers of the modules.
-    places: FastMap<&'a [u8], usize>,
+    /// The numbers of the directories and of the modules.
+    places: [FastMap<&'a [u8], usize>; 2],
+    chain: Chain,
+}
+
+/// How the file continues.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chain {
+    /// The length of the first segment.
+    first: usize,
+    /// The length of all that are believed.
+    length: usize,
+    /// Whether there is nothing else.
+    is_whole: bool,
+    /// The last one's checksum.
+    checksum: u64,
+}
+
+#[derive(Debug)]
+struct Directory<'a> {
+    place: &'a [u8],
+    time: i64,
+    stamp: Stamp,
+    listing: &'a [u8],
 }
 
 #[derive(Debug)]
 struct Kept<'a> {
     place: &'a [u8],
+    time: i64,
     stamp: Stamp,
+    line: u32,
     aliases: &'a [u8],
     softdeps: &'a [u8],
     weakdeps: &'a [u8],
-    imports: &'a [[u8; 4]],
+    needs: &'a [[u8; 4]],
+    /// Numbers of names in the first segment, names in the others.
+    imports: &'a [u8],
+    is_first: bool,
     exports: &'a [u8],
 }
 
+/// What files or directories look like now, by their numbers.
+pub(super) type Looks = Vec<Option<Stamp>>;
+
 impl<'a> Cache<'a> {
-    /// Takes the bytes of a cache; an empty one where they cannot be believed.
+    /// Takes the bytes of a cache, as far as they can be believed.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self::parse(bytes).unwrap_or_default()
+        let mut cache = Self::default();
+        let mut rest = bytes;
+        while let Some(segment) = segment(rest, cache.chain.checksum) {
+            // The checksum is right: only this program's own mistake can bring what cannot be parsed.
+            if cache.take_in(segment).is_none() {
+                return Self::default();
+            }
+            rest = &rest[segment.len()..];
+        }
+        cache.chain.is_whole = rest.is_empty() && !bytes.is_empty();
+        cache
     }
 
-    fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let (body, sum) = bytes.split_last_chunk()?;
-        if u64::from_le_bytes(*sum) != checksum(body) {
-            return None;
-        }
-        let mut rest = body.strip_prefix(MAGIC)?;
-        if u32::from_le_bytes(take(&mut rest)?) != VERSION {
-            return None;
-        }
-        let mut cache = Self {
-            time: i64::from_le_bytes(take(&mut rest)?),
-            ..Self::default()
-        };
+    fn take_in(&mut self, segment: &'a [u8]) -> Option<()> {
+        let (body, sum) = segment.split_last_chunk()?;
+        let mut rest = body.get(HEAD..)?;
+        let time = i64::from_le_bytes(take(&mut rest)?);
+        self.basis = Basis::parse(&mut rest)?;
         for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
-            let place = string(&mut rest)?;
-            let stamp = Stamp::parse(&mut rest)?;
-            cache.listings.insert(place, (stamp, string(&mut rest)?));
-        }
-        for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
-            let kept = Kept {
+            let directory = Directory {
+                time,
                 place: string(&mut rest)?,
                 stamp: Stamp::parse(&mut rest)?,
+                listing: string(&mut rest)?,
+            };
+            let place = directory.place;
+            put(&mut self.directories, &mut self.places[0], place, directory);
+        }
+        let count = u32::from_le_bytes(take(&mut rest)?);
+        // No more than there is room for.
+        let room = (count as usize).min(rest.len() / LEAST);
+        self.modules.reserve(room);
+        self.places[1].reserve(room);
+        for _ in 0..count {
+            let kept = Kept {
+                time,
+                place: string(&mut rest)?,
+                stamp: Stamp::parse(&mut rest)?,
+                line: u32::from_le_bytes(take(&mut rest)?),
                 aliases: string(&mut rest)?,
                 softdeps: string(&mut rest)?,
                 weakdeps: string(&mut rest)?,
-                imports: string(&mut rest)?.as_chunks().0,
+                needs: string(&mut rest)?.as_chunks().0,
+                imports: string(&mut rest)?,
+                is_first: self.chain.first == 0,
                 exports: string(&mut rest)?,
             };
-            cache.places.insert(kept.place, cache.modules.len());
-            cache.modules.push(kept);
+            let place = kept.place;
+            put(&mut self.modules, &mut self.places[1], place, kept);
         }
-        let mut names = string(&mut rest)?;
-        while let Some(end) = memchr::memchr(0, names) {
-            cache.names.push(&names[..end]);
-            names = &names[end + 1..];
+        let names = string(&mut rest)?;
+        if self.chain.first == 0 {
+            self.names = names;
         }
-        rest.is_empty().then_some(cache)
+        self.outputs.clear();
+        for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
+            let name = string(&mut rest)?;
+            self.outputs.push((name, Fingerprint::parse(&mut rest)?));
+        }
+        let first = match self.chain.first {
+            0 => segment.len(),
+            first => first,
+        };
+        self.chain = Chain {
+            first,
+            length: self.chain.length + segment.len(),
+            is_whole: false,
+            checksum: u64::from_le_bytes(*sum),
+        };
+        rest.is_empty().then_some(())
+    }
+
+    /// What all directories look like now.
+    pub(super) fn look_at_directories(&self, dir: &Path) -> Looks {
+        looks(dir, &self.directories, |known| known.place)
+    }
+
+    /// What the files of all modules look like now.
+    pub(super) fn look_at_modules(&self, dir: &Path) -> Looks {
+        looks(dir, &self.modules, |kept| kept.place)
+    }
+
+    /// How many modules are kept.
+    pub(super) fn modules(&self) -> usize {
+        self.modules.len()
+    }
+
+    /// The number of a directory.
+    pub(super) fn directory(&self, place: &[u8]) -> Option<usize> {
+        self.places[0].get(place).copied()
     }
 
     /// The listing of a directory that certainly has not changed.
-    pub(super) fn listing(&self, place: &[u8], stamp: &Stamp) -> Option<&'a [u8]> {
-        let (known, listing) = self.listings.get(place)?;
-        (known == stamp && stamp.settled(self.time)).then_some(listing)
+    pub(super) fn listing(&self, number: usize, stamp: &Stamp) -> Option<&'a [u8]> {
+        let known = self.directories.get(number)?;
+        (known.stamp == *stamp && stamp.settled(known.time)).then_some(known.listing)
     }
 
-    /// What the files of all modules look like now. To be called beside the walk that finds out which of them are there.
-    pub(super) fn look(&self, dir: &Path) -> Vec<Option<Stamp>> {
-        let Ok(dir) = File::open(dir) else {
-            return vec![None; self.modules.len()];
-        };
-        let all = self.modules.par_iter();
-        all.map(|kept| Stamp::at(dir.as_fd(), kept.place)).collect()
-    }
-
-    /// What [`look`](Self::look) saw of a module.
-    pub(super) fn seen(&self, looks: &[Option<Stamp>], place: &[u8]) -> Option<Stamp> {
-        *looks.get(*self.places.get(place)?)?
+    /// The number of a module that is kept, and its place there.
+    pub(super) fn module(&self, place: &[u8]) -> Option<(usize, &'a [u8])> {
+        let number = *self.places[1].get(place)?;
+        Some((number, self.modules.get(number)?.place))
     }
 
     /// The record of a module whose file is certainly the one that was read.
-    pub(super) fn record(&self, place: &[u8], stamp: &Stamp) -> Option<Record<'_>> {
-        let kept = self.modules.get(*self.places.get(place)?)?;
-        (kept.stamp == *stamp && stamp.settled(self.time)).then(|| Record {
+    pub(super) fn record(&self, number: usize, stamp: &Stamp) -> Option<Record<'a>> {
+        let kept = self.modules.get(number)?;
+        (kept.stamp == *stamp && stamp.settled(kept.time)).then(|| Record {
             aliases: Names::from_bytes(kept.aliases),
             softdeps: Names::from_bytes(kept.softdeps),
             weakdeps: Names::from_bytes(kept.weakdeps),
-            imports: Imports::Numbers {
-                numbers: kept.imports,
-                names: &self.names,
+            imports: match kept.is_first {
+                true => Imports::Numbers(kept.imports.as_chunks().0),
+                false => Imports::Names(Names::from_bytes(kept.imports)),
             },
             exports: Names::from_bytes(kept.exports),
             checks: None,
         })
     }
 
+    /// A module's line in `modules.order` as of [`Basis::order`].
+    pub(super) fn line(&self, number: usize) -> Option<u32> {
+        self.modules.get(number).map(|kept| kept.line)
+    }
+
+    /// The numbers of the modules that a module needs, in the order of the last run.
+    pub(super) fn needs(&self, number: usize) -> Option<&'a [[u8; 4]]> {
+        self.modules.get(number).map(|kept| kept.needs)
+    }
+
     /// The symbols for which the imports of records have numbers.
-    pub(super) fn names(&self) -> &[&'a [u8]] {
-        &self.names
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a [u8]> {
+        ended(self.names)
     }
 }
 
-/// Makes the cache for the next run. `time` is from before the files were looked at; a module without a stamp is left out.
-pub(super) fn write(
-    time: i64,
-    cache: &Cache<'_>,
-    listings: &Listings<'_>,
-    all: &All<'_>,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(size(all, listings));
-    out.extend_from_slice(MAGIC);
-    out.extend(VERSION.to_le_bytes());
-    out.extend(time.to_le_bytes());
-    out.extend((listings.seen.len() as u32).to_le_bytes());
-    for (place, stamp, listing) in &listings.seen {
-        put(&mut out, place);
-        stamp.write(&mut out);
-        put(&mut out, &listing.bytes);
-    }
-    let stamped = all.items.iter().zip(&all.stamps);
-    let stamped = stamped.filter_map(|(item, stamp)| Some((item, stamp.as_ref()?)));
-    out.extend((stamped.clone().count() as u32).to_le_bytes());
-    let mut names = Numbered::new(cache.names());
-    for (item, stamp) in stamped {
-        module(item, stamp, &mut names, &mut out);
-    }
-    put(&mut out, &names.bytes);
-    let sum = checksum(&out);
-    out.extend(sum.to_le_bytes());
-    out
+fn looks<T: Sync>(dir: &Path, all: &[T], place: impl Fn(&T) -> &[u8] + Sync) -> Looks {
+    let Ok(dir) = File::open(dir) else {
+        return Looks::default();
+    };
+    let look = |one| Stamp::at(dir.as_fd(), place(one));
+    all.par_iter().map(look).collect()
 }
 
-/// Room for a cache, so that it need not be moved while it grows.
-fn size(all: &All<'_>, listings: &Listings<'_>) -> usize {
-    let records = all.items.iter().map(|item| {
-        let record = &item.record;
-        let imports = match &record.imports {
-            Imports::Numbers { numbers, .. } => numbers.as_flattened(),
-            Imports::Names(names) => names.as_bytes(),
-        };
-        let parts = [
-            record.aliases.as_bytes(),
-            record.exports.as_bytes(),
-            imports,
-            &item.place,
-        ];
-        parts.map(<[u8]>::len).into_iter().sum::<usize>() + 128
-    });
-    let directories = listings.seen.iter();
-    let directories = directories.map(|(place, _, listing)| place.len() + listing.bytes.len() + 64);
-    records.sum::<usize>() + directories.sum::<usize>() + (1 << 20)
-}
-
-fn module<'a>(item: &'a Item<'_>, stamp: &Stamp, names: &mut Numbered<'a>, out: &mut Vec<u8>) {
-    put(out, &item.place);
-    stamp.write(out);
-    for names in [
-        &item.record.aliases,
-        &item.record.softdeps,
-        &item.record.weakdeps,
-    ] {
-        put(out, names.as_bytes());
-    }
-    match &item.record.imports {
-        Imports::Numbers { numbers, .. } => put(out, numbers.as_flattened()),
-        Imports::Names(imports) => {
-            let numbers = imports.iter().map(|name| names.number(name));
-            put(out, numbers.collect::<Vec<_>>().as_flattened());
-        }
-    }
-    put(out, item.record.exports.as_bytes());
-}
-
-/// Names with numbers: those that have them already, and more behind.
-struct Numbered<'a> {
-    bytes: Vec<u8>,
-    known: &'a [&'a [u8]],
-    numbers: FastMap<&'a [u8], u32>,
-}
-
-impl<'a> Numbered<'a> {
-    fn new(known: &'a [&'a [u8]]) -> Self {
-        let mut all = Self {
-            bytes: Vec::new(),
-            known,
-            numbers: FastMap::default(),
-        };
-        known.iter().for_each(|name| all.put(name));
-        all
-    }
-
-    fn put(&mut self, name: &[u8]) {
-        self.bytes.extend_from_slice(name);
-        self.bytes.push(0);
-    }
-
-    fn number(&mut self, name: &'a [u8]) -> [u8; 4] {
-        if self.numbers.is_empty() {
-            self.numbers = self.known.iter().copied().zip(0..).collect();
-        }
-        let next = self.numbers.len() as u32;
-        let number = *self.numbers.entry(name).or_insert(next);
-        if number == next {
-            self.put(name);
-        }
-        number.to_le_bytes()
+/// Puts what is known of a place into a list, instead of what was known of it before.
+fn put<'a, T>(all: &mut Vec<T>, places: &mut FastMap<&'a [u8], usize>, place: &'a [u8], new: T) {
+    let number = *places.entry(place).or_insert(all.len());
+    match all.get_mut(number) {
+        Some(old) => *old = new,
+        None => all.push(new),
     }
 }
 
-/// Puts a string behind its length.
-fn put(out: &mut Vec<u8>, string: &[u8]) {
-    out.extend((string.len() as u32).to_le_bytes());
-    out.extend_from_slice(string);
-}
+/// The length of a module of which nothing is known.
+const LEAST: usize = 72;
 
-/// Finds damage, not malice: who can write the cache can write the indexes.
-///
-/// Four sums, each of every fourth 8 bytes, since a processor multiplies several numbers at a time.
-pub(super) fn checksum(bytes: &[u8]) -> u64 {
-    let mut lanes = [Folded::fixed(); 4];
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks().0) {
-            lane.write_u64(u64::from_le_bytes(*word));
-        }
+/// The length of a segment's head: up to the checksum of the one before it.
+const HEAD: usize = 28;
+
+/// The segment at the beginning of some bytes, if it is sound and follows the one with the checksum `before`.
+fn segment(bytes: &[u8], before: u64) -> Option<&[u8]> {
+    let mut rest = bytes.strip_prefix(MAGIC)?;
+    if u32::from_le_bytes(take(&mut rest)?) != VERSION {
+        return None;
     }
-    let mut all = Folded::fixed();
-    lanes.iter().for_each(|lane| all.write_u64(lane.finish()));
-    all.write(rest);
-    all.finish()
+    let length = usize::try_from(u64::from_le_bytes(take(&mut rest)?)).ok()?;
+    if u64::from_le_bytes(take(&mut rest)?) != before {
+        return None;
+    }
+    let segment = bytes.get(..length)?;
+    let (body, sum) = segment.split_last_chunk()?;
+    (body.len() >= HEAD && u64::from_le_bytes(*sum) == Fingerprint::of(body).0).then_some(segment)
 }
 
 pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

@@ -33,7 +33,7 @@ pub(super) fn symbols(
     let exported = exports(set.items);
     for item in set.items {
         let checks = item.record.checks.as_ref();
-        for (at, name) in item.record.imports.iter().enumerate() {
+        for (at, name) in item.record.imports.names().enumerate() {
             let (crc, weak) = checks
                 .and_then(|checks| checks.imports.get(at))
                 .copied()

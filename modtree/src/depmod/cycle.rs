@@ -12,7 +12,7 @@ pub(super) fn error(set: &Set<'_>) -> DepmodError {
     let nodes: Vec<_> = (0..set.items.len() as u32)
         .map(|at| graph.add_node(at))
         .collect();
-    for (&from, needs) in nodes.iter().zip(&set.needs) {
+    for (&from, needs) in nodes.iter().zip(set.needs.iter()) {
         for &needed in needs {
             graph.add_edge(from, nodes[needed as usize], ());
         }

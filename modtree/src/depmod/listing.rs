@@ -13,7 +13,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::cache::Cache;
+use super::cache::{Cache, Looks};
 use super::stamp::Stamp;
 use crate::fast_hash::FastMap;
 use crate::tree::has_suffix;
@@ -89,16 +89,28 @@ impl Listing<'_> {
 /// Listings of a cache, and those for the next one.
 pub(super) struct Listings<'a> {
     cache: &'a Cache<'a>,
+    /// What its directories look like.
+    looks: &'a Looks,
     /// By device: whether its file system is one of [`TRUTHFUL`].
     truthful: FastMap<u64, bool>,
-    /// By place, as `modules.dep` has places.
-    pub(super) seen: Vec<(Vec<u8>, Stamp, Listing<'a>)>,
+    pub(super) seen: Vec<Seen<'a>>,
+}
+
+/// A directory of which the listing may be kept.
+pub(super) struct Seen<'a> {
+    /// As `modules.dep` has places.
+    pub(super) place: Vec<u8>,
+    pub(super) stamp: Stamp,
+    pub(super) listing: Listing<'a>,
+    /// Whether it comes from the cache.
+    pub(super) is_kept: bool,
 }
 
 impl<'a> Listings<'a> {
-    pub(super) fn new(cache: &'a Cache<'a>) -> Self {
+    pub(super) fn new(cache: &'a Cache<'a>, looks: &'a Looks) -> Self {
         Self {
             cache,
+            looks,
             truthful: FastMap::default(),
             seen: Vec::new(),
         }
@@ -106,18 +118,41 @@ impl<'a> Listings<'a> {
 
     /// The listing of the directory at `path`, which is known as `place`.
     fn list(&mut self, path: &Path, place: &[u8]) -> io::Result<Listing<'a>> {
-        let stamp = Stamp::of(path).filter(|stamp| self.is_truthful(stamp.device, path));
+        if place.is_empty() {
+            // The modules directory itself changes with every index that is written.
+            return Listing::read(path);
+        }
+        let number = self.cache.directory(place);
+        let look = number.and_then(|number| *self.looks.get(number)?);
+        let stamp = look.or_else(|| Stamp::of(path));
+        let stamp = stamp.filter(|stamp| self.is_truthful(stamp.device, path));
         let Some(stamp) = stamp else {
             return Listing::read(path);
         };
-        let listing = match self.cache.listing(place, &stamp) {
+        let kept = number.and_then(|number| self.cache.listing(number, &stamp));
+        let listing = match kept {
             Some(bytes) => Listing {
                 bytes: bytes.into(),
             },
             None => Listing::read(path)?,
         };
-        self.seen.push((place.to_vec(), stamp, listing.clone()));
+        self.seen.push(Seen {
+            place: place.to_vec(),
+            stamp,
+            listing: listing.clone(),
+            is_kept: kept.is_some(),
+        });
         Ok(listing)
+    }
+
+    /// The number in the cache of the module at a place, and its place there.
+    pub(super) fn module(&self, place: &[u8]) -> Option<(usize, &'a [u8])> {
+        self.cache.module(place)
+    }
+
+    /// How many modules there may be.
+    pub(super) fn modules(&self) -> usize {
+        self.cache.modules()
     }
 
     fn is_truthful(&mut self, device: u64, path: &Path) -> bool {

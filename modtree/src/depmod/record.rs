@@ -18,25 +18,7 @@ use crate::index::set::Item;
 use crate::tree::file;
 
 /// A module's file, and what it looked like before anything was read of it: what changes meanwhile is seen the next time.
-pub(super) type Stamped = (Found, Option<Stamp>);
-
-/// The stamps of all files. `looks` are at the cache's ones.
-pub(super) fn stamps(
-    found: &[Found],
-    dir: &Path,
-    cache: &Cache<'_>,
-    looks: &[Option<Stamp>],
-) -> Vec<Option<Stamp>> {
-    let stamp = |module: &Found| match module.is_external {
-        // The cache's places are below the modules directory.
-        false => cache.seen(looks, &module.place),
-        true => None,
-    };
-    let stamps = found
-        .par_iter()
-        .map(|module| stamp(module).or_else(|| Stamp::of(&module.path(dir))));
-    stamps.collect()
-}
+pub(super) type Stamped<'a> = (Found<'a>, Option<Stamp>);
 
 /// What was read.
 pub(super) struct All<'a> {
@@ -44,8 +26,15 @@ pub(super) struct All<'a> {
     pub(super) items: Vec<Item<'a>>,
     /// For the cache: of each module that is sound.
     pub(super) stamps: Vec<Option<Stamp>>,
-    /// How many modules were read; the others were in the cache.
-    pub(super) read: usize,
+    /// The number in the cache of each that was not read.
+    pub(super) kept: Vec<Option<usize>>,
+}
+
+impl All<'_> {
+    /// How many modules were read.
+    pub(super) fn read(&self) -> usize {
+        self.kept.iter().filter(|kept| kept.is_none()).count()
+    }
 }
 
 /// A module's record, and what was wrong with it.
@@ -57,7 +46,7 @@ type Got<'a> = (Record<'a>, Vec<String>);
 /// # Errors
 /// Where the machine fails to read a file.
 pub(super) fn read_all<'a>(
-    modules: Vec<Stamped>,
+    modules: Vec<Stamped<'a>>,
     dir: &Path,
     checks: bool,
     cache: &'a Cache<'_>,
@@ -66,22 +55,23 @@ pub(super) fn read_all<'a>(
     let mut all = All {
         items: Vec::with_capacity(modules.len()),
         stamps: Vec::with_capacity(modules.len()),
-        read: 0,
+        kept: Vec::with_capacity(modules.len()),
     };
     let mut unknown = Vec::new();
     for (at, (module, stamp)) in modules.into_iter().enumerate() {
-        let record = stamp.and_then(|stamp| cache.record(&module.place, &stamp));
+        let kept = module.kept.zip(stamp);
+        let record = kept.and_then(|(number, stamp)| cache.record(number, &stamp));
         if record.is_none() {
             unknown.push((at, module.path(dir)));
         }
         all.stamps.push(stamp);
+        all.kept.push(record.as_ref().and(module.kept));
         all.items.push(Item {
             name: module.name,
             place: module.place,
             record: record.unwrap_or_default(),
         });
     }
-    all.read = unknown.len();
     let unknown = largest_first(unknown);
     let fresh = each(&unknown, |pieces, path| read_one(path, checks, pieces));
     for (&(at, ref path), got) in fresh {

@@ -5,28 +5,34 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
-use super::cache::Cache;
-use super::stamp::Stamp;
-use super::{Depmod, DepmodOptions, cache, depmod, stamp};
+use super::cache::{Cache, Update};
+use super::{Compat, Contents, Depmod, DepmodOptions, cache, depmod_at, stamp};
 use crate::testing::{Root, Synthetic};
 
 fn run(root: &Root, incremental: bool) -> Depmod {
+    run_at(root, incremental, stamp::now())
+}
+
+/// Runs at a time at which everything that is there now has long been there, so that nothing of it is in doubt.
+fn run_later(root: &Root) -> Depmod {
+    run_at(root, true, stamp::now() + 10_000_000_000)
+}
+
+fn run_at(root: &Root, incremental: bool, time: i64) -> Depmod {
     let options = DepmodOptions {
         dir: root.dir.clone(),
         incremental: incremental.then(|| root.dir.clone()),
         ..DepmodOptions::default()
     };
-    depmod(&options).unwrap()
+    depmod_at(&options, time).unwrap()
 }
 
-/// Makes everything in the cache older than it is, so that nothing is in doubt.
-fn settle(done: &mut Depmod) {
-    let bytes = done.cache.as_mut().unwrap();
-    let later = stamp::now() + 10_000_000_000;
-    bytes[12..20].copy_from_slice(&later.to_le_bytes());
-    let body = bytes.len() - 8;
-    let sum = cache::checksum(&bytes[..body]).to_le_bytes();
-    bytes[body..].copy_from_slice(&sum);
+/// The cache that a run writes where there is none.
+fn whole(done: &Depmod) -> &[u8] {
+    match &done.cache {
+        Some(Update::Whole(bytes)) => bytes,
+        _ => panic!("not a whole cache"),
+    }
 }
 
 fn module(root: &Root, at: u8, kind: u8) {
@@ -66,16 +72,19 @@ proptest! {
                 }
                 _ => root.file(&format!("kernel/m{at}.ko"), b"damaged"),
             }
-            let mut cached = run(&root, true);
+            // Half of the time what is just read will be in doubt, half of the time it will not.
+            let settled = kind % 2 == 0;
+            let cached = match settled {
+                true => run_later(&root),
+                false => run(&root, true),
+            };
             let full = run(&root, false);
             prop_assert_eq!(&cached.files, &full.files);
             prop_assert_eq!(&cached.warnings, &full.warnings);
-            // Half of the time what was just read is in doubt, half of the time it is not.
-            if kind % 2 == 0 {
-                std::thread::sleep(Duration::from_millis(8));
-                settle(&mut cached);
-            }
             cached.write(&root.dir).unwrap();
+            if settled {
+                std::thread::sleep(Duration::from_millis(8));
+            }
         }
     }
 }
@@ -86,9 +95,8 @@ fn only_what_changed_is_read() {
     for at in 0..6 {
         module(&root, at, at);
     }
-    let mut first = run(&root, true);
+    let first = run_later(&root);
     assert_eq!(first.read, 6);
-    settle(&mut first);
     first.write(&root.dir).unwrap();
     assert_eq!(run(&root, true).read, 0);
     std::thread::sleep(Duration::from_millis(8));
@@ -102,12 +110,13 @@ fn only_what_changed_is_read() {
 fn a_directory_that_changed_is_listed_again() {
     let root = Root::new("1.0");
     module(&root, 4, 1);
-    let mut first = run(&root, true);
-    settle(&mut first);
-    let bytes = first.cache.unwrap();
-    let cache = Cache::new(&bytes);
-    let kernel = root.dir.join("kernel");
-    let listing = || cache.listing(b"kernel", &Stamp::of(&kernel).unwrap());
+    let first = run_later(&root);
+    let cache = Cache::new(whole(&first));
+    let listing = || {
+        let number = cache.directory(b"kernel")?;
+        let stamp = cache.look_at_directories(&root.dir)[number]?;
+        cache.listing(number, &stamp)
+    };
     assert_eq!(listing(), Some(&b"mm4.ko\0"[..]));
     std::thread::sleep(Duration::from_millis(8));
     root.file("kernel/other.txt", b"");
@@ -118,18 +127,17 @@ fn a_directory_that_changed_is_listed_again() {
 fn a_damaged_cache_is_none() {
     let root = Root::new("1.0");
     module(&root, 5, 1);
-    let mut first = run(&root, true);
-    settle(&mut first);
-    let whole = first.cache.clone().unwrap();
+    let first = run_later(&root);
+    let whole = whole(&first);
     for at in 0..whole.len() {
-        let mut bytes = whole.clone();
+        let mut bytes = whole.to_vec();
         bytes[at] ^= 0x10;
         root.file(cache::NAME, &bytes);
         assert_eq!(run(&root, true).read, 1, "byte {at}");
         root.file(cache::NAME, &whole[..at]);
         assert_eq!(run(&root, true).read, 1, "cut at {at}");
     }
-    root.file(cache::NAME, &whole);
+    root.file(cache::NAME, whole);
     assert_eq!(run(&root, true).read, 0);
 }
 
@@ -146,10 +154,122 @@ fn a_foreign_cache_is_not_believed() {
         file.unwrap().set_modified(time).unwrap();
     }
     let [ours, foreign] = roots;
-    let mut first = run(&foreign, true);
-    settle(&mut first);
-    ours.file(cache::NAME, first.cache.as_ref().unwrap());
+    ours.file(cache::NAME, whole(&run_later(&foreign)));
     let cached = run(&ours, true);
     assert_eq!(cached.read, 1);
     assert_eq!(cached.files, run(&ours, false).files);
+}
+
+/// A tree in which one module is little.
+fn many() -> Root {
+    let root = Root::new("1.0");
+    for at in 0..60 {
+        module(&root, at, at % 3);
+    }
+    // As in a kernel's own tree, all that came later are behind.
+    let order: String = (0..60)
+        .rev()
+        .map(|at| format!("kernel/m{at}.ko\n"))
+        .collect();
+    root.file("modules.order", order.as_bytes());
+    root
+}
+
+/// A module that comes later.
+fn added(root: &Root, at: u8, alias: &str, import: &'static str, export: Option<&'static str>) {
+    let mut module = Synthetic::new(&format!("alias={alias}\0alias=a0\0"));
+    module.imports = vec![import];
+    module.crcs = export.into_iter().collect();
+    root.file(&format!("updates/x{at}.ko"), &module.bytes());
+}
+
+/// Runs, and writes what was made.
+fn settled(root: &Root, options: &DepmodOptions) -> Depmod {
+    let done = depmod_at(options, stamp::now() + 10_000_000_000).unwrap();
+    done.write(&root.dir).unwrap();
+    std::thread::sleep(Duration::from_millis(8));
+    done
+}
+
+fn kept(done: &Depmod) -> Vec<&'static str> {
+    let files = done.files.iter();
+    let kept = files.filter(|(_, contents)| matches!(contents, Contents::Kept(_)));
+    kept.map(|(name, _)| *name).collect()
+}
+
+#[test]
+fn a_module_more_is_a_segment_more() {
+    let root = many();
+    let options = DepmodOptions {
+        dir: root.dir.clone(),
+        incremental: Some(root.dir.clone()),
+        ..DepmodOptions::default()
+    };
+    assert!(matches!(
+        settled(&root, &options).cache,
+        Some(Update::Whole(_))
+    ));
+    let again = settled(&root, &options);
+    assert!(matches!(again.cache, Some(Update::Nothing)));
+    let of_aliases = ["modules.alias", "modules.alias.bin", "modules.devname"];
+    let of_exports = ["modules.symbols", "modules.symbols.bin"];
+    let all = [&of_aliases[..2], &of_exports, &of_aliases[2..]].concat();
+    assert_eq!(kept(&again), all);
+    added(&root, 1, "b1", "s1", None);
+    let more = settled(&root, &options);
+    assert!(matches!(more.cache, Some(Update::Append(..))));
+    assert_eq!((more.modules, more.read), (61, 1));
+    assert_eq!(kept(&more), of_exports);
+    assert!(matches!(
+        settled(&root, &options).cache,
+        Some(Update::Nothing)
+    ));
+    // A cache that somebody else has made longer meanwhile is read as far as it goes, and written anew.
+    let mut bytes = std::fs::read(root.dir.join(cache::NAME)).unwrap();
+    bytes.extend(b"modtree");
+    root.file(cache::NAME, &bytes);
+    added(&root, 2, "b2", "s1", None);
+    let anew = settled(&root, &options);
+    assert!(matches!(anew.cache, Some(Update::Whole(_))));
+    assert_eq!((anew.modules, anew.read), (62, 1));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Modules come and go, others' places in the order change, files are damaged, other options are given.
+    #[test]
+    fn what_is_used_again_is_what_would_be_made(steps in prop::collection::vec((0_u8..9, 0_u8..6, 0_usize..4), 1..10)) {
+        let root = many();
+        let mut options = DepmodOptions {
+            dir: root.dir.clone(),
+            incremental: Some(root.dir.clone()),
+            ..DepmodOptions::default()
+        };
+        settled(&root, &options);
+        for (action, at, kind) in steps {
+            let symbol = ["s1", "new", ".s3", "none"][kind];
+            match action {
+                0 | 1 => added(&root, at, ["b1", "a", "a0", "pci:v0*"][kind], symbol, None),
+                // Sometimes a symbol that another one wanted, or had.
+                2 => added(&root, at, "b2", "s1", Some(["new", "none", "newer", "s9"][kind])),
+                3 => drop(std::fs::remove_file(root.dir.join(format!("updates/x{at}.ko")))),
+                4 => module(&root, at, kind as u8),
+                5 => root.file("modules.order", format!("kernel/m{at}.ko\nupdates/x{kind}.ko\nkernel/m30.ko\n").as_bytes()),
+                6 => {
+                    let name = ["modules.alias.bin", "modules.symbols", "modules.alias", "modules.devname"][kind];
+                    root.file(name, b"somebody else's");
+                }
+                7 => options.compat = [Compat::Kmod34, Compat::Kmod30][kind % 2],
+                _ => options.symbol_prefix = [None, Some(b's')][kind % 2],
+            }
+            let done = settled(&root, &options);
+            let full = depmod_at(&DepmodOptions { incremental: None, ..options.clone() }, stamp::now()).unwrap();
+            prop_assert_eq!(&done.files, &full.files);
+            prop_assert_eq!(&done.warnings, &full.warnings);
+            for (name, bytes) in &full.files {
+                prop_assert_eq!(&std::fs::read(root.dir.join(name)).unwrap(), &**bytes, "{}", name);
+            }
+        }
+    }
 }

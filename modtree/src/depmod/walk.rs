@@ -20,14 +20,16 @@ use crate::tree::has_suffix;
 
 /// The file of a module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) name: Vec<u8>,
+pub(super) struct Found<'a> {
+    pub(super) name: Cow<'a, [u8]>,
     /// As `modules.dep` has it: below the modules directory, else the whole path.
-    pub(super) place: Vec<u8>,
+    pub(super) place: Cow<'a, [u8]>,
     pub(super) is_external: bool,
+    /// Its number in the cache.
+    pub(super) kept: Option<usize>,
 }
 
-impl Found {
+impl Found<'_> {
     /// The file. `dir` is the modules directory.
     pub(super) fn path(&self, dir: &Path) -> PathBuf {
         let place = Path::new(OsStr::from_bytes(&self.place));
@@ -41,7 +43,7 @@ impl Found {
     pub(super) fn uncompressed(&self) -> Cow<'_, [u8]> {
         let stem = self.stem();
         match &self.place[stem.len()..] {
-            b".ko" => self.place.as_slice().into(),
+            b".ko" => self.place.as_ref().into(),
             _ => [stem, b".ko"].concat().into(),
         }
     }
@@ -56,18 +58,21 @@ impl Found {
 
 /// Every module below `dir` and the configured external directories, each name once, in the order of discovery. Uses the
 /// listings of an earlier run where there are any.
-pub(super) fn find<'a>(
+pub(super) fn find<'a, 'b>(
     dir: &'a Path,
     config: &'a DepmodConfig,
-    listings: Option<&'a mut Listings<'_>>,
+    listings: Option<&'a mut Listings<'b>>,
     warnings: &'a mut Vec<String>,
-) -> Result<Vec<Found>, TreeError> {
+) -> Result<Vec<Found<'b>>, TreeError> {
+    let modules = listings.as_ref().map_or(0, |listings| listings.modules());
+    let mut by_name = FastMap::default();
+    by_name.reserve(modules);
     let mut finder = Finder {
         dir,
         config,
         listings,
-        found: Vec::new(),
-        by_name: FastMap::default(),
+        found: Vec::with_capacity(modules),
+        by_name,
         ancestors: Vec::new(),
         is_external: false,
         warnings,
@@ -95,15 +100,15 @@ struct Finder<'a, 'b> {
     dir: &'a Path,
     config: &'a DepmodConfig,
     listings: Option<&'a mut Listings<'b>>,
-    found: Vec<Found>,
-    by_name: FastMap<Vec<u8>, usize>,
+    found: Vec<Found<'b>>,
+    by_name: FastMap<Cow<'b, [u8]>, usize>,
     ancestors: Vec<PathBuf>,
     /// Whether the walk is in an external directory.
     is_external: bool,
     warnings: &'a mut Vec<String>,
 }
 
-impl Finder<'_, '_> {
+impl<'b> Finder<'_, 'b> {
     /// Takes in the directory at `path`, which is known as `place`: as `modules.dep` has places.
     fn directory(&mut self, path: &Path, place: &[u8]) -> io::Result<()> {
         let listing = list(path, place, self.listings.as_deref_mut())?;
@@ -127,7 +132,7 @@ impl Finder<'_, '_> {
                             .push(format!("cannot search `{path}`: {error}"));
                     }
                 }
-                Ok(Some(Kind::Module)) => self.file(place, name),
+                Ok(Some(Kind::Module)) => self.file(place),
                 Ok(Some(Kind::Link) | None) => {}
                 Err(error) => {
                     let path = path();
@@ -160,13 +165,20 @@ impl Finder<'_, '_> {
         Ok(Kind::new(target.file_type(), name))
     }
 
-    fn file(&mut self, place: Vec<u8>, file_name: &OsStr) {
-        let name = module_name(file_name.as_bytes());
-        let is_external = self.is_external;
+    fn file(&mut self, place: Vec<u8>) {
+        let known = self.listings.as_ref();
+        let known = known.and_then(|listings| listings.module(&place));
+        // Places of the cache are below the modules directory.
+        let known = known.filter(|_| !self.is_external);
+        let place = known.map_or(place.into(), |(_, place)| Cow::Borrowed(place));
         let new = Found {
-            name,
+            name: match &place {
+                Cow::Borrowed(place) => module_name(place),
+                Cow::Owned(place) => module_name(place).into_owned().into(),
+            },
             place,
-            is_external,
+            is_external: self.is_external,
+            kept: known.map(|(number, _)| number),
         };
         match self.by_name.get(&new.name) {
             None => {

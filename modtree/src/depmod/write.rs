@@ -1,14 +1,16 @@
 //! Writing the files: all of them complete and on the disk before the first takes its place.
 
-use std::fs::{File, Permissions};
+use std::fs::{File, Permissions, symlink_metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
+use rayon::prelude::*;
 use tempfile::NamedTempFile;
 
-use super::{Depmod, cache};
+use super::cache::{self, Update};
+use super::{Contents, Depmod};
 
 /// By the time of this file `depmod -A` tells whether anything is to be done, so it is always written anew.
 const TIMED: &str = "modules.dep";
@@ -25,14 +27,21 @@ impl Depmod {
         let mut same = Vec::new();
         // A file system writes its journal once for many files that are synced at the same time.
         let written: Vec<_> = std::thread::scope(|scope| {
-            // The cache has a checksum: after a crash it is whole, or it counts as missing.
-            let cache = self.cache.iter().map(|bytes| (cache::NAME, bytes, false));
-            let files = self.files.iter().map(|(name, bytes)| (*name, bytes, true));
+            // The cache has checksums: after a crash it is whole, or what is damaged counts as missing.
+            let cache = self.cache.iter().filter_map(|update| match update {
+                Update::Whole(bytes) => Some((cache::NAME, bytes.as_slice(), false)),
+                Update::Nothing | Update::Append(..) => None,
+            });
+            let files = self.files.iter();
             // Compared while the ones before are written.
-            let changed = files.filter(|(name, bytes, _)| {
-                let kept = *name != TIMED && holds(&dir.join(name), bytes);
-                same.extend(kept.then_some(*name));
-                !kept
+            let changed = files.filter_map(|(name, contents)| match contents {
+                Contents::Made(bytes) if *name == TIMED || !holds(&dir.join(name), bytes) => {
+                    Some((*name, bytes.as_slice(), true))
+                }
+                _ => {
+                    same.push(*name);
+                    None
+                }
             });
             let tasks: Vec<_> = changed
                 .chain(cache)
@@ -45,6 +54,10 @@ impl Depmod {
             });
             done.collect::<io::Result<_>>()
         })?;
+        // A replaced file's blocks are free when it is closed, which takes as long as writing where the file system tells the
+        // disk of each (mount option `discard`).
+        let replaced = written.iter().map(|(name, _)| File::open(dir.join(name)));
+        let replaced: Vec<_> = replaced.flatten().collect();
         for (name, file) in written {
             if name == cache::NAME {
                 // ext4 writes a file to the disk when it is renamed over another one (auto_da_alloc, ext4(5)).
@@ -53,25 +66,47 @@ impl Depmod {
             file.persist(dir.join(name))
                 .map_err(|failed| failed.error)?;
         }
-        let now = SystemTime::now();
-        for name in same {
-            // Another user's file keeps its old time, and is not believed: that costs time, and nothing else.
-            let file = File::options().append(true).open(dir.join(name));
-            let _ = file.and_then(|file| file.set_modified(now));
+        if let Some(Update::Append(length, bytes)) = &self.cache {
+            // Should this fail, the next run reads the modules again.
+            let _ = append(&dir.join(cache::NAME), *length, bytes);
         }
-        File::open(dir)?.sync_all()
+        let finish = || {
+            touch(dir, &same);
+            File::open(dir)?.sync_all()
+        };
+        rayon::join(|| replaced.into_par_iter().for_each(drop), finish).1
+    }
+}
+
+/// Gives files the time of now.
+fn touch(dir: &Path, names: &[&str]) {
+    let now = SystemTime::now();
+    for name in names {
+        // Another user's file keeps its old time, and is not believed: that costs time, and nothing else.
+        let file = File::options().append(true).open(dir.join(name));
+        let _ = file.and_then(|file| file.set_modified(now));
     }
 }
 
 /// Whether this is a regular file of mode 0644 with these bytes.
 fn holds(path: &Path, bytes: &[u8]) -> bool {
-    let Ok(found) = std::fs::symlink_metadata(path) else {
-        return false;
-    };
-    let like_ours = found.is_file() && found.mode() & 0o7777 == 0o644;
-    like_ours
-        && found.len() == bytes.len() as u64
+    is_like_ours(path) == Some(bytes.len() as u64)
         && File::open(path).is_ok_and(|old| same(old, bytes).unwrap_or(false))
+}
+
+/// The length of a regular file of mode 0644.
+pub(super) fn is_like_ours(path: &Path) -> Option<u64> {
+    let found = symlink_metadata(path).ok()?;
+    (found.is_file() && found.mode() & 0o7777 == 0o644).then_some(found.len())
+}
+
+/// Puts bytes behind a file that still has this length.
+fn append(path: &Path, length: u64, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::options().append(true).open(path)?;
+    match file.metadata()?.len() == length {
+        true => file.write_all(bytes),
+        false => Ok(()),
+    }
 }
 
 /// Whether a file has exactly these bytes.

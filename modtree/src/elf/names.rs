@@ -16,13 +16,7 @@ impl<'a> Names<'a> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = &*self.bytes;
-        std::iter::from_fn(move || {
-            let end = memchr::memchr(0, rest)?;
-            let name = &rest[..end];
-            rest = &rest[end + 1..];
-            Some(name)
-        })
+        ended(&self.bytes)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -47,13 +41,18 @@ impl<'a> Names<'a> {
 pub(crate) enum Imports<'a> {
     /// As they stand in the module.
     Names(Names<'a>),
-    /// By their numbers in a list of names that many modules share.
-    Numbers {
-        /// Each little-endian.
-        numbers: &'a [[u8; 4]],
-        /// The list.
-        names: &'a [&'a [u8]],
-    },
+    /// By their numbers, each little-endian, in a list of names that many modules share.
+    Numbers(&'a [[u8; 4]]),
+}
+
+/// Strings one after the other, each ended by NUL.
+pub(crate) fn ended(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(0, rest)?;
+        let name = &rest[..end];
+        rest = &rest[end + 1..];
+        Some(name)
+    })
 }
 
 impl Default for Imports<'_> {
@@ -63,24 +62,20 @@ impl Default for Imports<'_> {
 }
 
 impl Imports<'_> {
-    /// The names. A number that is not in the list has none.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let (own, numbers, names) = match self {
-            Imports::Names(own) => (Some(own), &[][..], &[][..]),
-            Imports::Numbers { numbers, names } => (None, *numbers, *names),
+    /// The names, but for those in a list.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let names = match self {
+            Imports::Names(names) => Some(names),
+            Imports::Numbers(_) => None,
         };
-        let shared = numbers.iter().filter_map(|number| {
-            let name = names.get(u32::from_le_bytes(*number) as usize);
-            name.copied()
-        });
-        own.into_iter().flat_map(Names::iter).chain(shared)
+        names.into_iter().flat_map(Names::iter)
     }
 
     pub(super) fn push(&mut self, name: &[u8]) {
         match self {
             Imports::Names(names) => names.push(name),
             // What is shared is complete.
-            Imports::Numbers { .. } => {}
+            Imports::Numbers(_) => {}
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The text files, and what goes into the binary ones.
 
-use super::set::{Item, Set};
+use std::borrow::Cow;
+
+use super::graft::graft;
+use super::set::{Item, Lines, Set};
 use super::sort::Entries;
 use super::trie::{Layout, write};
 use crate::alias::normalize_into;
@@ -8,55 +11,81 @@ use crate::alias::normalize_into;
 /// kmod keeps an alias in a buffer of this size; longer ones are cut.
 const LONGEST_ALIAS: usize = 4095;
 
-/// `modules.dep`.
-pub(crate) fn dep(lines: &[Vec<u8>]) -> Vec<u8> {
-    let mut file = Vec::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
-    for line in lines {
-        file.extend_from_slice(line);
-        file.push(b'\n');
-    }
-    file
-}
-
-/// `modules.dep.bin`: the same lines by module name.
+/// `modules.dep.bin`: the lines of `modules.dep` by module name.
 pub(crate) fn dep_bin(
     items: &[Item<'_>],
-    lines: &[Vec<u8>],
+    lines: &Lines,
     layout: Layout,
 ) -> Result<Vec<u8>, BadKey> {
     let mut entries = Entries::default();
-    for (priority, (item, line)) in (0..).zip(items.iter().zip(lines)) {
+    for (priority, (item, line)) in (0..).zip(items.iter().zip(lines.iter())) {
         entries.push(&[&item.name], line, priority);
     }
     trie(entries, layout)
 }
 
 /// `modules.alias`.
-pub(crate) fn alias(items: &[Item<'_>]) -> Vec<u8> {
-    let names = items
-        .iter()
-        .map(|item| item.record.aliases.as_bytes().len());
+pub(crate) fn alias<'a>(items: impl IntoIterator<Item = &'a Item<'a>> + Clone) -> Vec<u8> {
+    let names = items.clone().into_iter();
+    let names = names.map(|item| item.record.aliases.as_bytes().len());
     let mut file = Vec::with_capacity(2 * names.sum::<usize>());
     file.extend(b"# Aliases extracted from modules themselves.\n");
-    for item in items {
-        for value in item.record.aliases.iter() {
-            line(&mut file, &[b"alias ", value, b" ", &item.name]);
-        }
-    }
+    alias_lines(items, &mut file);
     file
 }
 
-/// `modules.alias.bin`, and the aliases which are not well formed: kmod warns of them and leaves them out.
-pub(crate) fn alias_bin(
-    items: &[Item<'_>],
-    layout: Layout,
-) -> (Result<Vec<u8>, BadKey>, Vec<Vec<u8>>) {
-    let mut bad = Vec::new();
-    let names = items.iter().map(|item| item.record.aliases.as_bytes());
+/// `modules.alias` where items came behind all that are in the file.
+pub(crate) fn alias_added<'a>(
+    old: &[u8],
+    added: impl IntoIterator<Item = &'a Item<'a>>,
+) -> Vec<u8> {
+    let mut file = old.to_vec();
+    alias_lines(added, &mut file);
+    file
+}
+
+fn alias_lines<'a>(items: impl IntoIterator<Item = &'a Item<'a>>, file: &mut Vec<u8>) {
+    for item in items {
+        for value in item.record.aliases.iter() {
+            line(file, &[b"alias ", value, b" ", &item.name]);
+        }
+    }
+}
+
+/// A binary index, and the aliases which are not well formed: kmod warns of them and leaves them out.
+pub(crate) type Aliases = (Result<Vec<u8>, BadKey>, Vec<Vec<u8>>);
+
+/// `modules.alias.bin`.
+pub(crate) fn alias_bin(items: &[Item<'_>], layout: Layout) -> Aliases {
+    let (entries, bad) = alias_entries((0..).zip(items));
+    (trie(entries, layout), bad)
+}
+
+/// The same where items with these numbers came to those in the file. `None` where `old` is no such file of
+/// [`Layout::PreOrder`].
+pub(crate) fn alias_bin_added<'a>(
+    old: &[u8],
+    added: impl Iterator<Item = (u32, &'a Item<'a>)> + Clone,
+) -> Option<Aliases> {
+    let (entries, bad) = alias_entries(added);
+    let made = match ascii(&entries) {
+        Ok(()) => Ok(graft(old, entries)?),
+        Err(error) => Err(error),
+    };
+    Some((made, bad))
+}
+
+fn alias_entries<'a>(
+    items: impl Iterator<Item = (u32, &'a Item<'a>)> + Clone,
+) -> (Entries<'a>, Vec<Vec<u8>>) {
+    let names = items
+        .clone()
+        .map(|(_, item)| item.record.aliases.as_bytes());
     let sizes = names.map(|names| (names.len(), memchr::memchr_iter(0, names).count()));
     let (size, count) = sizes.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let mut entries = Entries::with_capacity(count, size);
-    for (priority, item) in (0..).zip(items) {
+    let mut bad = Vec::new();
+    for (priority, item) in items {
         for value in item.record.aliases.iter() {
             let cut = &value[..value.len().min(LONGEST_ALIAS)];
             let added = entries.push_written(&item.name, priority, |key| normalize_into(cut, key));
@@ -65,7 +94,7 @@ pub(crate) fn alias_bin(
             }
         }
     }
-    (trie(entries, layout), bad)
+    (entries, bad)
 }
 
 /// `modules.softdep`.
@@ -95,9 +124,9 @@ fn line(file: &mut Vec<u8>, parts: &[&[u8]]) {
 
 /// `modules.symbols`.
 pub(crate) fn symbols(set: &Set<'_>) -> Vec<u8> {
-    let mut file = Vec::with_capacity(64 * set.symbols.len());
+    let mut file = Vec::with_capacity(64 * set.symbols().len());
     file.extend(b"# Aliases for symbols, used by symbol_request().\n");
-    for &(symbol, owner) in &set.symbols {
+    for &(symbol, owner) in set.symbols() {
         let owner = &set.items[owner as usize].name;
         line(&mut file, &[b"alias symbol:", symbol, b" ", owner]);
     }
@@ -106,8 +135,8 @@ pub(crate) fn symbols(set: &Set<'_>) -> Vec<u8> {
 
 /// `modules.symbols.bin`.
 pub(crate) fn symbols_bin(set: &Set<'_>, layout: Layout) -> Result<Vec<u8>, BadKey> {
-    let mut entries = Entries::with_capacity(set.symbols.len(), 32 * set.symbols.len());
-    for &(symbol, owner) in &set.symbols {
+    let mut entries = Entries::with_capacity(set.symbols().len(), 32 * set.symbols().len());
+    for &(symbol, owner) in set.symbols() {
         let value = &set.items[owner as usize].name;
         entries.push(&[b"symbol:", symbol], value, owner);
     }
@@ -174,7 +203,7 @@ pub(crate) fn devname(items: &[Item<'_>]) -> (Vec<u8>, Vec<Incomplete>) {
                 }
                 file.extend(format!(" {kind}{major}:{minor}\n").bytes());
             }
-            (Some(name), None) => incomplete.push((item.name.clone(), name.to_vec())),
+            (Some(name), None) => incomplete.push((item.name.to_vec(), name.to_vec())),
             _ => {}
         }
     }
@@ -199,12 +228,14 @@ fn number(text: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// The name of the module in a file: the last component up to its first dot, dashes as underscores.
-pub(crate) fn module_name(path: &[u8]) -> Vec<u8> {
-    let start = path
-        .iter()
-        .rposition(|&byte| byte == b'/')
-        .map_or(0, |at| at + 1);
-    let name = path[start..].iter().take_while(|&&byte| byte != b'.');
+pub(crate) fn module_name(path: &[u8]) -> Cow<'_, [u8]> {
+    let start = memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1);
+    let file = &path[start..];
+    let name = &file[..memchr::memchr(b'.', file).unwrap_or(file.len())];
+    if memchr::memchr(b'-', name).is_none() {
+        return name.into();
+    }
+    let name = name.iter();
     name.map(|&byte| if byte == b'-' { b'_' } else { byte })
         .collect()
 }
@@ -218,11 +249,16 @@ pub struct BadKey {
 }
 
 fn trie(entries: Entries<'_>, layout: Layout) -> Result<Vec<u8>, BadKey> {
+    ascii(&entries)?;
+    Ok(write(entries, layout))
+}
+
+fn ascii(entries: &Entries<'_>) -> Result<(), BadKey> {
     match entries.first_not_ascii() {
         Some((key, value)) => Err(BadKey {
             key: key.to_vec(),
             value: value.to_vec(),
         }),
-        None => Ok(write(entries, layout)),
+        None => Ok(()),
     }
 }

@@ -190,7 +190,7 @@ fn summary(tree: &Tree, entry: &Entry) -> Result<Summary, TreeError> {
             .vermagic_release()
             .map(|release| release.into_owned()),
         signed: module.signed,
-        imports: record.imports.iter().map(text).zip(crcs).collect(),
+        imports: record.imports.names().map(text).zip(crcs).collect(),
         exports: record
             .exports
             .iter()
@@ -252,7 +252,7 @@ fn indexes(tree: &Tree) -> Result<Vec<(FindingKind, String, String)>, TreeError>
                 (Ok(found), Ok(expected)) => found.entries() == expected.entries(),
                 _ => false,
             },
-            false => bytes == expected,
+            false => *bytes == *expected,
         };
         if !same {
             let text = "is not what depmod would write now".to_owned();
