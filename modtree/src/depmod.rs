@@ -215,6 +215,7 @@ fn depmod_at(options: &DepmodOptions, time: i64) -> Result<Depmod, DepmodError> 
             time,
             basis: reuse.basis,
             all: &all,
+            prints: &reuse.prints,
             lines: &order.lines,
             needs: &set.needs,
             listings,

@@ -16,6 +16,7 @@
 //! basis        order u64  exports u64  aliases u64
 //! directories  count u32                  each: place  stamp  listing
 //! modules      count u32                  each: place  stamp  line u32  aliases  softdeps  weakdeps  needs  imports  exports
+//!                                         fingerprints u64 of the aliases and of the exports
 //! names                                   imported symbols, each once, each ended by NUL
 //! outputs      count u32                  each: name  fingerprint u64
 //! checksum u64                            over everything before it in the segment
@@ -106,6 +107,7 @@ struct Kept<'a> {
     imports: &'a [u8],
     is_first: bool,
     exports: &'a [u8],
+    prints: [Fingerprint; 2],
 }
 
 /// What files or directories look like now, by their numbers.
@@ -160,6 +162,10 @@ impl<'a> Cache<'a> {
                 imports: string(&mut rest)?,
                 is_first: self.chain.first == 0,
                 exports: string(&mut rest)?,
+                prints: [
+                    Fingerprint::parse(&mut rest)?,
+                    Fingerprint::parse(&mut rest)?,
+                ],
             };
             let place = kept.place;
             put(&mut self.modules, &mut self.places[1], place, kept);
@@ -244,6 +250,11 @@ impl<'a> Cache<'a> {
         self.modules.get(number).map(|kept| kept.needs)
     }
 
+    /// The fingerprints of a module's aliases and of its exports.
+    pub(super) fn prints(&self, number: usize) -> Option<[Fingerprint; 2]> {
+        self.modules.get(number).map(|kept| kept.prints)
+    }
+
     /// The symbols for which the imports of records have numbers.
     pub(super) fn names(&self) -> impl Iterator<Item = &'a [u8]> {
         ended(self.names)
@@ -268,7 +279,7 @@ fn put<'a, T>(all: &mut Vec<T>, places: &mut FastMap<&'a [u8], usize>, place: &'
 }
 
 /// The length of a module of which nothing is known.
-const LEAST: usize = 72;
+const LEAST: usize = 88;
 
 /// The length of a segment's head: up to the checksum of the one before it.
 const HEAD: usize = 28;

@@ -68,6 +68,8 @@ pub(super) enum Source {
 /// What of an earlier run's work holds still.
 pub(super) struct Reuse<'a> {
     pub(super) basis: Basis,
+    /// Of each module's aliases and exports.
+    pub(super) prints: Vec<[Fingerprint; 2]>,
     dir: Option<&'a Path>,
     cache: &'a Cache<'a>,
     all: &'a All<'a>,
@@ -85,14 +87,21 @@ impl<'a> Reuse<'a> {
         cache: &'a Cache<'a>,
         all: &'a All<'a>,
     ) -> Self {
-        let ((exports, with_exports), (aliases, with_aliases)) = rayon::join(
-            || sums(all, |item| item.record.exports.as_bytes()),
-            || sums(all, |item| item.record.aliases.as_bytes()),
-        );
+        let prints: Vec<_> = all
+            .items
+            .iter()
+            .zip(&all.kept)
+            .map(|(item, kept)| {
+                let kept = kept.and_then(|number| cache.prints(number));
+                kept.unwrap_or_else(|| prints(item))
+            })
+            .collect();
+        let [aliases, exports] =
+            [0, 1].map(|part| sums(all, prints.iter().map(|prints| prints[part])));
         let basis = Basis {
             order,
-            exports: exports.with(options.meaning()),
-            aliases: aliases.with(options.meaning()),
+            exports: exports.all.with(options.meaning()),
+            aliases: aliases.all.with(options.meaning()),
         };
         let change = |now: Fingerprint, kept: Fingerprint, before: Fingerprint| match before {
             _ if options.incremental.is_none() => Change::Anything,
@@ -106,9 +115,10 @@ impl<'a> Reuse<'a> {
             all,
             prefix: options.symbol_prefix,
             compat: options.compat,
-            exports: change(basis.exports, with_exports, cache.basis.exports),
-            aliases: change(basis.aliases, with_aliases, cache.basis.aliases),
+            exports: change(basis.exports, exports.kept, cache.basis.exports),
+            aliases: change(basis.aliases, aliases.kept, cache.basis.aliases),
             basis,
+            prints,
         };
         if reuse.exports == Change::Added && !reuse.only_strangers() {
             reuse.exports = Change::Anything;
@@ -199,25 +209,39 @@ impl<'a> Reuse<'a> {
     }
 }
 
-/// Fingerprints of something that the modules have, with their numbers and names: of all, and of those that were kept.
-fn sums<'a>(
-    all: &'a All<'a>,
-    part: impl Fn(&'a Item<'a>) -> &'a [u8],
-) -> (Fingerprint, Fingerprint) {
-    let mut sums = (Fingerprint::default(), Fingerprint::default());
-    for ((number, item), kept) in (0_u64..).zip(&all.items).zip(&all.kept) {
-        let bytes = part(item);
-        if bytes.is_empty() {
-            continue;
-        }
+/// The fingerprints of a module's aliases and of its exports; 0 where it has none.
+fn prints(item: &Item<'_>) -> [Fingerprint; 2] {
+    let parts = [&item.record.aliases, &item.record.exports];
+    parts.map(|part| match part.as_bytes() {
+        [] => Fingerprint::default(),
+        bytes => Fingerprint::of(bytes),
+    })
+}
+
+/// What modules have, in one number.
+#[derive(Default)]
+struct Sums {
+    all: Fingerprint,
+    /// Of those that were not read.
+    kept: Fingerprint,
+}
+
+/// `prints` are of one thing that modules have. Who has it counts, and where it stands in the order.
+fn sums(all: &All<'_>, prints: impl Iterator<Item = Fingerprint>) -> Sums {
+    let mut sums = Sums::default();
+    let items = (0_u64..).zip(&all.items).zip(&all.kept);
+    let having = items
+        .zip(prints)
+        .filter(|(_, print)| *print != Fingerprint::default());
+    for (((number, item), kept), print) in having {
         let mut one = Folded::fixed();
         one.write_u64(number);
         one.write(&item.name);
-        one.write_u64(Fingerprint::of(bytes).0);
-        let add = |sum: &mut Fingerprint| sum.0 = sum.0.wrapping_add(one.finish());
-        add(&mut sums.0);
+        one.write_u64(print.0);
+        let one = one.finish();
+        sums.all.0 = sums.all.0.wrapping_add(one);
         if kept.is_some() {
-            add(&mut sums.1);
+            sums.kept.0 = sums.kept.0.wrapping_add(one);
         }
     }
     sums

@@ -112,21 +112,25 @@ impl<'b> Finder<'_, 'b> {
     /// Takes in the directory at `path`, which is known as `place`: as `modules.dep` has places.
     fn directory(&mut self, path: &Path, place: &[u8]) -> io::Result<()> {
         let listing = list(path, place, self.listings.as_deref_mut())?;
+        let separator = match place {
+            [] | [.., b'/'] => &b""[..],
+            _ => b"/",
+        };
+        let mut below = [place, separator].concat();
+        let start = below.len();
         self.ancestors.push(path.to_path_buf());
         for (kind, name) in listing.entries() {
             if name == "build" || name == "source" || self.config.excludes(name) {
                 continue;
             }
-            let separator = match place {
-                [] | [.., b'/'] => &b""[..],
-                _ => b"/",
-            };
-            let place = [place, separator, name.as_bytes()].concat();
+            below.truncate(start);
+            below.extend_from_slice(name.as_bytes());
+            let place = below.as_slice();
             let path = || path.join(name);
             match self.target(kind, path) {
                 Ok(Some(Kind::Directory)) => {
                     let path = path();
-                    if let Err(error) = self.directory(&path, &place) {
+                    if let Err(error) = self.directory(&path, place) {
                         let path = path.display();
                         self.warnings
                             .push(format!("cannot search `{path}`: {error}"));
@@ -165,12 +169,12 @@ impl<'b> Finder<'_, 'b> {
         Ok(Kind::new(target.file_type(), name))
     }
 
-    fn file(&mut self, place: Vec<u8>) {
+    fn file(&mut self, place: &[u8]) {
         let known = self.listings.as_ref();
-        let known = known.and_then(|listings| listings.module(&place));
+        let known = known.and_then(|listings| listings.module(place));
         // Places of the cache are below the modules directory.
         let known = known.filter(|_| !self.is_external);
-        let place = known.map_or(place.into(), |(_, place)| Cow::Borrowed(place));
+        let place = known.map_or(place.to_vec().into(), |(_, place)| Cow::Borrowed(place));
         let new = Found {
             name: match &place {
                 Cow::Borrowed(place) => module_name(place),

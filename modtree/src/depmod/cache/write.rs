@@ -28,6 +28,8 @@ pub(in crate::depmod) struct Run<'a> {
     pub(in crate::depmod) basis: Basis,
     /// A module without a stamp is not kept.
     pub(in crate::depmod) all: &'a All<'a>,
+    /// Of each module's aliases and exports.
+    pub(in crate::depmod) prints: &'a [[Fingerprint; 2]],
     pub(in crate::depmod) lines: &'a [u32],
     pub(in crate::depmod) needs: &'a Needs,
     pub(in crate::depmod) listings: &'a Listings<'a>,
@@ -83,6 +85,9 @@ impl Draft {
         let mut names = (!is_added).then(|| Numbered::new(cache));
         for &(number, stamp) in &modules {
             run.module(number, stamp, names.as_mut(), &mut bytes);
+            for print in run.prints[number] {
+                print.write(&mut bytes);
+            }
         }
         put(
             &mut bytes,
