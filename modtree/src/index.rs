@@ -14,6 +14,8 @@ mod trie;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use rayon::prelude::*;
+
 use crate::{Closure, Planned, Tree, TreeError};
 pub use files::BadKey;
 pub use read::{FormatError, Index, Value};
@@ -64,7 +66,7 @@ pub enum IndexError {
 pub fn text(
     tree: &Tree,
     closure: &Closure,
-    place: impl Fn(&Planned) -> PathBuf,
+    place: impl Fn(&Planned) -> PathBuf + Sync,
 ) -> Result<Vec<(&'static str, Vec<u8>)>, IndexError> {
     let items = items(tree, closure, place)?;
     let set = Set::new(&items, None, &[]);
@@ -112,11 +114,11 @@ impl Planned {
 fn items(
     tree: &Tree,
     closure: &Closure,
-    place: impl Fn(&Planned) -> PathBuf,
+    place: impl Fn(&Planned) -> PathBuf + Sync,
 ) -> Result<Vec<Item<'static>>, TreeError> {
     let mut planned: Vec<&Planned> = closure.modules.iter().collect();
     tree.sort(&mut planned, |module| (&module.name, &module.relative))?;
-    let items = planned.into_iter().map(|module| {
+    let items = planned.into_par_iter().map(|module| {
         Ok(Item {
             name: module.name.as_str().as_bytes().to_vec(),
             place: place(module).into_os_string().into_encoded_bytes(),

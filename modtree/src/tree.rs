@@ -11,6 +11,7 @@
 mod error;
 pub(crate) mod file;
 mod indexed;
+mod kept;
 mod listed;
 mod locate;
 mod prefetch;
@@ -18,6 +19,7 @@ pub(crate) mod search;
 mod select;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 mod walk;
 
 use std::collections::HashMap;
@@ -26,7 +28,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use codec::Mapped;
+
 use crate::elf::Record;
+use crate::fast_hash::{FastMap, FastSet};
 use crate::{Builtins, KernelConfig, ModInfo, Module, ModuleName, Package, Symbols};
 pub use error::TreeError;
 use locate::AliasIndex;
@@ -71,7 +76,9 @@ pub struct Tree {
     config: OnceLock<Option<KernelConfig>>,
     infos: Mutex<HashMap<ModuleName, Arc<ModInfo>>>,
     symbols: Mutex<HashMap<ModuleName, Arc<Symbols>>>,
+    kept: Mutex<FastMap<PathBuf, Arc<Mapped>>>,
     files_read: AtomicUsize,
+    looked_at: Mutex<FastSet<PathBuf>>,
 }
 
 #[derive(Debug)]
@@ -155,7 +162,9 @@ impl Tree {
             config: OnceLock::new(),
             infos: Mutex::default(),
             symbols: Mutex::default(),
+            kept: Mutex::default(),
             files_read: AtomicUsize::new(0),
+            looked_at: Mutex::default(),
         }
     }
 
@@ -185,6 +194,22 @@ impl Tree {
     /// How many module files have been opened so far: what a test of laziness looks at.
     pub fn files_read(&self) -> usize {
         self.files_read.load(Ordering::Relaxed)
+    }
+
+    /// The module files on which the answers so far rest, below the modules directory: those that were read, and those of which
+    /// it counted that they are older than an index. An answer also rests on the names in all directories, and on the files
+    /// in the modules directory itself.
+    pub fn looked_at(&self) -> Vec<PathBuf> {
+        lock(&self.looked_at).iter().cloned().collect()
+    }
+
+    fn looks_at(&self, entry: &Entry) {
+        lock(&self.looked_at).insert(entry.relative.clone());
+    }
+
+    fn reads(&self, entry: &Entry) {
+        self.looks_at(entry);
+        self.files_read.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The configuration that the kernel was built with: `config` in the modules directory, else `boot/config-VERSION` of
@@ -230,8 +255,10 @@ impl Tree {
                 return Ok(Some(entry));
             }
             // Not where modules.order says, or that does not list it: only an index or a walk can tell.
-            if let Some(listed) = self.listed()? {
-                return Ok(listed.entry(name));
+            if let Some(listed) = self.listed()?
+                && let Ok(found) = listed.entry(name)
+            {
+                return Ok(found);
             }
         }
         let all = self.all_by_name()?;
@@ -293,7 +320,7 @@ impl Tree {
     /// # Errors
     /// [`TreeError::Read`], [`TreeError::Elf`].
     pub fn module(&self, entry: &Entry) -> Result<Module, TreeError> {
-        self.files_read.fetch_add(1, Ordering::Relaxed);
+        self.reads(entry);
         file::whole(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
     }
 
@@ -302,7 +329,7 @@ impl Tree {
         &self,
         entry: &Entry,
     ) -> Result<(Module, Record<'static>), TreeError> {
-        self.files_read.fetch_add(1, Ordering::Relaxed);
+        self.reads(entry);
         file::with_checks(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
     }
 
@@ -311,7 +338,7 @@ impl Tree {
     /// # Errors
     /// [`TreeError::Read`].
     pub fn bytes(&self, entry: &Entry) -> Result<Vec<u8>, TreeError> {
-        self.files_read.fetch_add(1, Ordering::Relaxed);
+        self.reads(entry);
         file::bytes(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
     }
 
@@ -337,8 +364,15 @@ impl Tree {
         entry: &Entry,
         wanted: crate::elf::Wanted<'_>,
     ) -> Result<crate::elf::Parts, TreeError> {
-        self.files_read.fetch_add(1, Ordering::Relaxed);
-        file::parts(&self.dir.join(&entry.relative), wanted).map_err(|error| self.named(error))
+        let path = self.dir.join(&entry.relative);
+        let parts = match self.mapped(&entry.relative) {
+            Some(file) => file::parts_of(&path, &file, wanted),
+            None => {
+                self.reads(entry);
+                file::parts(&path, wanted)
+            }
+        };
+        parts.map_err(|error| self.named(error))
     }
 
     fn order(&self) -> Result<&walk::Order, TreeError> {
