@@ -68,12 +68,12 @@ pub fn text(
     closure: &Closure,
     place: impl Fn(&Planned) -> PathBuf + Sync,
 ) -> Result<Vec<(&'static str, Vec<u8>)>, IndexError> {
-    let items = items(tree, closure, place)?;
+    let (items, builtins) = rayon::join(|| items(tree, closure, &place), || tree.builtins());
+    let (items, builtins) = (items?, builtins?);
     let set = Set::new(&items, None, &[]);
     let rank = set
         .ranks()
         .map_err(|left| IndexError::Cycle(names(&items, &left)))?;
-    let builtins = tree.builtins()?;
     let weakdep = match items.iter().any(|item| !item.record.weakdeps.is_empty()) {
         true => files::weakdep(&items),
         // Since kmod 33; older ones do not know the file, so it is only there when it says something.

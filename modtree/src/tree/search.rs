@@ -78,8 +78,8 @@ impl Tree {
     /// What depmod wrote, where it can be believed.
     pub(super) fn listed(&self) -> Result<Option<&Listed>, TreeError> {
         let listed = try_once(&self.listed, || {
-            let (outside, listed) =
-                rayon::join(|| self.outside_kernel(), || Listed::read(&self.dir));
+            let (listed, outside) =
+                rayon::join(|| Listed::read(&self.dir), || self.outside_kernel());
             let outside = outside?;
             outside.iter().for_each(|entry| self.looks_at(entry));
             Ok(listed.filter(|listed| outside.iter().all(|entry| listed.knows(&self.dir, entry))))
