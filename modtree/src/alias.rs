@@ -283,6 +283,28 @@ mod tests {
     }
 
     #[test]
+    fn no_line_is_lost_by_the_literal_part() {
+        for (pattern, part) in [
+            ("pci:*bc0Csc03i[0-3]0*", "bc0Csc03i"),
+            ("a_bc-d", "bc"),
+            ("[abcd]e?fg", "fg"),
+            ("[]ab[0]cde", "cde"),
+            ("[]abcd", "]abcd"),
+            ("x\\\\abc\\", "abc"),
+            ("*", ""),
+        ] {
+            let found = longest_literal(&normalize(pattern.as_bytes()).unwrap()).to_vec();
+            assert_eq!(String::from_utf8(found).unwrap(), part, "{pattern}");
+        }
+        let text = b"alias a-bc x\nbc\n\nalias abd y\nalias bcbc z";
+        let lines = Pattern::new(b"*bc*").unwrap();
+        let lines: Vec<_> = lines.lines_with_it(text).collect();
+        assert_eq!(lines, [&b"alias a-bc x"[..], b"bc", b"alias bcbc z"]);
+        let every = Pattern::new(b"*").unwrap();
+        assert_eq!(every.lines_with_it(text).count(), 5);
+    }
+
+    #[test]
     fn dashes_inside_brackets_stay() {
         assert_eq!(
             normalize(b"a-b[0-9]-c").as_deref(),

@@ -17,6 +17,9 @@
 //! Nothing is parsed before a question comes. Names, aliases and symbols are looked up in the binary files, of which a lookup
 //! touches a few pages; a pattern is searched for in the text of `modules.alias`.
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

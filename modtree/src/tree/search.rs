@@ -22,7 +22,8 @@ impl Tree {
 
     /// The modules of which the indexes do not rule out that they have an alias which one of `patterns` matches, and import one
     /// of `imports`, in the order of [`modules`](Self::modules). Where a list is empty, it asks for nothing. All modules,
-    /// where there are no indexes to believe.
+    /// where there are no indexes to believe. The caller reads them: one that has changed since is not ruled out by what it
+    /// imported then.
     pub(crate) fn candidates(
         &self,
         patterns: &[Pattern],
