@@ -8,6 +8,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use memchr::memmem::Finder;
+use memchr::{memchr, memrchr};
+
 /// As [`normalize`], without a copy where nothing changes.
 pub(crate) fn normal(alias: &[u8]) -> Option<Cow<'_, [u8]>> {
     match is_normal(alias) {
@@ -140,6 +143,20 @@ impl Pattern {
         Some(Self { normal, literal })
     }
 
+    /// The lines of `text` that hold the longest part of the pattern which stands for itself: those that it may match, and
+    /// a few more.
+    pub(crate) fn lines_with_it<'t>(&self, text: &'t [u8]) -> impl Iterator<Item = &'t [u8]> {
+        let part = Finder::new(longest_literal(&self.normal)).into_owned();
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let at = from + part.find(text.get(from..)?)?;
+            let start = memrchr(b'\n', &text[..at]).map_or(0, |end| end + 1);
+            let end = memchr(b'\n', &text[at..]).map_or(text.len(), |length| at + length);
+            from = end + 1;
+            Some(&text[start..end])
+        })
+    }
+
     /// Whether it matches an alias. One with dashes is the same as one with underscores; one that is not well formed is taken
     /// as it is.
     pub(crate) fn matches(&self, alias: &[u8]) -> bool {
@@ -149,6 +166,29 @@ impl Pattern {
         let normal = normal(alias);
         matches(&self.normal, normal.as_deref().unwrap_or(alias))
     }
+}
+
+/// The longest run of bytes in a pattern that stand for themselves, with or without normalisation.
+fn longest_literal(pattern: &[u8]) -> &[u8] {
+    let mut longest: &[u8] = b"";
+    let (mut start, mut at) = (0, 0);
+    while start < pattern.len() {
+        let next = match pattern.get(at) {
+            Some(b'*' | b'?' | b'_') => at + 1,
+            Some(b'\\') => at + 2,
+            Some(b'[') => bracket(pattern, at, 0).map_or(at + 1, |(end, _)| end),
+            Some(_) => {
+                at += 1;
+                continue;
+            }
+            None => at,
+        };
+        if at - start > longest.len() {
+            longest = &pattern[start..at];
+        }
+        (start, at) = (next, next);
+    }
+    longest
 }
 
 /// Patterns with the module of each, to be asked which of them a literal string matches.
@@ -249,6 +289,28 @@ mod tests {
         let pattern = b"*a".repeat(200);
         let text = b"a".repeat(199);
         assert!(!matches(&pattern, &text));
+    }
+
+    #[test]
+    fn no_line_is_lost_by_the_literal_part() {
+        for (pattern, part) in [
+            ("pci:*bc0Csc03i[0-3]0*", "bc0Csc03i"),
+            ("a_bc-d", "bc"),
+            ("[abcd]e?fg", "fg"),
+            ("[]ab[0]cde", "cde"),
+            ("[]abcd", "]abcd"),
+            ("x\\\\abc\\", "abc"),
+            ("*", ""),
+        ] {
+            let found = longest_literal(&normalize(pattern.as_bytes()).unwrap()).to_vec();
+            assert_eq!(String::from_utf8(found).unwrap(), part, "{pattern}");
+        }
+        let text = b"alias a-bc x\nbc\n\nalias abd y\nalias bcbc z";
+        let lines = Pattern::new(b"*bc*").unwrap();
+        let lines: Vec<_> = lines.lines_with_it(text).collect();
+        assert_eq!(lines, [&b"alias a-bc x"[..], b"bc", b"alias bcbc z"]);
+        let every = Pattern::new(b"*").unwrap();
+        assert_eq!(every.lines_with_it(text).count(), 5);
     }
 
     #[test]

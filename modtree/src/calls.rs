@@ -6,10 +6,13 @@
 //! disassembler on Debian's 6.1 kernel, 95 of 100 call sites of `__request_module` are recovered so; where the address
 //! comes from elsewhere (a name on the stack, a table), the string is not known.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use object::read::elf::{ElfFile, FileHeader};
-use object::read::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex};
+use object::read::{
+    Object, ObjectSection, ObjectSymbol, Relocation, RelocationTarget, SectionIndex, SymbolIndex,
+};
 use object::{Architecture, Endianness, RelocationFlags, SectionKind, elf};
 
 use crate::ElfError;
@@ -98,6 +101,11 @@ fn calls() -> &'static [Call] {
 pub fn call_sites(bytes: &[u8]) -> Result<Vec<CallSite>, ElfError> {
     // This checks everything that has a sentence of its own.
     crate::Module::parse(bytes)?;
+    call_sites_of_module(bytes)
+}
+
+/// As [`call_sites`], of bytes that have been read as a module before.
+pub(crate) fn call_sites_of_module(bytes: &[u8]) -> Result<Vec<CallSite>, ElfError> {
     let unreadable = |_| ElfError::Read { offset: 0 };
     match bytes.get(4) {
         Some(1) => {
@@ -114,52 +122,31 @@ pub fn call_sites(bytes: &[u8]) -> Result<Vec<CallSite>, ElfError> {
 /// A relocation in a section of code.
 struct Spot {
     offset: u64,
-    /// The symbol's name, where it has one.
-    name: String,
-    /// Where the relocation leads: a section and an offset in it.
-    place: Option<(SectionIndex, i64)>,
+    symbol: SymbolIndex,
+    addend: i64,
     kind: u32,
 }
 
 fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>) -> Vec<CallSite> {
-    let calls = calls();
+    let called = called(file);
+    if called.is_empty() {
+        return Vec::new();
+    }
     let functions = functions(file);
     let mut all = Vec::new();
     for section in file.sections() {
         if section.kind() != SectionKind::Text {
             continue;
         }
-        let mut spots: Vec<Spot> = section
-            .relocations()
-            .filter_map(|(offset, relocation)| {
-                let RelocationTarget::Symbol(index) = relocation.target() else {
-                    return None;
-                };
-                let symbol = file.symbol_by_index(index).ok()?;
-                let RelocationFlags::Elf { r_type } = relocation.flags() else {
-                    return None;
-                };
-                let place = symbol.section_index().map(|section| {
-                    let start = symbol.address() as i64;
-                    (section, start.wrapping_add(relocation.addend()))
-                });
-                Some(Spot {
-                    offset,
-                    name: symbol.name().unwrap_or_default().to_owned(),
-                    place,
-                    kind: r_type.0,
-                })
-            })
-            .collect();
+        let mut spots: Vec<Spot> = section.relocations().filter_map(spot).collect();
         spots.sort_by_key(|spot| spot.offset);
         let code = section.data().unwrap_or_default();
-        let name = section.name().unwrap_or_default();
         for (at, spot) in spots.iter().enumerate() {
-            let called = calls
-                .iter()
-                .find(|call| call.symbol == spot.name && spot.place.is_none());
-            let Some(call) = called else { continue };
-            let (function, start) = enclosing(&functions, section.index(), spot.offset);
+            let Some(call) = called.get(&spot.symbol) else {
+                continue;
+            };
+            let function = enclosing(&functions, section.index(), spot.offset);
+            let start = function.map_or(0, |function| function.start);
             let before = spots[..at].iter().rev();
             let string = before
                 .take(FARTHEST)
@@ -169,10 +156,11 @@ fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>
             let asks = string
                 .as_deref()
                 .map_or(Vec::new(), |text| asks(call, text));
+            let function = function.and_then(|function| name(file, &functions, function));
             all.push(CallSite {
-                symbol: spot.name.clone(),
-                function,
-                section: name.to_owned(),
+                symbol: call.symbol.clone(),
+                function: function.map(str::to_owned),
+                section: section.name().unwrap_or_default().to_owned(),
                 offset: spot.offset,
                 string,
                 asks,
@@ -182,31 +170,86 @@ fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>
     all
 }
 
-/// A function: its section, its beginning, its end, its name.
-type Function = (usize, u64, u64, Option<String>);
+/// The symbols of the file that stand for functions by which modules are asked for: they are in no section of its own.
+fn called<Elf: FileHeader>(file: &ElfFile<'_, Elf>) -> HashMap<SymbolIndex, &'static Call> {
+    let calls = calls();
+    let outside = file
+        .symbols()
+        .filter(|symbol| symbol.section_index().is_none());
+    let known = outside.filter_map(|symbol| {
+        let name = symbol.name().ok()?;
+        let call = calls.iter().find(|call| call.symbol == name)?;
+        Some((symbol.index(), call))
+    });
+    known.collect()
+}
+
+fn spot((offset, relocation): (u64, Relocation)) -> Option<Spot> {
+    match (relocation.target(), relocation.flags()) {
+        (RelocationTarget::Symbol(symbol), RelocationFlags::Elf { r_type }) => Some(Spot {
+            offset,
+            symbol,
+            addend: relocation.addend(),
+            kind: r_type.0,
+        }),
+        _ => None,
+    }
+}
+
+/// A function: where it is, and the symbol that names it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Function {
+    section: usize,
+    start: u64,
+    end: u64,
+    symbol: usize,
+}
 
 /// The functions of a module, sorted by section and beginning.
-fn functions<'data, Elf: FileHeader>(file: &ElfFile<'data, Elf>) -> Vec<Function> {
+fn functions<Elf: FileHeader>(file: &ElfFile<'_, Elf>) -> Vec<Function> {
     let code = file.symbols().filter(|symbol| symbol.size() > 0);
     let mut functions: Vec<Function> = code
         .filter_map(|symbol| {
-            let section = symbol.section_index()?.0;
-            let (start, name) = (symbol.address(), symbol.name().ok());
-            let end = start.saturating_add(symbol.size());
-            Some((section, start, end, name.map(str::to_owned)))
+            Some(Function {
+                section: symbol.section_index()?.0,
+                start: symbol.address(),
+                end: symbol.address().saturating_add(symbol.size()),
+                symbol: symbol.index().0,
+            })
         })
         .collect();
     functions.sort();
     functions
 }
 
-/// The function around an offset, with its beginning.
-fn enclosing(functions: &[Function], section: SectionIndex, offset: u64) -> (Option<String>, u64) {
-    let behind = functions.partition_point(|&(of, start, ..)| (of, start) <= (section.0, offset));
-    match behind.checked_sub(1).and_then(|at| functions.get(at)) {
-        Some((of, start, end, name)) if *of == section.0 && offset < *end => (name.clone(), *start),
-        _ => (None, 0),
-    }
+/// The function around an offset.
+fn enclosing(functions: &[Function], section: SectionIndex, offset: u64) -> Option<Function> {
+    let begins_before = |of: &Function| (of.section, of.start) <= (section.0, offset);
+    let last = functions
+        .partition_point(begins_before)
+        .checked_sub(1)
+        .and_then(|at| functions.get(at))?;
+    (last.section == section.0 && offset < last.end).then_some(*last)
+}
+
+/// The last, by the alphabet, of the names that a function has.
+fn name<'data, Elf: FileHeader>(
+    file: &ElfFile<'data, Elf>,
+    functions: &[Function],
+    function: Function,
+) -> Option<&'data str> {
+    let same = |other: &&Function| {
+        Function {
+            symbol: function.symbol,
+            ..**other
+        } == function
+    };
+    let symbols = functions
+        .iter()
+        .filter(same)
+        .map(|same| SymbolIndex(same.symbol));
+    let names = symbols.filter_map(|symbol| file.symbol_by_index(symbol).ok()?.name().ok());
+    names.max()
 }
 
 /// Whether the instruction with this relocation puts an address into the register of an argument.
@@ -237,7 +280,9 @@ fn loads(architecture: Architecture, code: &[u8], spot: &Spot, argument: usize) 
 
 /// The string that a relocation leads to.
 fn string_at<'data, Elf: FileHeader>(file: &ElfFile<'data, Elf>, spot: &Spot) -> Option<String> {
-    let (section, mut offset) = spot.place?;
+    let symbol = file.symbol_by_index(spot.symbol).ok()?;
+    let section = symbol.section_index()?;
+    let mut offset = (symbol.address() as i64).wrapping_add(spot.addend);
     if file.architecture() == Architecture::X86_64 && spot.kind == elf::R_X86_64_PC32.0 {
         // Relative to the end of the four bytes.
         offset = offset.checked_add(4)?;

@@ -93,10 +93,15 @@ pub enum ClosureError {
 }
 
 impl ClosureOptions {
+    /// Whether what the modules ask for while running is added.
+    fn runs(&self) -> bool {
+        self.runtime || !self.goals.is_empty()
+    }
+
     /// Whether depmod's indexes have what is wanted. They do not tell through which module another one needs a third, which
     /// matters where one is left out.
     fn index_suffices(&self) -> bool {
-        let more = self.runtime || self.weak || !self.goals.is_empty() || !self.exclude.is_empty();
+        let more = self.runs() || self.weak || !self.exclude.is_empty();
         self.names_only && !more
     }
 }
@@ -225,7 +230,14 @@ pub fn closure(
     roots: &[&str],
     options: &ClosureOptions,
 ) -> Result<Closure, ClosureError> {
-    let mut builder = Builder::new(tree, options)?;
+    // Most rules ask about all modules.
+    let indexes = || {
+        if options.runs() {
+            tree.open_indexes();
+        }
+    };
+    let (builder, ()) = rayon::join(|| Builder::new(tree, options), indexes);
+    let mut builder = builder?;
     let names = roots.iter().filter(|root| Tree::is_name(root));
     let names: Vec<_> = names.map(|root| ModuleName::new(root)).collect();
     tree.prefetch(&names, options.index_suffices());

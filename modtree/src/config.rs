@@ -22,7 +22,7 @@ const LIMIT: u64 = 16 << 20;
 pub struct KernelConfig {
     path: Option<PathBuf>,
     /// The lines, with a line feed before each. Of 9,000 options a run asks for a dozen, so they are searched.
-    text: Arc<str>,
+    text: Arc<String>,
     /// The few strings with an escape in them.
     unescaped: HashMap<String, String>,
 }
@@ -30,7 +30,13 @@ pub struct KernelConfig {
 impl KernelConfig {
     /// Takes the text of a `.config` file. Lines which set nothing are skipped, comments among them.
     pub fn parse(text: &[u8]) -> Self {
-        let text = format!("\n{}", String::from_utf8_lossy(text));
+        Self::of_bytes(text.to_vec())
+    }
+
+    fn of_bytes(mut bytes: Vec<u8>) -> Self {
+        bytes.insert(0, b'\n');
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let escapes = text.match_indices('\\').filter_map(|(at, _)| {
             let start = text[..at].rfind('\n')? + 1;
             let (name, value) = text[start..].lines().next()?.split_once('=')?;
@@ -39,7 +45,7 @@ impl KernelConfig {
         Self {
             path: None,
             unescaped: escapes.collect(),
-            text: text.into(),
+            text: Arc::new(text),
         }
     }
 
@@ -51,7 +57,7 @@ impl KernelConfig {
         let bytes = read_decoded(path, LIMIT)?;
         Ok(Self {
             path: Some(path.to_path_buf()),
-            ..Self::parse(&bytes)
+            ..Self::of_bytes(bytes)
         })
     }
 
@@ -62,8 +68,8 @@ impl KernelConfig {
             return None;
         }
         let line = format!("\n{option}=");
-        // The last one counts.
-        let start = memmem::rfind(self.text.as_bytes(), line.as_bytes())? + line.len();
+        // The last one counts. memchr searches with vector instructions, but not backwards.
+        let start = memmem::find_iter(self.text.as_bytes(), line.as_bytes()).last()? + line.len();
         let value = self.text.get(start..)?.lines().next().unwrap_or_default();
         let unescaped = value.contains('\\').then(|| self.unescaped.get(option));
         match unescaped.flatten() {

@@ -15,6 +15,8 @@ mod trie;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use rayon::prelude::*;
+
 use crate::{Closure, Planned, Tree, TreeError};
 pub use files::BadKey;
 pub use read::{FormatError, Index, Value};
@@ -65,14 +67,14 @@ pub enum IndexError {
 pub fn text(
     tree: &Tree,
     closure: &Closure,
-    place: impl Fn(&Planned) -> PathBuf,
+    place: impl Fn(&Planned) -> PathBuf + Sync,
 ) -> Result<Vec<(&'static str, Vec<u8>)>, IndexError> {
-    let items = items(tree, closure, place)?;
+    let (items, builtins) = rayon::join(|| items(tree, closure, &place), || tree.builtins());
+    let (items, builtins) = (items?, builtins?);
     let set = Set::new(&items, None, &[]);
     let rank = set
         .ranks()
         .map_err(|left| IndexError::Cycle(names(&items, &left)))?;
-    let builtins = tree.builtins()?;
     let weakdep = match items.iter().any(|item| !item.record.weakdeps.is_empty()) {
         true => files::weakdep(&items),
         // Since kmod 33; older ones do not know the file, so it is only there when it says something.
@@ -113,11 +115,11 @@ impl Planned {
 fn items(
     tree: &Tree,
     closure: &Closure,
-    place: impl Fn(&Planned) -> PathBuf,
+    place: impl Fn(&Planned) -> PathBuf + Sync,
 ) -> Result<Vec<Item<'static>>, TreeError> {
     let mut planned: Vec<&Planned> = closure.modules.iter().collect();
     tree.sort(&mut planned, |module| (&module.name, &module.relative))?;
-    let items = planned.into_iter().map(|module| {
+    let items = planned.into_par_iter().map(|module| {
         Ok(Item {
             name: module.name.as_str().as_bytes().to_vec().into(),
             place: place(module).into_os_string().into_encoded_bytes().into(),

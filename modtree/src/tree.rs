@@ -11,13 +11,16 @@
 mod error;
 pub(crate) mod file;
 mod indexed;
+mod kept;
 mod listed;
 mod locate;
 mod prefetch;
+mod read;
 pub(crate) mod search;
 mod select;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 mod walk;
 
 use std::collections::HashMap;
@@ -26,8 +29,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::elf::Record;
-use crate::{Builtins, KernelConfig, ModInfo, Module, ModuleName, Package, Symbols};
+use codec::Mapped;
+
+use crate::fast_hash::{FastMap, FastSet};
+use crate::{Builtins, KernelConfig, ModInfo, ModuleName, Package, Symbols};
 pub use error::TreeError;
 use locate::AliasIndex;
 pub use locate::Resolution;
@@ -71,7 +76,9 @@ pub struct Tree {
     config: OnceLock<Option<KernelConfig>>,
     infos: Mutex<HashMap<ModuleName, Arc<ModInfo>>>,
     symbols: Mutex<HashMap<ModuleName, Arc<Symbols>>>,
+    kept: Mutex<FastMap<PathBuf, Arc<Mapped>>>,
     files_read: AtomicUsize,
+    looked_at: Mutex<FastSet<PathBuf>>,
 }
 
 #[derive(Debug)]
@@ -155,7 +162,9 @@ impl Tree {
             config: OnceLock::new(),
             infos: Mutex::default(),
             symbols: Mutex::default(),
+            kept: Mutex::default(),
             files_read: AtomicUsize::new(0),
+            looked_at: Mutex::default(),
         }
     }
 
@@ -185,6 +194,22 @@ impl Tree {
     /// How many module files have been opened so far: what a test of laziness looks at.
     pub fn files_read(&self) -> usize {
         self.files_read.load(Ordering::Relaxed)
+    }
+
+    /// The module files on which the answers so far rest, below the modules directory: those that were read, and those of which
+    /// it counted that they are older than an index. An answer also rests on the names in all directories, and on the files
+    /// in the modules directory itself.
+    pub fn looked_at(&self) -> Vec<PathBuf> {
+        lock(&self.looked_at).iter().cloned().collect()
+    }
+
+    fn looks_at(&self, entry: &Entry) {
+        lock(&self.looked_at).insert(entry.relative.clone());
+    }
+
+    fn reads(&self, entry: &Entry) {
+        self.looks_at(entry);
+        self.files_read.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The configuration that the kernel was built with: `config` in the modules directory, else `boot/config-VERSION` of
@@ -230,8 +255,10 @@ impl Tree {
                 return Ok(Some(entry));
             }
             // Not where modules.order says, or that does not list it: only an index or a walk can tell.
-            if let Some(listed) = self.listed()? {
-                return Ok(listed.entry(name));
+            if let Some(listed) = self.listed()?
+                && let Ok(found) = listed.entry(name)
+            {
+                return Ok(found);
             }
         }
         let all = self.all_by_name()?;
@@ -248,97 +275,6 @@ impl Tree {
     /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
     pub fn modules(&self) -> Result<&[Entry], TreeError> {
         Ok(&self.all_by_name()?.entries)
-    }
-
-    /// The `.modinfo` fields of a module.
-    ///
-    /// # Errors
-    /// [`TreeError::Read`], [`TreeError::Elf`].
-    pub fn modinfo(&self, entry: &Entry) -> Result<Arc<ModInfo>, TreeError> {
-        if let Some(info) = lock(&self.infos).get(&entry.name) {
-            return Ok(Arc::clone(info));
-        }
-        let info = Arc::new(self.read_file(entry, file::MODINFO)?.modinfo);
-        lock(&self.infos).insert(entry.name.clone(), Arc::clone(&info));
-        Ok(info)
-    }
-
-    /// The symbols that a module imports and exports.
-    ///
-    /// # Errors
-    /// [`TreeError::Read`], [`TreeError::Elf`].
-    pub fn symbols(&self, entry: &Entry) -> Result<Arc<Symbols>, TreeError> {
-        if let Some(symbols) = lock(&self.symbols).get(&entry.name) {
-            return Ok(Arc::clone(symbols));
-        }
-        let symbols = Arc::new(self.read_file(entry, file::SYMBOLS)?.symbols);
-        lock(&self.symbols).insert(entry.name.clone(), Arc::clone(&symbols));
-        Ok(symbols)
-    }
-
-    /// What depmod takes from a module. A part that cannot be read is an error here.
-    pub(crate) fn record(&self, entry: &Entry) -> Result<Record<'static>, TreeError> {
-        let parts = self.read_file(entry, file::RECORD)?;
-        match parts.faults.into_iter().next() {
-            None => Ok(parts.record),
-            Some(source) => Err(TreeError::Elf {
-                path: self.shown(&self.dir.join(&entry.relative)),
-                source,
-            }),
-        }
-    }
-
-    /// Reads and parses a module as a whole.
-    ///
-    /// # Errors
-    /// [`TreeError::Read`], [`TreeError::Elf`].
-    pub fn module(&self, entry: &Entry) -> Result<Module, TreeError> {
-        self.files_read.fetch_add(1, Ordering::Relaxed);
-        file::whole(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
-    }
-
-    /// A module as a whole, with its checksums.
-    pub(crate) fn module_with_checks(
-        &self,
-        entry: &Entry,
-    ) -> Result<(Module, Record<'static>), TreeError> {
-        self.files_read.fetch_add(1, Ordering::Relaxed);
-        file::with_checks(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
-    }
-
-    /// The bytes of a module's file, decompressed.
-    ///
-    /// # Errors
-    /// [`TreeError::Read`].
-    pub fn bytes(&self, entry: &Entry) -> Result<Vec<u8>, TreeError> {
-        self.files_read.fetch_add(1, Ordering::Relaxed);
-        file::bytes(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
-    }
-
-    /// Where a module holds a string, as a whole and not as a part of another one, in `.rodata*` or `.data`: the section's
-    /// name and the offset in it.
-    ///
-    /// # Errors
-    /// [`TreeError::Read`], [`TreeError::Elf`].
-    pub fn find_string(
-        &self,
-        entry: &Entry,
-        text: &str,
-    ) -> Result<Option<(String, usize)>, TreeError> {
-        let wanted = crate::elf::Wanted {
-            string: Some(text),
-            ..Default::default()
-        };
-        Ok(self.read_file(entry, wanted)?.string)
-    }
-
-    fn read_file(
-        &self,
-        entry: &Entry,
-        wanted: crate::elf::Wanted<'_>,
-    ) -> Result<crate::elf::Parts, TreeError> {
-        self.files_read.fetch_add(1, Ordering::Relaxed);
-        file::parts(&self.dir.join(&entry.relative), wanted).map_err(|error| self.named(error))
     }
 
     fn order(&self) -> Result<&walk::Order, TreeError> {

@@ -5,9 +5,11 @@
 //! symbol in a stripped binary, but nothing else in the file is a sorted run of names that holds `mount` or `sh`.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use codec::file::ReadError;
+use memchr::memmem::Finder;
 
 use crate::elf::Elf;
 use crate::plan::Data;
@@ -155,12 +157,19 @@ impl Busybox {
 
 /// The longest sorted run of names around a landmark; empty where there is none that deserves to be called a table.
 pub(crate) fn applets(bytes: &[u8]) -> BTreeSet<String> {
-    let longest = LANDMARKS
+    let mut longest = Vec::new();
+    let mut runs = LANDMARKS
         .iter()
         .flat_map(|name| occurrences(bytes, name))
-        .map(|range| sorted_run(bytes, range))
-        .max_by_key(Vec::len)
-        .unwrap_or_default();
+        .map(|range| sorted_run(bytes, range));
+    // The file is not searched to its end, and for each landmark again, where the table is beyond doubt.
+    while !is_table(&longest)
+        && let Some(run) = runs.next()
+    {
+        if run.len() > longest.len() {
+            longest = run;
+        }
+    }
     // A shell and its landmarks alone are more than this; shorter runs are chance.
     if longest.len() < 4 {
         return BTreeSet::new();
@@ -171,16 +180,27 @@ pub(crate) fn applets(bytes: &[u8]) -> BTreeSet<String> {
         .collect()
 }
 
+/// Whether a sorted run has most landmarks, which does not happen by chance.
+fn is_table(run: &[&[u8]]) -> bool {
+    let landmarks = LANDMARKS.iter();
+    let found = landmarks.filter(|name| run.contains(&name.as_bytes()));
+    found.count() > LANDMARKS.len() / 2
+}
+
 /// Where `name` stands as a NUL-terminated string of its own; the ranges exclude the NULs.
-fn occurrences(bytes: &[u8], name: &str) -> Vec<std::ops::Range<usize>> {
-    let needle = [b"\0", name.as_bytes(), b"\0"].concat();
-    memchr::memmem::find_iter(bytes, &needle)
-        .map(|at| at + 1..at + 1 + name.len())
-        .collect()
+fn occurrences<'a>(bytes: &'a [u8], name: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+    let needle = Finder::new(&[b"\0", name.as_bytes(), b"\0"].concat()).into_owned();
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let start = from + needle.find(&bytes[from..])? + 1;
+        // The next one may begin with the NUL that ends this one.
+        from = start + name.len();
+        Some(start..from)
+    })
 }
 
 /// The names before and after the one at `middle`, as long as they are names and in ascending order.
-fn sorted_run(bytes: &[u8], middle: std::ops::Range<usize>) -> Vec<&[u8]> {
+fn sorted_run(bytes: &[u8], middle: Range<usize>) -> Vec<&[u8]> {
     let mut run = vec![&bytes[middle.clone()]];
     let mut end = middle.end;
     while let Some(next) = string_after(bytes, end) {

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use crate::compression::Compression;
+use crate::plan::Data;
 
 /// The limit of a cache, in bytes, where none is given: a hundred small images.
 pub const DEFAULT_LIMIT: u64 = 256 << 20;
@@ -112,16 +113,15 @@ impl Cache {
     }
 
     /// What is kept under this key, if it is whole.
-    pub fn get(&self, key: &Key) -> Option<Vec<u8>> {
+    pub fn get(&self, key: &Key) -> Option<Data> {
         let path = self.path(key);
-        let mut bytes = codec::file::read(&path, self.limit).ok()?;
-        let (hash, rest) = bytes.split_first_chunk::<HASH>()?;
+        let file = Data::read(&path, self.limit).ok()?;
+        let (hash, rest) = file.split_first_chunk::<HASH>()?;
         if blake3::hash(rest) != blake3::Hash::from_bytes(*hash) {
             return None;
         }
         touch(&path);
-        bytes.drain(..HASH);
-        Some(bytes)
+        Some(file.behind(HASH))
     }
 
     /// Keeps these bytes until [`tidy`](Self::tidy) lets go of them. It is no fault if it cannot.
@@ -208,7 +208,7 @@ mod tests {
         let key = key(&[b"archive"], Compression::default());
         assert_eq!(cache.get(&key), None);
         cache.put(&key, b"compressed");
-        assert_eq!(cache.get(&key).unwrap(), b"compressed");
+        assert_eq!(&*cache.get(&key).unwrap(), b"compressed");
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
             assert_eq!(cache.get(&key), None, "byte {index}");
         }
         cache.put(&key, b"compressed");
-        assert_eq!(cache.get(&key).unwrap(), b"compressed");
+        assert_eq!(&*cache.get(&key).unwrap(), b"compressed");
     }
 
     #[test]

@@ -44,7 +44,7 @@ enum Part<'plan> {
     /// An archive of the plan.
     Archive(Archive<'plan>),
     /// Compressed archives of the plan.
-    Compressed(Vec<u8>),
+    Compressed(Data),
     /// Zeros between archives.
     Zeros(&'static [u8]),
 }
@@ -240,7 +240,7 @@ fn compress<'plan>(
     if let Some((cache, key)) = cached {
         cache.put(&key, &bytes);
     }
-    Ok(Part::Compressed(bytes))
+    Ok(Part::Compressed(bytes.into()))
 }
 
 /// A file that the kernel can read as a part of an initramfs, to its last entry.

@@ -40,7 +40,7 @@ struct Member {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(tree: &'a Tree, options: &'a ClosureOptions) -> Result<Self, ClosureError> {
-        let runtime = options.runtime || !options.goals.is_empty();
+        let runtime = options.runs();
         let mut rules = match &options.rules {
             Some(rules) => rules.clone(),
             None if runtime => Rules::embedded()?,
@@ -138,7 +138,7 @@ impl<'a> Builder<'a> {
 
     /// Takes the modules' own needs in, and what the rules say about them, until nothing is new.
     pub(super) fn settle(&mut self) -> Result<(), ClosureError> {
-        let mut ruled = 0;
+        let (mut ruled, mut prepared) = (0, 0);
         loop {
             while let Some(node) = self.fresh.pop_front() {
                 self.hard_needs(node)?;
@@ -146,6 +146,11 @@ impl<'a> Builder<'a> {
             }
             if !self.runtime || ruled == self.modules.len() {
                 return Ok(());
+            }
+            if ruled == prepared {
+                let new = self.modules[prepared..].iter();
+                self.requests.prepare(new.map(|member| &member.entry));
+                prepared = self.modules.len();
             }
             self.runtime_needs(NodeIndex::new(ruled))?;
             ruled += 1;
@@ -286,6 +291,9 @@ impl<'a> Builder<'a> {
         }
         let (node, new) = self.graph.add(&entry.name);
         if new {
+            if self.runtime {
+                self.tree.keep(entry);
+            }
             self.modules.push(Member {
                 entry: entry.clone(),
                 info: match self.options.index_suffices() {

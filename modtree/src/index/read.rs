@@ -102,34 +102,50 @@ impl<'a> Index<'a> {
 
     /// The values of a key, the lowest priority first. A damaged part of the file gives none.
     pub fn get(&self, key: &[u8]) -> Vec<Value<'a>> {
+        self.try_get(key).unwrap_or_default()
+    }
+
+    /// As [`get`](Self::get); damage is an error.
+    pub(crate) fn try_get(&self, key: &[u8]) -> Result<Vec<Value<'a>>, FormatError> {
         let mut rest = key;
-        let mut link = self.number(8);
-        while let Some(node) = link.and_then(|link| self.node(link).ok().flatten()) {
+        let mut link = self.root()?;
+        while let Some(node) = self.node(link)? {
             let Some(behind) = rest.strip_prefix(node.prefix) else {
                 break;
             };
             let Some((&byte, behind)) = behind.split_first() else {
-                return node.values;
+                return Ok(node.values);
             };
-            link = node.link(byte);
+            link = node.link(byte).unwrap_or_default();
             rest = behind;
         }
-        Vec::new()
+        Ok(Vec::new())
     }
 
     /// The values of all keys that, as patterns, match `text`; the lowest priority first. A damaged part of the file gives
     /// none.
     pub fn matching(&self, text: &[u8]) -> Vec<Value<'a>> {
         let mut found = Vec::new();
+        // What was found before the damage counts, as it does in kmod.
+        let _ = self.collect_matching(text, &mut found);
+        found
+    }
+
+    /// As [`matching`](Self::matching); damage is an error.
+    pub(crate) fn try_matching(&self, text: &[u8]) -> Result<Vec<Value<'a>>, FormatError> {
+        let mut found = Vec::new();
+        self.collect_matching(text, &mut found)?;
+        Ok(found)
+    }
+
+    fn collect_matching(&self, text: &[u8], found: &mut Vec<Value<'a>>) -> Result<(), FormatError> {
         let walked = self.walk(&mut |key| may_match(key, text), &mut |key, values| {
             if matches(key, text) {
                 found.extend(values);
             }
         });
-        // What was found before the damage counts, as it does in kmod.
-        let _ = walked;
         found.sort();
-        found
+        walked
     }
 
     /// All keys with their values, in the order of the keys' bytes.
@@ -154,7 +170,7 @@ impl<'a> Index<'a> {
         let mut left = self.bytes.len().saturating_mul(64);
         let mut key = Vec::new();
         // Each link with the length of the key above it and the byte that leads there.
-        let mut stack = vec![(self.number(8).unwrap_or_default(), 0, None)];
+        let mut stack = vec![(self.root()?, 0, None)];
         while let Some((link, depth, byte)) = stack.pop() {
             left = left.checked_sub(1 + depth).ok_or(FormatError::Circle)?;
             key.truncate(depth);
@@ -175,6 +191,14 @@ impl<'a> Index<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The link to the first node.
+    fn root(&self) -> Result<u32, FormatError> {
+        self.number(8).ok_or(FormatError::Node {
+            offset: 8,
+            length: self.bytes.len() as u64,
+        })
     }
 
     /// Reads the node that a link leads to; `None` where the link leads nowhere.

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::mem;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{Possible, Rules, Selector, Traces};
+use super::{Possible, Rule, Rules, Selector, Traces};
 use crate::alias::Pattern;
+use crate::calls::CallSite;
 use crate::graph::RuleReason;
 use crate::tree::{Entry, Resolution, Tree, TreeError};
 use crate::{ModInfo, Symbols};
@@ -27,10 +29,12 @@ pub struct Addition {
 #[derive(Debug)]
 pub struct Requests<'a> {
     pub(super) tree: &'a Tree,
-    rules: Rules,
+    rules: Arc<[Rule]>,
     providers: HashMap<Traces, Arc<[Provider]>>,
     notes: Vec<String>,
     pub(super) possible: Vec<Possible>,
+    /// The calls of modules that have been prepared, by their paths.
+    pub(super) calls: HashMap<PathBuf, Result<Vec<CallSite>, TreeError>>,
 }
 
 #[derive(Debug)]
@@ -50,10 +54,11 @@ impl<'a> Requests<'a> {
     pub fn new(tree: &'a Tree, rules: Rules) -> Self {
         Self {
             tree,
-            rules,
+            rules: rules.rules.into(),
             providers: HashMap::new(),
             notes: Vec::new(),
             possible: Vec::new(),
+            calls: HashMap::new(),
         }
     }
 
@@ -65,8 +70,7 @@ impl<'a> Requests<'a> {
     /// been added is a note.
     pub fn of(&mut self, module: &Entry, info: &ModInfo) -> Result<Vec<Addition>, TreeError> {
         let mut additions = Vec::new();
-        for at in 0..self.rules.rules.len() {
-            let rule = self.rules.rules[at].clone();
+        for rule in Arc::clone(&self.rules).iter() {
             let asker = format!("rule {} for {}", rule.name, module.name);
             let Some(evidence) = self.shows(&asker, module, info, &rule.when)? else {
                 continue;

@@ -3,11 +3,13 @@
 //! A call with a fixed string asks for exactly that. One with a conversion in it (`nls_%s`) may ask for any module that
 //! fits, which is worth knowing and no reason to take them all; nor is one that hardly ever runs ([`is_rare_request`]).
 
+use rayon::prelude::*;
+
 use super::{Addition, Requests, is_rare_request};
 use crate::ModuleName;
-use crate::calls::{CallSite, call_sites, may_ask};
+use crate::calls::{CallSite, may_ask};
 use crate::graph::RuleReason;
-use crate::tree::{Entry, Resolution, TreeError};
+use crate::tree::{Entry, Resolution, Tree, TreeError};
 
 /// A request that the code fills in while running, or that it makes in rare set-ups only.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -21,18 +23,20 @@ pub struct Possible {
 }
 
 impl Requests<'_> {
+    /// Reads modules at the same time that [`of`](Self::of) will be asked about one after the other.
+    pub(crate) fn prepare<'m>(&mut self, modules: impl Iterator<Item = &'m Entry>) {
+        let tree = self.tree;
+        let modules: Vec<_> = modules.collect();
+        let calls = modules.into_par_iter();
+        let calls = calls.map(|module| (module.relative.clone(), calls_of(tree, module)));
+        self.calls.par_extend(calls);
+    }
+
     /// What calls with fixed strings ask for, as far as it is there; the others are kept, and so are the rare ones.
     pub(super) fn called(&mut self, module: &Entry) -> Result<Vec<Addition>, TreeError> {
-        if !may_ask(&self.tree.symbols(module)?.imports) {
-            return Ok(Vec::new());
-        }
-        let bytes = self.tree.bytes(module)?;
-        let sites = call_sites(&bytes).map_err(|source| TreeError::Elf {
-            path: self.tree.shown(&self.tree.dir().join(&module.relative)),
-            source,
-        })?;
+        let calls = self.calls.remove(&module.relative);
         let mut additions = Vec::new();
-        for site in sites {
+        for site in calls.unwrap_or_else(|| calls_of(self.tree, module))? {
             for asked in &site.asks {
                 if asked.contains('*') || is_rare_request(&module.name, asked) {
                     self.possible.push(Possible {
@@ -50,6 +54,13 @@ impl Requests<'_> {
             }
         }
         Ok(additions)
+    }
+}
+
+fn calls_of(tree: &Tree, module: &Entry) -> Result<Vec<CallSite>, TreeError> {
+    match may_ask(&tree.symbols(module)?.imports) {
+        true => tree.call_sites(module),
+        false => Ok(Vec::new()),
     }
 }
 

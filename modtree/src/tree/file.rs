@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use codec::Mapped;
 use codec::file::{ReadError, open, read_decoded};
 use object::read::{ReadCache, ReadCacheOps, ReadRef};
 
@@ -63,6 +64,17 @@ pub(crate) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError>
     }
 }
 
+/// Maps the module at `path`, if it is not compressed, whatever its name says.
+pub(super) fn map_plain(path: &Path) -> Option<Mapped> {
+    let file = codec::map(path, LIMIT).ok()?;
+    codec::detect(&file).is_none().then_some(file)
+}
+
+/// The wanted parts of the module whose bytes these are.
+pub(super) fn parts_of(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Parts, TreeError> {
+    elf::read(bytes, wanted).map_err(|source| elf_error(path, source))
+}
+
 /// Reads what depmod wants of the module at `path`, by way of a buffer that is used again for other modules.
 pub(crate) fn record(path: &Path, checks: bool, pieces: &mut Pieces) -> Result<Parts, TreeError> {
     let wanted = Wanted {
@@ -109,8 +121,7 @@ pub(crate) fn record(path: &Path, checks: bool, pieces: &mut Pieces) -> Result<P
 }
 
 fn compressed(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError> {
-    let bytes = read_decoded(path, LIMIT)?;
-    elf::read(bytes.as_slice(), wanted).map_err(|source| elf_error(path, source))
+    parts_of(path, &read_decoded(path, LIMIT)?, wanted)
 }
 
 /// Opens a regular file of a size that is believed, and gives its size.

@@ -5,7 +5,7 @@
 //! makes `depends=` from the same symbols. So the files are believed where
 //! * every module that `modules.order` lists has its line: depmod is silent about a module whose provider is missing;
 //! * the module and all that it needs are below `kernel`, are the files that this tree finds by these names, and have not
-//!   changed since ([`Listed`](super::listed::Listed) has more about times).
+//!   changed since ([`listed`](super::listed) has more about times).
 //!
 //! Whatever else came, went or changed in the tree is of no concern to this module. Where there is a doubt, the module
 //! itself is read.
@@ -19,7 +19,8 @@ use codec::Mapped;
 use codec::file::read;
 use memchr::{memchr, memchr_iter};
 
-use super::listed::{LIMIT, Time, changed_before, file_name, lines, oldest};
+use super::listed::{LIMIT, file_name, lines};
+use super::unchanged::{Time, changed_before, oldest};
 use super::walk::Order;
 use super::{Entry, Tree, TreeError, lock, try_once};
 use crate::ModInfo;
@@ -87,9 +88,11 @@ impl Tree {
             true => self.find(&file_name(path))?,
             false => None,
         };
-        let sound = found.is_some_and(|entry| entry.relative == relative)
-            && std::fs::metadata(self.dir.join(relative))
-                .is_ok_and(|found| changed_before(&found, indexed.since));
+        let sound = found.is_some_and(|entry| {
+            self.looks_at(&entry);
+            entry.relative == relative
+        }) && std::fs::metadata(self.dir.join(relative))
+            .is_ok_and(|found| changed_before(&found, indexed.since));
         lock(&indexed.sound).insert(path.to_vec(), sound);
         Ok(sound)
     }

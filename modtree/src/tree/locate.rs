@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::listed::Listed;
 use super::{Entry, Tree, TreeError, file, has_suffix, try_once};
 use crate::ModuleName;
 use crate::alias::Patterns;
@@ -68,14 +69,10 @@ impl Tree {
             let found = self.exporter(symbol)?.map(Resolution::Module);
             return Ok(found.unwrap_or(Resolution::Unknown));
         }
-        let mut entries = Vec::new();
-        let named = match self.listed()? {
-            Some(listed) => listed.matching(query),
-            None => self.alias_index()?.patterns.lookup(query),
+        let entries = match self.listed_aliases(query)? {
+            Some(entries) => entries,
+            None => self.find_all(&self.alias_index()?.patterns.lookup(query))?,
         };
-        for module in named {
-            entries.extend(self.find(&module)?);
-        }
         if !entries.is_empty() {
             return Ok(Resolution::Aliases(entries));
         }
@@ -87,6 +84,38 @@ impl Tree {
             none if none.is_empty() => Ok(Resolution::Unknown),
             some => Ok(Resolution::BuiltinAliases(some)),
         }
+    }
+
+    /// The modules with a matching alias, if an index tells.
+    fn listed_aliases(&self, query: &str) -> Result<Option<Vec<Entry>>, TreeError> {
+        match self.listed()? {
+            Some(listed) => match listed.matching(query) {
+                Ok(names) => self.find_unchanged(listed, &names),
+                Err(_) => Ok(None),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// The files of modules, if none has changed since the index that names them was written.
+    fn find_unchanged(
+        &self,
+        listed: &Listed,
+        names: &[ModuleName],
+    ) -> Result<Option<Vec<Entry>>, TreeError> {
+        let entries = self.find_all(names)?;
+        let mut all = entries.iter();
+        let unchanged = all.all(|entry| self.is_unchanged(listed, entry));
+        Ok(unchanged.then_some(entries))
+    }
+
+    /// The files of those modules that the tree has.
+    pub(super) fn find_all<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a ModuleName>,
+    ) -> Result<Vec<Entry>, TreeError> {
+        let found = names.into_iter().map(|name| self.find(name));
+        found.filter_map(Result::transpose).collect()
     }
 
     /// Whether a query may be a module's name: that has none of these, and an alias with a dot must not be cut at it.
@@ -152,15 +181,15 @@ impl Tree {
     /// The module that exports a symbol: what `symbol:NAME` stands for, as in depmod's `modules.symbols`. Where several do,
     /// the last of them in the order of `modules.order`, as depmod has it.
     pub(super) fn exporter(&self, symbol: &str) -> Result<Option<Entry>, TreeError> {
-        let found = match self.listed()? {
-            Some(listed) => listed.exporter(symbol),
-            None => {
-                let exporters = try_once(&self.exporters, || self.all_exports())?;
-                exporters.get(symbol).cloned()
-            }
-        };
-        match found {
-            Some(name) => self.find(&name),
+        if let Some(listed) = self.listed()?
+            && let Ok(found) = listed.exporter(symbol)
+            && let Some(entries) = self.find_unchanged(listed, found.as_slice())?
+        {
+            return Ok(entries.into_iter().next());
+        }
+        let exporters = try_once(&self.exporters, || self.all_exports())?;
+        match exporters.get(symbol) {
+            Some(name) => self.find(name),
             None => Ok(None),
         }
     }

@@ -22,7 +22,8 @@ impl Tree {
 
     /// The modules of which the indexes do not rule out that they have an alias which one of `patterns` matches, and import one
     /// of `imports`, in the order of [`modules`](Self::modules). Where a list is empty, it asks for nothing. All modules,
-    /// where there are no indexes to believe.
+    /// where there are no indexes to believe. The caller reads them: one that has changed since is not ruled out by what it
+    /// imported then.
     pub(crate) fn candidates(
         &self,
         patterns: &[Pattern],
@@ -36,18 +37,15 @@ impl Tree {
         let Some(listed) = listed else {
             return Ok(self.modules()?.to_vec());
         };
-        let mut names: Vec<ModuleName> = match patterns.is_empty() {
-            true => listed.names().cloned().collect(),
-            false => listed.having(|alias| patterns.iter().any(|it| it.matches(alias))),
+        let names = match patterns.is_empty() {
+            true => listed.names(),
+            false => listed.having(patterns),
         };
+        let mut entries = self.find_all(&names)?;
         if !imports.is_empty() {
             let may = listed.importing(imports);
-            names.retain(|name| may(name));
+            entries.retain(|entry| may(&entry.name) || !self.is_unchanged(listed, entry));
         }
-        let entries = names.iter().map(|name| self.find(name));
-        let mut entries = entries
-            .filter_map(Result::transpose)
-            .collect::<Result<Vec<_>, _>>()?;
         self.sort(&mut entries, |entry| (&entry.name, &entry.relative))?;
         Ok(entries)
     }
@@ -66,10 +64,27 @@ impl Tree {
         Ok(())
     }
 
+    /// Finds out whether depmod's indexes can be believed, before the first question about all modules. What goes wrong will be
+    /// told by that.
+    pub(crate) fn open_indexes(&self) {
+        let _told_later = self.listed();
+    }
+
+    /// Whether a module has certainly not changed since an index was written.
+    pub(super) fn is_unchanged(&self, listed: &Listed, entry: &Entry) -> bool {
+        self.looks_at(entry);
+        listed.is_unchanged(&self.dir, entry)
+    }
+
     /// What depmod wrote, where it can be believed.
     pub(super) fn listed(&self) -> Result<Option<&Listed>, TreeError> {
-        let outside = self.outside_kernel()?;
-        let listed = try_once(&self.listed, || Ok(Listed::read(&self.dir, outside)))?;
+        let listed = try_once(&self.listed, || {
+            let (listed, outside) =
+                rayon::join(|| Listed::read(&self.dir), || self.outside_kernel());
+            let outside = outside?;
+            outside.iter().for_each(|entry| self.looks_at(entry));
+            Ok(listed.filter(|listed| outside.iter().all(|entry| listed.knows(&self.dir, entry))))
+        })?;
         Ok(listed.as_ref())
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::testing::Root;
 use crate::{ClosureError, ClosureOptions, closure};
 
-fn load(tree: &Tree, roots: &[&str]) -> Result<Vec<String>, ClosureError> {
+pub(super) fn load(tree: &Tree, roots: &[&str]) -> Result<Vec<String>, ClosureError> {
     let found = closure(tree, roots, &ClosureOptions::default())?;
     Ok(found
         .modules
@@ -13,7 +13,7 @@ fn load(tree: &Tree, roots: &[&str]) -> Result<Vec<String>, ClosureError> {
         .collect())
 }
 
-fn fat() -> Root {
+pub(super) fn fat() -> Root {
     let root = Root::new("6.1.0-test");
     root.module(
         "kernel/fs/fat/fat.ko",
@@ -292,52 +292,4 @@ fn a_fifo_is_no_module() {
     let tree = Tree::open(&root.dir).unwrap();
     assert_eq!(tree.modules().unwrap().len(), 2);
     assert!(tree.find(&"pipe".into()).unwrap().is_none());
-}
-
-/// Writes the indexes of a tree, with times after everything that is in it.
-fn index(root: &Root) {
-    std::thread::sleep(std::time::Duration::from_millis(20));
-    let options = crate::DepmodOptions {
-        dir: root.dir.clone(),
-        ..Default::default()
-    };
-    crate::depmod(&options).unwrap().write(&root.dir).unwrap();
-}
-
-#[test]
-fn an_index_that_is_up_to_date_saves_reading_all_modules() {
-    let root = fat();
-    index(&root);
-    let tree = Tree::open(&root.dir).unwrap();
-    assert_eq!(load(&tree, &["fs-vfat"]).unwrap(), ["fat", "vfat"]);
-    assert_eq!(tree.files_read(), 2);
-}
-
-#[test]
-fn an_index_is_not_believed_when_a_module_is_newer_or_gone() {
-    for change in 0..4 {
-        let root = fat();
-        index(&root);
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        match change {
-            // An alias that the index does not have; in the same file, with an old modification time.
-            0 => {
-                root.module("kernel/fs/fat/fat.ko", "depends=\nalias=fs-new\n");
-                let file = std::fs::File::options()
-                    .write(true)
-                    .open(root.dir.join("kernel/fs/fat/fat.ko"))
-                    .unwrap();
-                file.set_modified(std::time::SystemTime::UNIX_EPOCH)
-                    .unwrap();
-            }
-            1 => root.module("updates/new.ko", "depends=\nalias=fs-new\n"),
-            2 => root.module("kernel/fs/fat/new.ko", "depends=\nalias=fs-new\n"),
-            _ => {
-                std::fs::remove_file(root.dir.join("kernel/fs/fat/vfat.ko")).unwrap();
-                root.module("kernel/other/new.ko", "depends=\nalias=fs-new\n");
-            }
-        }
-        let tree = Tree::open(&root.dir).unwrap();
-        assert_eq!(load(&tree, &["fs-new"]).unwrap().len(), 1, "{change}");
-    }
 }

@@ -1,17 +1,16 @@
 //! What tells that files are those of an earlier run, without a look into them: device, inode, size, times.
 //!
 //! The change time cannot be set, unlike the modification time, which a package manager sets back. A directory's own tells
-//! whether names have come, gone or changed, so that the names which an earlier run has found need not be looked for.
+//! whether names have come, gone or got another file. So of a tree it is enough to look at the directories, and at those
+//! files that an earlier run has looked at: one that was overwritten in place is not seen otherwise.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use memchr::memmem;
-use rayon::prelude::*;
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, fstat, openat, stat, statat};
+use rustix::fs::{AtFlags, Stat, stat, statat};
 
 /// The coarsest clock of a file system, FAT's, in ns.
 const TICK: i128 = 2_000_000_000;
@@ -33,37 +32,21 @@ impl Fingerprint {
         Some(stamps.finish())
     }
 
-    /// Of the directory `root` with all that is in it, whose names are `listed`. `None` where not all of it can be looked at.
+    /// Of what is `listed` below the directory `root`. `None` where not all of it can be looked at.
     pub(crate) fn of_listing(root: &Path, listed: &Listing) -> Option<Self> {
         let root = File::open(root).ok()?;
-        let folders: Vec<_> = listed.folders().collect();
-        let folders = folders.par_iter().map(|folder| of_folder(&root, folder));
-        let mut all = Stamps::default();
-        for folder in folders.collect::<Option<Vec<_>>>()? {
-            all.bytes.extend(folder.hash.as_bytes());
-            all.changed = all.changed.max(folder.changed);
+        let mut stamps = Stamps::default();
+        for path in listed.paths() {
+            stamps.add(&statat(&root, path, AtFlags::empty()).ok()?);
         }
-        Some(all.finish())
+        Some(stamps.finish())
     }
 
-    /// Whether nothing has changed for so long that the next change will have another time.
-    pub(crate) fn is_settled(&self) -> bool {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.is_ok_and(|now| self.changed + TICK < now.as_nanos() as i128)
+    /// Whether the last change was so long before `time` that a change after it has another one.
+    pub(crate) fn is_settled_at(&self, time: SystemTime) -> bool {
+        let time = time.duration_since(UNIX_EPOCH);
+        time.is_ok_and(|time| self.changed + TICK < time.as_nanos() as i128)
     }
-}
-
-/// `folder` is a path and the names in it. Files are looked at from their folder: a long path costs twice as much.
-fn of_folder(root: &File, folder: &[u8]) -> Option<Fingerprint> {
-    let mut names = folder.split(|&byte| byte == 0);
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = openat(root, names.next()?, flags, Mode::empty()).ok()?;
-    let mut stamps = Stamps::default();
-    stamps.add(&fstat(&opened).ok()?);
-    for name in names {
-        stamps.add(&statat(opened.as_fd(), name, AtFlags::empty()).ok()?);
-    }
-    Some(stamps.finish())
 }
 
 /// What is known of files, one behind the other.
@@ -102,58 +85,49 @@ impl Stamps {
     }
 }
 
-/// The names in a directory and in those below it: for each its path below the first one (that is `.`), and what is in it,
-/// directories apart; NUL between them, and two behind.
+/// Paths below a directory, with NUL between: the directories, itself among them as `.`, the files that it holds itself, and
+/// others that count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listing(pub(crate) Vec<u8>);
 
 impl Listing {
-    /// Reads the names. `None` where a directory cannot be read, or where a link leads nowhere or to another directory; links
-    /// to a kernel's source, `build` and `source`, are passed over.
-    pub(crate) fn of_tree(root: &Path) -> Option<Self> {
-        let mut listing = Self(Vec::new());
+    /// Reads the names of the directories and of the files beside them; `others` are paths below `root`. `None` where a
+    /// directory cannot be read, or where a link leads nowhere or to another directory; links to a kernel's source, `build`
+    /// and `source`, are passed over.
+    pub(crate) fn of_tree(root: &Path, others: impl IntoIterator<Item = PathBuf>) -> Option<Self> {
+        let mut paths: BTreeSet<PathBuf> = others.into_iter().collect();
         let mut waiting = vec![PathBuf::from(".")];
-        while let Some(path) = waiting.pop() {
-            listing.read(root, &path, &mut waiting)?;
-        }
-        Some(listing)
-    }
-
-    fn read(&mut self, root: &Path, folder: &Path, below: &mut Vec<PathBuf>) -> Option<()> {
-        self.0.extend_from_slice(folder.as_os_str().as_bytes());
-        for entry in fs::read_dir(root.join(folder)).ok()? {
-            let entry = entry.ok()?;
-            let (name, kind) = (entry.file_name(), entry.file_type().ok()?);
-            if kind.is_dir() {
-                below.push(folder.join(name));
-                continue;
-            }
-            if kind.is_symlink()
-                && fs::metadata(entry.path())
-                    .ok()
-                    .is_none_or(|found| found.is_dir())
-            {
-                if name == "build" || name == "source" {
-                    continue;
+        while let Some(folder) = waiting.pop() {
+            for entry in fs::read_dir(root.join(&folder)).ok()? {
+                let entry = entry.ok()?;
+                let (name, kind) = (entry.file_name(), entry.file_type().ok()?);
+                if kind.is_dir() {
+                    waiting.push(folder.join(name));
+                } else if kind.is_symlink() && leads_away(&entry.path()) {
+                    if name != "build" && name != "source" {
+                        return None;
+                    }
+                } else if folder == Path::new(".") {
+                    paths.insert(name.into());
                 }
-                return None;
             }
-            self.0.push(0);
-            self.0.extend(name.into_vec());
+            paths.insert(folder);
         }
-        self.0.extend([0, 0]);
-        Some(())
+        let paths: Vec<_> = paths
+            .iter()
+            .map(|path| path.as_os_str().as_bytes())
+            .collect();
+        Some(Self(paths.join(&0)))
     }
 
-    /// A path and the names in it, with NUL between, for each directory.
-    fn folders(&self) -> impl Iterator<Item = &[u8]> {
-        let mut start = 0;
-        memmem::find_iter(&self.0, b"\0\0").map(move |end| {
-            let folder = &self.0[start..end];
-            start = end + 2;
-            folder
-        })
+    fn paths(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|&byte| byte == 0)
     }
+}
+
+/// Whether a link leads to a directory, or nowhere.
+fn leads_away(link: &Path) -> bool {
+    fs::metadata(link).map_or(true, |found| found.is_dir())
 }
 
 #[cfg(test)]
@@ -172,7 +146,8 @@ mod tests {
         fs::write(path("kernel/fs/vfat.ko"), "module").unwrap();
         fs::write(path("modules.order"), "kernel/fs/vfat.ko\n").unwrap();
         symlink("/", path("build")).unwrap();
-        let listing = Listing::of_tree(root.path()).unwrap();
+        let used = Path::new("kernel/fs/vfat.ko");
+        let listing = Listing::of_tree(root.path(), [used.to_owned()]).unwrap();
         let mut seen = Vec::new();
         let mut look = |what: &str| {
             // By the names of the beginning: a new one shows in its directory.
@@ -205,31 +180,37 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_has_every_name_once() {
+    fn a_listing_has_directories_and_what_counts() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("kernel/empty")).unwrap();
-        fs::write(root.path().join("kernel/a.ko"), "").unwrap();
-        fs::write(root.path().join("b"), "").unwrap();
-        let listing = Listing::of_tree(root.path()).unwrap();
-        let folders: Vec<_> = listing.folders().collect();
-        assert_eq!(
-            folders,
-            [&b".\0b"[..], b"./kernel\0a.ko", b"./kernel/empty"]
+        for name in ["kernel/a.ko", "kernel/b.ko", "c"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        let used = ["kernel/a.ko", "/", "c"].map(PathBuf::from);
+        let listing = Listing::of_tree(root.path(), used).unwrap();
+        let paths: Vec<_> = listing.paths().map(String::from_utf8_lossy).collect();
+        let expected = [".", "/", "c", "kernel", "kernel/a.ko", "kernel/empty"];
+        assert_eq!(paths.len(), expected.len());
+        assert!(
+            expected
+                .iter()
+                .all(|path| paths.iter().any(|it| it.trim_start_matches("./") == *path)),
+            "{paths:?}"
         );
-        fs::remove_file(root.path().join("b")).unwrap();
+        fs::remove_file(root.path().join("c")).unwrap();
         assert_eq!(Fingerprint::of_listing(root.path(), &listing), None);
     }
 
     #[test]
     fn what_lies_elsewhere_is_not_vouched_for() {
         let root = tempfile::tempdir().unwrap();
-        assert!(Listing::of_tree(&root.path().join("none")).is_none());
+        assert!(Listing::of_tree(&root.path().join("none"), []).is_none());
         symlink("/", root.path().join("source")).unwrap();
         symlink("nowhere", root.path().join("build")).unwrap();
-        assert!(Listing::of_tree(root.path()).is_some());
+        assert!(Listing::of_tree(root.path(), []).is_some());
         for target in ["/", "nowhere"] {
             symlink(target, root.path().join("updates")).unwrap();
-            assert!(Listing::of_tree(root.path()).is_none(), "{target}");
+            assert!(Listing::of_tree(root.path(), []).is_none(), "{target}");
             fs::remove_file(root.path().join("updates")).unwrap();
         }
     }
@@ -238,7 +219,7 @@ mod tests {
     fn what_has_just_changed_may_change_again() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let of = |path| Fingerprint::of_files([path]).unwrap();
-        assert!(!of(file.path()).is_settled());
-        assert!(of(Path::new("/")).is_settled());
+        assert!(!of(file.path()).is_settled_at(SystemTime::now()));
+        assert!(of(Path::new("/")).is_settled_at(SystemTime::now()));
     }
 }

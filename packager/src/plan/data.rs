@@ -17,7 +17,8 @@ pub struct Data(Bytes);
 #[derive(Clone)]
 enum Bytes {
     Owned(Arc<Vec<u8>>),
-    Mapped(Arc<Mapped>),
+    /// A file, from this byte on.
+    Mapped(Arc<Mapped>, usize),
 }
 
 impl Data {
@@ -26,8 +27,7 @@ impl Data {
     /// # Errors
     /// As [`codec::map()`].
     pub fn read(path: &Path, limit: u64) -> Result<Self, ReadError> {
-        let mapped = codec::map(path, limit)?;
-        Ok(Self(Bytes::Mapped(Arc::new(mapped))))
+        Ok(Arc::new(codec::map(path, limit)?).into())
     }
 
     /// As [`read`](Self::read), decompressed where the first bytes say that the file is compressed. `limit` bounds both the file
@@ -37,6 +37,14 @@ impl Data {
     /// As [`codec::map()`]; [`ReadError::Decode`].
     pub fn read_decoded(path: &Path, limit: u64) -> Result<Self, ReadError> {
         Self::read(path, limit)?.decoded(path, limit)
+    }
+
+    /// These contents without the first bytes.
+    pub(crate) fn behind(self, bytes: usize) -> Self {
+        match self.0 {
+            Bytes::Mapped(file, from) => Self(Bytes::Mapped(file, from + bytes)),
+            Bytes::Owned(all) => all.get(bytes..).unwrap_or_default().to_vec().into(),
+        }
     }
 
     /// These contents of the file `path`, decompressed where they are compressed.
@@ -63,13 +71,19 @@ impl From<Vec<u8>> for Data {
     }
 }
 
+impl From<Arc<Mapped>> for Data {
+    fn from(file: Arc<Mapped>) -> Self {
+        Self(Bytes::Mapped(file, 0))
+    }
+}
+
 impl Deref for Data {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Bytes::Owned(bytes) => bytes,
-            Bytes::Mapped(file) => file,
+            Bytes::Mapped(file, from) => file.get(*from..).unwrap_or_default(),
         }
     }
 }

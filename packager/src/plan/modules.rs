@@ -89,8 +89,8 @@ impl Plan {
     }
 }
 
-/// The module's file, in the form that the recipe wants, and the machine that it is for. Reading all of it shows damage before
-/// the boot does.
+/// The module's file, in the form that the recipe wants, and the machine that it is for. That it is a whole module was seen
+/// when its part of the indexes was made.
 fn read_module(
     kernel: &Kernel,
     path: &Path,
@@ -101,16 +101,16 @@ fn read_module(
         path: path.to_path_buf(),
         reason,
     };
-    let stored = Data::read(path, MODULE_LIMIT)?;
+    let stored = stored(kernel, path)?;
     let bytes = decoded(&stored, path, cache)?;
-    let module = Module::parse(&bytes).map_err(|source| PlanError::Module {
-        path: path.to_path_buf(),
-        source,
-    })?;
     let machine = crate::elf::machine(&bytes);
     let file = match recipe.module_files {
         ModuleFiles::Plain => bytes,
         ModuleFiles::Stripped => {
+            let module = Module::parse(&bytes).map_err(|source| PlanError::Module {
+                path: path.to_path_buf(),
+                source,
+            })?;
             if module.signed && !recipe.strip_signed {
                 return Err(refuse(
                     "it is signed, and stripping destroys the signature: a kernel that insists on signatures would refuse it, others say so in their log; allow it with `strip-signed`, or store modules plain".to_owned(),
@@ -136,6 +136,16 @@ fn read_module(
     Ok((file, machine))
 }
 
+/// A module's file as it is; one that the closure has opened is not opened again.
+fn stored(kernel: &Kernel, path: &Path) -> Result<Data, PlanError> {
+    let relative = path.strip_prefix(kernel.tree.dir());
+    let mapped = relative.ok().and_then(|path| kernel.tree.mapped(path));
+    match mapped.filter(|file| file.len() as u64 <= MODULE_LIMIT) {
+        Some(file) => Ok(file.into()),
+        None => Ok(Data::read(path, MODULE_LIMIT)?),
+    }
+}
+
 /// A module's file without its compression: what the cache has, or the decoder's work, which the cache keeps.
 fn decoded(stored: &Data, path: &Path, cache: Option<&Cache>) -> Result<Data, PlanError> {
     let cache = cache.filter(|_| codec::detect(stored).is_some());
@@ -143,7 +153,7 @@ fn decoded(stored: &Data, path: &Path, cache: Option<&Cache>) -> Result<Data, Pl
     if let Some((cache, key)) = &known
         && let Some(bytes) = cache.get(key)
     {
-        return Ok(bytes.into());
+        return Ok(bytes);
     }
     let bytes = stored.decoded(path, MODULE_LIMIT)?;
     if let Some((cache, key)) = known {

@@ -2,9 +2,11 @@
 //!
 //! It follows from the modules directory, the kernel's configuration, some fields of the recipe, and the rules in this program.
 //! The key in the cache is a hash over all of these but the directory, of which the fingerprint is kept beside the selection:
-//! what tells that its files are the same. For the rules stands the program's own file.
+//! what tells that its directories, its indexes and the modules that were looked at are the same. For the rules stands the
+//! program's own file.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use modtree::{Closure, Planned, Reason, ReasonKind};
 use serde::{Deserialize, Serialize};
@@ -53,29 +55,36 @@ impl Selection {
         recipe: &Recipe,
         cache: Option<&Cache>,
     ) -> Result<Self, PlanError> {
-        let known = match cache {
-            Some(cache) => key(kernel, recipe)?.map(|(key, settled)| (cache, key, settled)),
-            None => None,
+        let Some(cache) = cache else {
+            return Self::of_closure(kernel, recipe, &closure(kernel, recipe)?);
         };
-        let folder = kernel.tree.dir();
-        if let Some((cache, key, _)) = &known
-            && let Some(selection) = cache.get(key).and_then(|kept| Self::kept(&kept, folder))
+        let start = SystemTime::now();
+        let known = key(kernel, recipe)?;
+        if let Some((key, _)) = &known
+            && let Some(selection) = cache
+                .get(key)
+                .and_then(|kept| Self::kept(&kept, kernel.tree.dir()))
         {
             return Ok(selection);
         }
-        // What changes behind this look is what the next run finds changed.
-        let files = known.filter(|(.., settled)| *settled).and_then(|known| {
-            let listing = Listing::of_tree(folder)?;
-            let files = Fingerprint::of_listing(folder, &listing)?;
-            files.is_settled().then_some((known, listing, files))
-        });
         let selection = Self::of_closure(kernel, recipe, &closure(kernel, recipe)?)?;
-        if let Some(((cache, key, _), listing, files)) = files
-            && let Some(bytes) = selection.to_bytes(&listing, &files)
+        if let Some((key, others)) = known
+            && others.is_settled_at(start)
+            && let Some(bytes) = selection.to_keep(kernel, start)
         {
             cache.put(&key, &bytes);
         }
         Ok(selection)
+    }
+
+    /// What is kept of a selection that was made since `start`; `None` where the files may have changed meanwhile.
+    fn to_keep(&self, kernel: &Kernel, start: SystemTime) -> Option<Vec<u8>> {
+        let folder = kernel.tree.dir();
+        let listing = Listing::of_tree(folder, kernel.tree.looked_at())?;
+        let files = Fingerprint::of_listing(folder, &listing)?;
+        files
+            .is_settled_at(start)
+            .then(|| self.to_bytes(&listing, &files))?
     }
 
     /// What was kept, if the files in the modules directory are those of then.
@@ -182,9 +191,9 @@ fn parts(bytes: &[u8]) -> Option<(Listing, blake3::Hash, &[u8])> {
     Some((Listing(listing.to_vec()), hash, rest))
 }
 
-/// The key of a selection, and whether the files behind it are certain not to change without another key. `None` where
-/// modules are asked for that lie anywhere, or a file cannot be looked at.
-fn key(kernel: &Kernel, recipe: &Recipe) -> Result<Option<(Key, bool)>, PlanError> {
+/// The key of a selection, and the fingerprint of the files behind it. `None` where modules are asked for that lie anywhere,
+/// or a file cannot be looked at.
+fn key(kernel: &Kernel, recipe: &Recipe) -> Result<Option<(Key, Fingerprint)>, PlanError> {
     let is_file = |name: &String| name.contains('/') || name.contains(".ko");
     if recipe.modules.iter().any(is_file) {
         return Ok(None);
@@ -204,7 +213,7 @@ fn key(kernel: &Kernel, recipe: &Recipe) -> Result<Option<(Key, bool)>, PlanErro
     );
     let wanted = format!("{wanted:?}");
     let key = Key::new(Kind::Modules, &[files.hash.as_bytes(), wanted.as_bytes()]);
-    Ok(Some((key, files.is_settled())))
+    Ok(Some((key, files)))
 }
 
 #[cfg(test)]
@@ -231,7 +240,7 @@ mod tests {
             ],
         };
         let folder = tempfile::tempdir().unwrap();
-        let listing = Listing::of_tree(folder.path()).unwrap();
+        let listing = Listing::of_tree(folder.path(), []).unwrap();
         let files = Fingerprint::of_listing(folder.path(), &listing).unwrap();
         let bytes = selection.to_bytes(&listing, &files).unwrap();
         let read = |bytes: &[u8]| Selection::kept(bytes, folder.path());

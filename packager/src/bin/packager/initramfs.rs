@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use cli::Failure;
 use packager::finding::Report;
 use packager::inspect::check::Booted;
+use packager::parallel::beside;
 use packager::{Initramfs, Plan};
 
 use crate::args::InitramfsArgs;
@@ -35,10 +36,10 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
         .map_err(report::initramfs)?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     // The disk is waited for while the image is checked; what the check refuses never gets its name.
-    let (report, staged) = timings.measure("check, write", || {
-        rayon::join(
-            || check_image(&image, &plan),
+    let (staged, report) = timings.measure("check, write", || {
+        beside(
             || cli::Staged::with(&output, |file| image.write_to(file)),
+            || check_image(&image, &plan),
         )
     });
     report::verdict(&report, args.no_check, args.quiet, "the image")?;
@@ -54,6 +55,9 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     if !args.quiet {
         cli::tell!("{}", summary(&output, &plan, &image));
     }
+    // The process ends, which frees all at once.
+    std::mem::forget(image);
+    std::mem::forget(plan);
     Ok(())
 }
 

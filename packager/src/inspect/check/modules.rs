@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use modtree::{Builtins, Module, ModuleName, When, alias};
+use rayon::prelude::*;
 
 use super::{Booted, codes};
 use crate::finding::Report;
@@ -69,18 +70,31 @@ fn read(files: &Files<'_>, version: &str, report: &mut Report) -> Modules {
         builtins: Builtins::parse(text("modules.builtin"), text("modules.builtin.modinfo")),
     };
     let busybox_loads = !kmod_loads(files);
-    for module in files.modules().filter(|module| module.version == version) {
+    let found: Vec<_> = files
+        .modules()
+        .filter(|module| module.version == version)
+        .collect();
+    let parsed: Vec<_> = found
+        .par_iter()
+        .map(|module| parsed(module.file.data))
+        .collect();
+    for (module, parsed) in found.into_iter().zip(parsed) {
         let (path, data) = (module.path, module.file.data);
         if busybox_loads && codec::detect(data).is_some() {
             report.find(&codes::MODULE_COMPRESSED, format_args!("/{path}"));
         }
-        let parsed = codec::decode(data, MODULE_LIMIT).map_err(|error| error.to_string());
-        match parsed.and_then(|bytes| Module::parse(&bytes).map_err(|error| error.to_string())) {
+        match parsed {
             Ok(parsed) => drop(modules.modules.insert(module.name, parsed)),
             Err(error) => report.find(&codes::MODULE_DAMAGED, format_args!("/{path}: {error}")),
         }
     }
     modules
+}
+
+/// A module, compressed or not, or what is wrong with it.
+fn parsed(stored: &[u8]) -> Result<Module, String> {
+    let bytes = codec::decode(stored, MODULE_LIMIT).map_err(|error| error.to_string())?;
+    Module::parse(&bytes).map_err(|error| error.to_string())
 }
 
 /// Whether the image's modprobe is kmod's, which unpacks modules itself. Where there is none, busybox's insmod is left.

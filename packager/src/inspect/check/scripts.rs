@@ -40,36 +40,35 @@ pub(super) fn check(files: &Files<'_>, config: Option<&KernelConfig>, report: &m
     let Some((_, busybox)) = shell.filter(|(path, _)| path.ends_with("busybox")) else {
         return;
     };
-    let applets = busybox::applets(busybox.data);
-    // A busybox whose table is not found says nothing about what it lacks.
-    if !applets.is_empty() {
-        check_commands(script, files, &applets, report);
+    for command in unknown_commands(script, files, busybox.data) {
+        report.find(&codes::COMMAND, format_args!("/init calls {command}"));
     }
 }
 
-fn check_commands(
-    script: &str,
-    files: &Files<'_>,
-    applets: &BTreeSet<String>,
-    report: &mut Report,
-) {
+/// What a script calls that is nowhere: not in the shell, not in a file, and not an applet of this busybox.
+fn unknown_commands<'a>(script: &'a str, files: &Files<'_>, busybox: &[u8]) -> BTreeSet<&'a str> {
     let functions: BTreeSet<&str> = files
         .iter()
         .filter_map(|(_, file)| text(file))
         .flat_map(words::functions)
         .collect();
-    for command in words::commands(script) {
-        let is_known = BUILT_IN.split(' ').any(|word| word == command)
+    let is_known = |command: &str| {
+        BUILT_IN.split(' ').any(|word| word == command)
             || functions.contains(command)
-            || applets.contains(command)
             || words::looks_for(script, command)
             || FOLDERS
                 .iter()
-                .any(|folder| files.follow(&format!("{folder}/{command}")).is_some());
-        if !is_known {
-            report.find(&codes::COMMAND, format_args!("/init calls {command}"));
-        }
+                .any(|folder| files.follow(&format!("{folder}/{command}")).is_some())
+    };
+    let mut unknown = words::commands(script);
+    unknown.retain(|command| !is_known(command));
+    // The table is looked for in all of the file. In most images each applet has a link, and nothing is left to ask.
+    if !unknown.is_empty() {
+        let applets = busybox::applets(busybox);
+        // A busybox whose table is not found says nothing about what it lacks.
+        unknown.retain(|command| !applets.is_empty() && !applets.contains(*command));
     }
+    unknown
 }
 
 fn check_helper(script: &str, config: Option<&KernelConfig>, report: &mut Report) {

@@ -1,0 +1,43 @@
+//! Modules of which much is asked: opened once, for as long as the tree is open.
+//!
+//! A closure with what is asked for while running wants a module's fields, its symbols, strings in its data and its code. Each of
+//! these by itself costs a handful of system calls; a map of the file, a few page faults for all of them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use codec::Mapped;
+
+use super::{Entry, Tree, TreeError, file, lock};
+use crate::calls::{CallSite, call_sites_of_module};
+
+impl Tree {
+    /// Opens a module of which more than one thing will be asked. A compressed one is not kept: it would fill the memory. What
+    /// goes wrong will be told by the first question.
+    pub(crate) fn keep(&self, entry: &Entry) {
+        if entry.is_plain()
+            && let Some(file) = file::map_plain(&self.dir.join(&entry.relative))
+        {
+            self.reads(entry);
+            lock(&self.kept).insert(entry.relative.clone(), Arc::new(file));
+        }
+    }
+
+    /// The file of a module, by its path below the modules directory, if it is kept open: where a closure took in what is
+    /// asked for while running, each of its modules that is not compressed.
+    pub fn mapped(&self, relative: &Path) -> Option<Arc<Mapped>> {
+        lock(&self.kept).get(relative).cloned()
+    }
+
+    /// The calls by which a module asks for others. Its symbols have been read before.
+    pub(crate) fn call_sites(&self, entry: &Entry) -> Result<Vec<CallSite>, TreeError> {
+        let sites = match self.mapped(&entry.relative) {
+            Some(file) => call_sites_of_module(&file),
+            None => call_sites_of_module(&self.bytes(entry)?),
+        };
+        sites.map_err(|source| TreeError::Elf {
+            path: self.shown(&self.dir.join(&entry.relative)),
+            source,
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! What one module says: each part is read when it is asked for, and kept.
+
+use std::sync::Arc;
+
+use super::{Entry, Tree, TreeError, file, lock};
+use crate::elf::{Parts, Record, Wanted};
+use crate::{ModInfo, Module, Symbols};
+
+impl Tree {
+    /// The `.modinfo` fields of a module.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`], [`TreeError::Elf`].
+    pub fn modinfo(&self, entry: &Entry) -> Result<Arc<ModInfo>, TreeError> {
+        if let Some(info) = lock(&self.infos).get(&entry.name) {
+            return Ok(Arc::clone(info));
+        }
+        let info = Arc::new(self.read_file(entry, file::MODINFO)?.modinfo);
+        lock(&self.infos).insert(entry.name.clone(), Arc::clone(&info));
+        Ok(info)
+    }
+
+    /// The symbols that a module imports and exports.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`], [`TreeError::Elf`].
+    pub fn symbols(&self, entry: &Entry) -> Result<Arc<Symbols>, TreeError> {
+        if let Some(symbols) = lock(&self.symbols).get(&entry.name) {
+            return Ok(Arc::clone(symbols));
+        }
+        let symbols = Arc::new(self.read_file(entry, file::SYMBOLS)?.symbols);
+        lock(&self.symbols).insert(entry.name.clone(), Arc::clone(&symbols));
+        Ok(symbols)
+    }
+
+    /// What depmod takes from a module. A part that cannot be read is an error here.
+    pub(crate) fn record(&self, entry: &Entry) -> Result<Record<'static>, TreeError> {
+        let parts = self.read_file(entry, file::RECORD)?;
+        match parts.faults.into_iter().next() {
+            None => Ok(parts.record),
+            Some(source) => Err(TreeError::Elf {
+                path: self.shown(&self.dir.join(&entry.relative)),
+                source,
+            }),
+        }
+    }
+
+    /// Reads and parses a module as a whole.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`], [`TreeError::Elf`].
+    pub fn module(&self, entry: &Entry) -> Result<Module, TreeError> {
+        self.reads(entry);
+        file::whole(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
+    }
+
+    /// A module as a whole, with its checksums.
+    pub(crate) fn module_with_checks(
+        &self,
+        entry: &Entry,
+    ) -> Result<(Module, Record<'static>), TreeError> {
+        self.reads(entry);
+        file::with_checks(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
+    }
+
+    /// The bytes of a module's file, decompressed.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`].
+    pub fn bytes(&self, entry: &Entry) -> Result<Vec<u8>, TreeError> {
+        self.reads(entry);
+        file::bytes(&self.dir.join(&entry.relative)).map_err(|error| self.named(error))
+    }
+
+    /// Where a module holds a string, as a whole and not as a part of another one, in `.rodata*` or `.data`: the section's
+    /// name and the offset in it.
+    ///
+    /// # Errors
+    /// [`TreeError::Read`], [`TreeError::Elf`].
+    pub fn find_string(
+        &self,
+        entry: &Entry,
+        text: &str,
+    ) -> Result<Option<(String, usize)>, TreeError> {
+        let wanted = Wanted {
+            string: Some(text),
+            ..Default::default()
+        };
+        Ok(self.read_file(entry, wanted)?.string)
+    }
+
+    pub(super) fn read_file(&self, entry: &Entry, wanted: Wanted<'_>) -> Result<Parts, TreeError> {
+        let path = self.dir.join(&entry.relative);
+        let parts = match self.mapped(&entry.relative) {
+            Some(file) => file::parts_of(&path, &file, wanted),
+            None => {
+                self.reads(entry);
+                file::parts(&path, wanted)
+            }
+        };
+        parts.map_err(|error| self.named(error))
+    }
+}
