@@ -31,7 +31,6 @@ pub mod inspect;
 pub mod kernel;
 pub mod libraries;
 pub mod microcode;
-pub mod parallel;
 mod paths;
 pub mod plan;
 pub mod qemu;

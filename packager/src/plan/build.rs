@@ -11,7 +11,6 @@ use super::{Plan, PlanError};
 use crate::cache::Cache;
 use crate::compression::Compression;
 use crate::kernel::{Kernel, KernelError, KernelSource};
-use crate::parallel::beside;
 use crate::recipe::Recipe;
 use crate::timing::Timings;
 
@@ -42,11 +41,11 @@ impl Plan {
             ..Plan::default()
         };
         plan.add_skeleton();
-        // Neither waits for the other: the closure is one thread's work for most of its time.
-        let ((keymaps, busybox), selection) = timings.measure("find", || {
-            beside(
-                || (compile_keymaps(recipe), find_busybox(recipe)),
+        // The closure takes longest, and is one thread's work for most of its time.
+        let (selection, (keymaps, busybox)) = timings.measure("find", || {
+            rayon::join(
                 || Selection::find(&kernel, recipe, cache),
+                || (compile_keymaps(recipe), find_busybox(recipe)),
             )
         });
         timings.measure("modules", || {

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use cli::Failure;
 use packager::finding::Report;
 use packager::inspect::check::Booted;
-use packager::parallel::beside;
 use packager::{Initramfs, Plan};
 
 use crate::args::InitramfsArgs;
@@ -22,6 +21,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
             output.join("simple.igz").display()
         )));
     }
+    join_pool();
     let recipe = args.content.recipe(args.output.as_deref())?;
     let progress = Progress::new("packing the initramfs");
     let cache = args.content.cache()?;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     // The disk is waited for while the image is checked; what the check refuses never gets its name.
     let (staged, report) = timings.measure("check, write", || {
-        beside(
+        rayon::join(
             || cli::Staged::with(&output, |file| image.write_to(file)),
             || check_image(&image, &plan),
         )
@@ -59,6 +59,15 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     std::mem::forget(image);
     std::mem::forget(plan);
     Ok(())
+}
+
+/// Makes this thread one of rayon's: else each piece of work is handed over to a thread that has to be woken up for it, 0.1 to
+/// 1.5 ms later, while this one waits.
+fn join_pool() {
+    // Where there is a pool already, nothing changes.
+    let _ = rayon::ThreadPoolBuilder::new()
+        .use_current_thread()
+        .build_global();
 }
 
 /// What `packager check` would say.
