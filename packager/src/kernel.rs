@@ -99,7 +99,7 @@ impl Kernel {
             KernelChoice::Image(path) => Self::of_image(&root, path)?,
         };
         Ok(Self {
-            tree,
+            tree: tree.keeping_files(),
             image,
             unpacked,
         })

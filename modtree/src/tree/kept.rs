@@ -12,10 +12,24 @@ use super::{Entry, Tree, TreeError, file, lock};
 use crate::calls::{CallSite, call_sites_of_module};
 
 impl Tree {
+    /// The same tree, in which a closure that takes in what is asked for while running leaves the files of its modules open
+    /// ([`mapped`](Self::mapped)): for who wants their bytes next, as an image does.
+    ///
+    /// None of these files must become shorter meanwhile: see [`Mapped`].
+    #[must_use]
+    pub fn keeping_files(self) -> Self {
+        let keeps_files = true;
+        Self {
+            keeps_files,
+            ..self
+        }
+    }
+
     /// Opens a module of which more than one thing will be asked. A compressed one is not kept: it would fill the memory. What
     /// goes wrong will be told by the first question.
     pub(crate) fn keep(&self, entry: &Entry) {
-        if entry.is_plain()
+        if self.keeps_files
+            && entry.is_plain()
             && let Some(file) = file::map_plain(&self.dir.join(&entry.relative))
         {
             self.reads(entry);
@@ -23,8 +37,8 @@ impl Tree {
         }
     }
 
-    /// The file of a module, by its path below the modules directory, if it is kept open: where a closure took in what is
-    /// asked for while running, each of its modules that is not compressed.
+    /// The file of a module, by its path below the modules directory, if it is kept open: each module of a closure that
+    /// is not compressed, where [`keeping_files`](Self::keeping_files) asked for that.
     pub fn mapped(&self, relative: &Path) -> Option<Arc<Mapped>> {
         lock(&self.kept).get(relative).cloned()
     }
