@@ -120,6 +120,8 @@ pub struct Depmod {
     pub read: usize,
     /// What becomes of the cache, where one is wanted.
     pub(crate) cache: Option<Update>,
+    /// Where the files are that are kept, and the cache.
+    kept_in: Option<PathBuf>,
 }
 
 /// The bytes of a file.
@@ -234,6 +236,7 @@ fn depmod_at(options: &DepmodOptions, time: i64) -> Result<Depmod, DepmodError> 
         modules: all.items.len(),
         read: all.read(),
         cache: draft.map(|draft| draft.finish(&cache, &reuse.basis, &outputs)),
+        kept_in: options.incremental.clone(),
     })
 }
 
@@ -259,7 +262,8 @@ fn find<'a>(
         let found = std::mem::take(&mut found[at]);
         let look = found.kept.and_then(|number| *looks.get(number)?);
         let stamp = || look.or_else(|| Stamp::of(&found.path(dir)));
-        let stamp = stamped.then(stamp).flatten();
+        // The cache's places are below the modules directory.
+        let stamp = (stamped && !found.is_external).then(stamp).flatten();
         (found, stamp)
     };
     let modules = order.numbers.iter().map(take).collect();

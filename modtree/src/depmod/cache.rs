@@ -119,7 +119,7 @@ impl<'a> Cache<'a> {
         let mut cache = Self::default();
         let mut rest = bytes;
         while let Some(segment) = segment(rest, cache.chain.checksum) {
-            // The checksum is right: only this program's own mistake can bring what cannot be parsed.
+            // The checksum is right, and somebody has made it so.
             if cache.take_in(segment).is_none() {
                 return Self::default();
             }
@@ -253,6 +253,13 @@ impl<'a> Cache<'a> {
     /// The fingerprints of a module's aliases and of its exports.
     pub(super) fn prints(&self, number: usize) -> Option<[Fingerprint; 2]> {
         self.modules.get(number).map(|kept| kept.prints)
+    }
+
+    /// All symbols that modules in the cache import.
+    pub(super) fn imports(&self) -> impl Iterator<Item = &'a [u8]> {
+        let later = self.modules.iter().filter(|kept| !kept.is_first);
+        self.names()
+            .chain(later.flat_map(|kept| ended(kept.imports)))
     }
 
     /// The symbols for which the imports of records have numbers.

@@ -80,6 +80,10 @@ impl Listing<'_> {
         let entries = self.bytes.split(|&byte| byte == 0);
         entries.filter_map(|entry| {
             let (letter, name) = entry.split_first()?;
+            // A cache that somebody has made up must not lead elsewhere, or round in circles.
+            if matches!(name, b"" | b"." | b"..") || name.contains(&b'/') {
+                return None;
+            }
             let kind = Kind::ALL.into_iter().find(|&kind| kind as u8 == *letter)?;
             Some((kind, OsStr::from_bytes(name)))
         })

@@ -133,12 +133,11 @@ impl<'a> Reuse<'a> {
         let fresh: FastSet<&[u8]> = fresh.map(|name| without(name, self.prefix)).collect();
         let kept = self.all.items.iter().zip(&self.all.kept);
         let kept = kept.filter(|(_, kept)| kept.is_some());
-        let mut exported = kept.clone().flat_map(|(item, _)| exports(item));
-        let mut imported = kept.flat_map(|(item, _)| item.record.imports.names());
-        let mut listed = self.cache.names();
+        let mut exported = kept.flat_map(|(item, _)| exports(item));
+        // Also those of modules that are not there now: they may come back.
+        let mut imported = self.cache.imports();
         !exported.any(|name| fresh.contains(without(name, self.prefix)))
             && !imported.any(|name| fresh.contains(bare(name, self.prefix)))
-            && !listed.any(|name| fresh.contains(bare(name, self.prefix)))
     }
 
     /// The modules that were read in this run, with their numbers.

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 
 use super::cache::{Cache, Update};
+use super::listing::Listing;
 use super::{Compat, Contents, Depmod, DepmodOptions, cache, depmod_at, stamp};
 use crate::testing::{Root, Synthetic};
 
@@ -234,12 +235,48 @@ fn a_module_more_is_a_segment_more() {
     assert_eq!((anew.modules, anew.read), (62, 1));
 }
 
+/// While a module is away, the symbol comes that it wants.
+#[test]
+fn a_module_that_comes_back_is_asked_again() {
+    let root = many();
+    let options = DepmodOptions {
+        dir: root.dir.clone(),
+        incremental: Some(root.dir.clone()),
+        ..DepmodOptions::default()
+    };
+    settled(&root, &options);
+    added(&root, 1, "b1", "wanted", None);
+    settled(&root, &options);
+    let [here, away] = ["updates", "../away"].map(|name| root.dir.join(name));
+    std::fs::rename(&here, &away).unwrap();
+    let owner = Synthetic {
+        crcs: vec!["wanted"],
+        ..Synthetic::new("")
+    };
+    root.file("zz/owner.ko", &owner.bytes());
+    settled(&root, &options);
+    std::fs::rename(&away, &here).unwrap();
+    let done = settled(&root, &options);
+    assert_eq!(done.files, run(&root, false).files);
+}
+
+/// A cache that leads out of the modules directory, or round in it.
+#[test]
+fn made_up_names_are_passed_over() {
+    let bytes = b"d\0d.\0d..\0mm/../../x.ko\0mm.ko\0";
+    let listing = Listing {
+        bytes: bytes[..].into(),
+    };
+    let names: Vec<_> = listing.entries().map(|(_, name)| name).collect();
+    assert_eq!(names, ["m.ko"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     /// Modules come and go, others' places in the order change, files are damaged, other options are given.
     #[test]
-    fn what_is_used_again_is_what_would_be_made(steps in prop::collection::vec((0_u8..9, 0_u8..6, 0_usize..4), 1..10)) {
+    fn what_is_used_again_is_what_would_be_made(steps in prop::collection::vec((0_u8..10, 0_u8..6, 0_usize..4), 1..10)) {
         let root = many();
         let mut options = DepmodOptions {
             dir: root.dir.clone(),
@@ -259,6 +296,11 @@ proptest! {
                 6 => {
                     let name = ["modules.alias.bin", "modules.symbols", "modules.alias", "modules.devname"][kind];
                     root.file(name, b"somebody else's");
+                }
+                8 => {
+                    let [here, away] = ["updates", "../away"].map(|name| root.dir.join(name));
+                    let back = std::fs::rename(&away, &here);
+                    let _ = back.or_else(|_| std::fs::rename(&here, &away));
                 }
                 7 => options.compat = [Compat::Kmod34, Compat::Kmod30][kind % 2],
                 _ => options.symbol_prefix = [None, Some(b's')][kind % 2],

@@ -111,7 +111,10 @@ struct Finder<'a, 'b> {
 impl<'b> Finder<'_, 'b> {
     /// Takes in the directory at `path`, which is known as `place`: as `modules.dep` has places.
     fn directory(&mut self, path: &Path, place: &[u8]) -> io::Result<()> {
-        let listing = list(path, place, self.listings.as_deref_mut())?;
+        // A relative path elsewhere is not what the same place below the modules directory is.
+        let is_known = !self.is_external || path.is_absolute();
+        let listings = self.listings.as_deref_mut().filter(|_| is_known);
+        let listing = list(path, place, listings)?;
         let separator = match place {
             [] | [.., b'/'] => &b""[..],
             _ => b"/",

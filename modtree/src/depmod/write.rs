@@ -25,6 +25,7 @@ impl Depmod {
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         std::fs::create_dir_all(dir)?;
         let mut same = Vec::new();
+        let is_there = self.kept_in.as_deref() == Some(dir);
         // A file system writes its journal once for many files that are synced at the same time.
         let written: Vec<_> = std::thread::scope(|scope| {
             // The cache has checksums: after a crash it is whole, or what is damaged counts as missing.
@@ -35,13 +36,15 @@ impl Depmod {
             let files = self.files.iter();
             // Compared while the ones before are written.
             let changed = files.filter_map(|(name, contents)| match contents {
-                Contents::Made(bytes) if *name == TIMED || !holds(&dir.join(name), bytes) => {
-                    Some((*name, bytes.as_slice(), true))
-                }
-                _ => {
+                Contents::Kept(_) if is_there => {
                     same.push(*name);
                     None
                 }
+                contents if *name != TIMED && holds(&dir.join(name), contents) => {
+                    same.push(*name);
+                    None
+                }
+                contents => Some((*name, &**contents, true)),
             });
             let tasks: Vec<_> = changed
                 .chain(cache)
@@ -66,7 +69,7 @@ impl Depmod {
             file.persist(dir.join(name))
                 .map_err(|failed| failed.error)?;
         }
-        if let Some(Update::Append(length, bytes)) = &self.cache {
+        if let Some(Update::Append(length, bytes)) = self.cache.as_ref().filter(|_| is_there) {
             // Should this fail, the next run reads the modules again.
             let _ = append(&dir.join(cache::NAME), *length, bytes);
         }

@@ -195,7 +195,9 @@ impl<'a> Index<'a> {
 
     /// The link to the first node.
     fn root(&self) -> Result<u32, FormatError> {
-        self.number(8).ok_or(FormatError::Node {
+        // Also an empty index has a root.
+        let root = self.number(8).filter(|link| link & OFFSET != 0);
+        root.ok_or(FormatError::Node {
             offset: 8,
             length: self.bytes.len() as u64,
         })
@@ -222,7 +224,7 @@ impl<'a> Index<'a> {
             values: Vec::new(),
         };
         if link & PREFIX != 0 {
-            node.prefix = string(&mut rest)?;
+            node.prefix = string(&mut rest).filter(|prefix| !prefix.is_empty())?;
         }
         if link & CHILDS != 0 {
             let [first, last, behind @ ..] = rest else {
@@ -231,9 +233,15 @@ impl<'a> Index<'a> {
             let count = usize::from(last.checked_sub(*first)?) + 1;
             node.first = *first;
             (node.links, rest) = behind.split_at_checked(4 * count)?;
+            // A list of links has no empty ends.
+            node.link(*first)
+                .and(node.link(*last))
+                .filter(|_| *first != 0)?;
         }
         if link & VALUES != 0 {
             let count = take_number(&mut rest)?;
+            // A flag without its part: such is a file of which a block is zero, as after a crash.
+            (count > 0).then_some(())?;
             for _ in 0..count {
                 let priority = take_number(&mut rest)?;
                 let value = string(&mut rest)?;

@@ -73,6 +73,10 @@ impl Listed {
             aliases: aliases?,
             symbols: symbols?,
         };
+        // A file that is cut off, or of which a block is zero, as after a crash.
+        if !listed.dep.ends_with(b"\n") || memchr(0, &listed.dep).is_some() {
+            return None;
+        }
         // What is below `kernel` is known by the directories above it.
         let knows_kernel = paths(&listed.dep).any(|path| path.starts_with(b"kernel/"));
         if !knows_kernel && dir.join("kernel").exists() {
@@ -81,15 +85,11 @@ impl Listed {
         unchanged_since(dir, paths(&listed.dep), since).then_some(listed)
     }
 
-    /// Whether a module is listed, and has not changed since.
-    pub(super) fn knows(&self, dir: &Path, entry: &Entry) -> bool {
-        matches!(self.line(&entry.name), Ok(Some(_))) && self.is_unchanged(dir, entry)
-    }
-
-    /// Whether a module has certainly not changed since the files were written.
+    /// Whether a module is listed, with this file, and has certainly not changed since.
     pub(super) fn is_unchanged(&self, dir: &Path, entry: &Entry) -> bool {
+        let known = matches!(self.entry(&entry.name), Ok(Some(known)) if known == *entry);
         let found = std::fs::metadata(dir.join(&entry.relative));
-        found.is_ok_and(|found| changed_before(&found, self.since))
+        known && found.is_ok_and(|found| changed_before(&found, self.since))
     }
 
     /// The file of a module.

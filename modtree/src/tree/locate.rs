@@ -105,7 +105,9 @@ impl Tree {
     ) -> Result<Option<Vec<Entry>>, TreeError> {
         let entries = self.find_all(names)?;
         let mut all = entries.iter();
-        let unchanged = all.all(|entry| self.is_unchanged(listed, entry));
+        // A name that no module has comes of damage.
+        let unchanged =
+            entries.len() == names.len() && all.all(|entry| self.is_unchanged(listed, entry));
         Ok(unchanged.then_some(entries))
     }
 

@@ -83,7 +83,11 @@ impl Tree {
                 rayon::join(|| Listed::read(&self.dir), || self.outside_kernel());
             let outside = outside?;
             outside.iter().for_each(|entry| self.looks_at(entry));
-            Ok(listed.filter(|listed| outside.iter().all(|entry| listed.knows(&self.dir, entry))))
+            Ok(listed.filter(|listed| {
+                outside
+                    .iter()
+                    .all(|entry| listed.is_unchanged(&self.dir, entry))
+            }))
         })?;
         Ok(listed.as_ref())
     }

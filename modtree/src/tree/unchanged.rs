@@ -34,7 +34,7 @@ pub(super) fn changed_before(found: &Metadata, since: Time) -> bool {
 /// Whether no directory that holds one of the files at `paths`, or that is above such a one, has changed since then: no name
 /// in it has come, gone, or got another file.
 ///
-/// The modules directory itself does not count: it changes with every index that is written.
+/// The modules directory itself does not count: it changes with every index that is written. The files in it do.
 pub(super) fn unchanged_since<'a>(
     dir: &Path,
     paths: impl Iterator<Item = &'a [u8]>,
@@ -56,7 +56,7 @@ pub(super) fn unchanged_since<'a>(
         .all(|some| some.iter().all(unchanged))
 }
 
-/// The directories above some paths, each once; without the empty path. Neighbours stay together, so that the system's caches
+/// The directories above some paths, each once; instead of the empty path, the files that are there. Neighbours stay together, so that the system's caches
 /// have what leads to them.
 fn directories<'a>(paths: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
     let mut known = FastSet::default();
@@ -64,6 +64,10 @@ fn directories<'a>(paths: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
     let mut last: &[u8] = b"";
     for path in paths {
         let mut above = parent(path);
+        if above.is_empty() {
+            all.push(path);
+            continue;
+        }
         if std::mem::replace(&mut last, above) == above {
             continue;
         }

@@ -100,14 +100,29 @@ fn a_damaged_index_is_not_believed() {
         let path = root.dir.join(name);
         let sound = std::fs::read(&path).unwrap();
         for length in 0..sound.len() {
-            std::fs::write(&path, &sound[..length]).unwrap();
-            let tree = Tree::open(&root.dir).unwrap();
-            assert_eq!(
-                load(&tree, &["fs-vfat"]).unwrap(),
-                ["fat", "vfat"],
-                "{length} bytes of {name}"
-            );
+            // Cut off, or with zeros for what never came to the disk.
+            let mut zeros = sound.clone();
+            zeros[length..].fill(0);
+            for damaged in [&sound[..length], &zeros] {
+                std::fs::write(&path, damaged).unwrap();
+                let tree = Tree::open(&root.dir).unwrap();
+                assert_eq!(
+                    load(&tree, &["fs-vfat"]).unwrap(),
+                    ["fat", "vfat"],
+                    "{length} bytes of {name}"
+                );
+            }
         }
         std::fs::write(&path, sound).unwrap();
     }
+}
+
+#[test]
+fn a_module_beside_the_indexes_is_looked_at() {
+    let root = fat();
+    root.module("top.ko", "depends=\n");
+    index(&root);
+    std::fs::remove_file(root.dir.join("top.ko")).unwrap();
+    let tree = Tree::open(&root.dir).unwrap();
+    assert_eq!(tree.resolve("top").unwrap(), Resolution::Unknown);
 }
