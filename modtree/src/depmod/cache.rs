@@ -113,6 +113,36 @@ struct Kept<'a> {
 /// What files or directories look like now, by their numbers.
 pub(super) type Looks = Vec<Option<Stamp>>;
 
+impl<'a> Directory<'a> {
+    fn parse(rest: &mut &'a [u8], time: i64) -> Option<Self> {
+        Some(Self {
+            time,
+            place: string(rest)?,
+            stamp: Stamp::parse(rest)?,
+            listing: string(rest)?,
+        })
+    }
+}
+
+impl<'a> Kept<'a> {
+    fn parse(rest: &mut &'a [u8], time: i64, is_first: bool) -> Option<Self> {
+        Some(Self {
+            time,
+            place: string(rest)?,
+            stamp: Stamp::parse(rest)?,
+            line: u32::from_le_bytes(take(rest)?),
+            aliases: string(rest)?,
+            softdeps: string(rest)?,
+            weakdeps: string(rest)?,
+            needs: string(rest)?.as_chunks().0,
+            imports: string(rest)?,
+            is_first,
+            exports: string(rest)?,
+            prints: [Fingerprint::parse(rest)?, Fingerprint::parse(rest)?],
+        })
+    }
+}
+
 impl<'a> Cache<'a> {
     /// Takes the bytes of a cache, as far as they can be believed.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
@@ -135,12 +165,7 @@ impl<'a> Cache<'a> {
         let time = i64::from_le_bytes(take(&mut rest)?);
         self.basis = Basis::parse(&mut rest)?;
         for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
-            let directory = Directory {
-                time,
-                place: string(&mut rest)?,
-                stamp: Stamp::parse(&mut rest)?,
-                listing: string(&mut rest)?,
-            };
+            let directory = Directory::parse(&mut rest, time)?;
             let place = directory.place;
             put(&mut self.directories, &mut self.places[0], place, directory);
         }
@@ -149,29 +174,14 @@ impl<'a> Cache<'a> {
         let room = (count as usize).min(rest.len() / LEAST);
         self.modules.reserve(room);
         self.places[1].reserve(room);
+        let is_first = self.chain.first == 0;
         for _ in 0..count {
-            let kept = Kept {
-                time,
-                place: string(&mut rest)?,
-                stamp: Stamp::parse(&mut rest)?,
-                line: u32::from_le_bytes(take(&mut rest)?),
-                aliases: string(&mut rest)?,
-                softdeps: string(&mut rest)?,
-                weakdeps: string(&mut rest)?,
-                needs: string(&mut rest)?.as_chunks().0,
-                imports: string(&mut rest)?,
-                is_first: self.chain.first == 0,
-                exports: string(&mut rest)?,
-                prints: [
-                    Fingerprint::parse(&mut rest)?,
-                    Fingerprint::parse(&mut rest)?,
-                ],
-            };
+            let kept = Kept::parse(&mut rest, time, is_first)?;
             let place = kept.place;
             put(&mut self.modules, &mut self.places[1], place, kept);
         }
         let names = string(&mut rest)?;
-        if self.chain.first == 0 {
+        if is_first {
             self.names = names;
         }
         self.outputs.clear();
