@@ -230,13 +230,13 @@ pub fn closure(
     roots: &[&str],
     options: &ClosureOptions,
 ) -> Result<Closure, ClosureError> {
-    // Most rules ask about all modules.
-    let indexes = || {
-        if options.runs() {
-            tree.open_indexes();
-        }
+    let builder = || Builder::new(tree, options);
+    let builder = match options.runs() {
+        // Most rules ask about all modules.
+        true => rayon::join(builder, || tree.open_indexes()).0,
+        // No thread is started for a handful of modules.
+        false => builder(),
     };
-    let (builder, ()) = rayon::join(|| Builder::new(tree, options), indexes);
     let mut builder = builder?;
     let names = roots.iter().filter(|root| Tree::is_name(root));
     let names: Vec<_> = names.map(|root| ModuleName::new(root)).collect();
