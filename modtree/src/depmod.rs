@@ -96,6 +96,13 @@ impl DepmodOptions {
         let prefix = self.symbol_prefix.map_or(0x100, u64::from);
         prefix << 8 | self.compat as u64
     }
+
+    /// Where the cache is, if there is to be one.
+    fn cache_dir(&self) -> Option<&Path> {
+        // Checksums are not kept.
+        let may_keep = self.kernel_symbols.is_none();
+        self.incremental.as_deref().filter(|_| may_keep)
+    }
 }
 
 /// Where the kernel's own symbols are listed.
@@ -188,24 +195,16 @@ impl From<ReadError> for DepmodError {
 /// # Errors
 /// See [`DepmodError`]. A damaged module is a warning: it is listed, with what could be read of it.
 pub fn depmod(options: &DepmodOptions) -> Result<Depmod, DepmodError> {
-    // Checksums are not kept.
-    if options.incremental.is_some() && options.kernel_symbols.is_some() {
-        let incremental = None;
-        return depmod(&DepmodOptions {
-            incremental,
-            ..options.clone()
-        });
-    }
     depmod_at(options, stamp::now())
 }
 
 /// As [`depmod`], at a time.
 fn depmod_at(options: &DepmodOptions, time: i64) -> Result<Depmod, DepmodError> {
     let mut warnings = Vec::new();
-    let earlier = options.incremental.as_deref().and_then(cache::load);
+    let earlier = options.cache_dir().and_then(cache::load);
     let cache = Cache::new(earlier.as_deref().unwrap_or_default());
     let looks = cache.look_at_directories(&options.dir);
-    let listings = options.incremental.as_ref();
+    let listings = options.cache_dir();
     let mut listings = listings.map(|_| Listings::new(&cache, &looks));
     let (modules, order) = find(options, &cache, listings.as_mut(), &mut warnings)?;
     let checks = options.kernel_symbols.is_some();
@@ -215,13 +214,10 @@ fn depmod_at(options: &DepmodOptions, time: i64) -> Result<Depmod, DepmodError> 
     let draft = |listings: &Listings<'_>| {
         let run = Run {
             time,
-            basis: reuse.basis,
-            all: &all,
-            prints: &reuse.prints,
+            reuse: &reuse,
             lines: &order.lines,
             needs: &set.needs,
             listings,
-            is_right: reuse.is_right(),
         };
         Draft::new(&cache, &run)
     };
@@ -236,7 +232,7 @@ fn depmod_at(options: &DepmodOptions, time: i64) -> Result<Depmod, DepmodError> 
         modules: all.items.len(),
         read: all.read(),
         cache: draft.map(|draft| draft.finish(&cache, &reuse.basis, &outputs)),
-        kept_in: options.incremental.clone(),
+        kept_in: options.cache_dir().map(Path::to_path_buf),
     })
 }
 
@@ -257,7 +253,7 @@ fn find<'a>(
     if found.len() >= MOST_MODULES {
         return Err(DepmodError::TooManyModules(found.len()));
     }
-    let mut order = order::order(&found, options, cache, warnings)?;
+    let order = order::order(&found, options, cache, warnings)?;
     let take = |&at: &usize| {
         let found = std::mem::take(&mut found[at]);
         let look = found.kept.and_then(|number| *looks.get(number)?);
@@ -267,8 +263,6 @@ fn find<'a>(
         (found, stamp)
     };
     let modules = order.numbers.iter().map(take).collect();
-    let lines = order.numbers.iter().map(|&at| order.lines[at]);
-    order.lines = lines.collect();
     Ok((modules, order))
 }
 

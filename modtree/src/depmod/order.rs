@@ -19,7 +19,7 @@ const NOT_LISTED: u32 = u32::MAX;
 pub(super) struct Order {
     /// Their numbers, as depmod sorts them.
     pub(super) numbers: Vec<usize>,
-    /// The line of each in `modules.order`, by number.
+    /// The line of each in `modules.order`.
     pub(super) lines: Vec<u32>,
     /// What these lines follow from.
     pub(super) basis: Fingerprint,
@@ -49,8 +49,8 @@ pub(super) fn order(
         .collect();
     keys.sort_unstable();
     Ok(Order {
-        numbers: keys.into_iter().map(|(.., at)| at).collect(),
-        lines,
+        numbers: keys.iter().map(|&(.., at)| at).collect(),
+        lines: keys.iter().map(|&(line, ..)| line).collect(),
         basis,
     })
 }

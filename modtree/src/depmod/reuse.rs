@@ -72,7 +72,7 @@ pub(super) struct Reuse<'a> {
     pub(super) prints: Vec<[Fingerprint; 2]>,
     dir: Option<&'a Path>,
     cache: &'a Cache<'a>,
-    all: &'a All<'a>,
+    pub(super) all: &'a All<'a>,
     prefix: Option<u8>,
     compat: Compat,
     exports: Change,
@@ -104,13 +104,13 @@ impl<'a> Reuse<'a> {
             aliases: aliases.all.with(options.meaning()),
         };
         let change = |now: Fingerprint, kept: Fingerprint, before: Fingerprint| match before {
-            _ if options.incremental.is_none() => Change::Anything,
+            _ if options.cache_dir().is_none() => Change::Anything,
             before if now == before => Change::Nothing,
             before if kept.with(options.meaning()) == before => Change::Added,
             _ => Change::Anything,
         };
         let mut reuse = Self {
-            dir: options.incremental.as_deref(),
+            dir: options.cache_dir(),
             cache,
             all,
             prefix: options.symbol_prefix,

@@ -19,13 +19,16 @@ fn run_later(root: &Root) -> Depmod {
     run_at(root, true, stamp::now() + 10_000_000_000)
 }
 
-fn run_at(root: &Root, incremental: bool, time: i64) -> Depmod {
-    let options = DepmodOptions {
+fn options(root: &Root, incremental: bool) -> DepmodOptions {
+    DepmodOptions {
         dir: root.dir.clone(),
         incremental: incremental.then(|| root.dir.clone()),
         ..DepmodOptions::default()
-    };
-    depmod_at(&options, time).unwrap()
+    }
+}
+
+fn run_at(root: &Root, incremental: bool, time: i64) -> Depmod {
+    depmod_at(&options(root, incremental), time).unwrap()
 }
 
 /// The cache that a run writes where there is none.
@@ -201,11 +204,7 @@ fn kept(done: &Depmod) -> Vec<&'static str> {
 #[test]
 fn a_module_more_is_a_segment_more() {
     let root = many();
-    let options = DepmodOptions {
-        dir: root.dir.clone(),
-        incremental: Some(root.dir.clone()),
-        ..DepmodOptions::default()
-    };
+    let options = options(&root, true);
     assert!(matches!(
         settled(&root, &options).cache,
         Some(Update::Whole(_))
@@ -239,11 +238,7 @@ fn a_module_more_is_a_segment_more() {
 #[test]
 fn a_module_that_comes_back_is_asked_again() {
     let root = many();
-    let options = DepmodOptions {
-        dir: root.dir.clone(),
-        incremental: Some(root.dir.clone()),
-        ..DepmodOptions::default()
-    };
+    let options = options(&root, true);
     settled(&root, &options);
     added(&root, 1, "b1", "wanted", None);
     settled(&root, &options);
@@ -278,11 +273,7 @@ proptest! {
     #[test]
     fn what_is_used_again_is_what_would_be_made(steps in prop::collection::vec((0_u8..10, 0_u8..6, 0_usize..4), 1..10)) {
         let root = many();
-        let mut options = DepmodOptions {
-            dir: root.dir.clone(),
-            incremental: Some(root.dir.clone()),
-            ..DepmodOptions::default()
-        };
+        let mut options = options(&root, true);
         settled(&root, &options);
         for (action, at, kind) in steps {
             let symbol = ["s1", "new", ".s3", "none"][kind];

@@ -1,10 +1,25 @@
 //! What one module says: each part is read when it is asked for, and kept.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use super::{Entry, Tree, TreeError, file, lock};
 use crate::elf::{Parts, Record, Wanted};
-use crate::{ModInfo, Module, Symbols};
+use crate::{ModInfo, Module, ModuleName, Symbols};
+
+/// What is known of a module, else what `read` gives, which is kept. The lock is not held while it reads.
+fn known_or<T>(
+    known: &Mutex<HashMap<ModuleName, Arc<T>>>,
+    entry: &Entry,
+    read: impl FnOnce() -> Result<T, TreeError>,
+) -> Result<Arc<T>, TreeError> {
+    if let Some(one) = lock(known).get(&entry.name) {
+        return Ok(Arc::clone(one));
+    }
+    let one = Arc::new(read()?);
+    lock(known).insert(entry.name.clone(), Arc::clone(&one));
+    Ok(one)
+}
 
 impl Tree {
     /// The `.modinfo` fields of a module.
@@ -12,12 +27,9 @@ impl Tree {
     /// # Errors
     /// [`TreeError::Read`], [`TreeError::Elf`].
     pub fn modinfo(&self, entry: &Entry) -> Result<Arc<ModInfo>, TreeError> {
-        if let Some(info) = lock(&self.infos).get(&entry.name) {
-            return Ok(Arc::clone(info));
-        }
-        let info = Arc::new(self.read_file(entry, file::MODINFO)?.modinfo);
-        lock(&self.infos).insert(entry.name.clone(), Arc::clone(&info));
-        Ok(info)
+        known_or(&self.infos, entry, || {
+            Ok(self.read_file(entry, file::MODINFO)?.modinfo)
+        })
     }
 
     /// The symbols that a module imports and exports.
@@ -25,12 +37,9 @@ impl Tree {
     /// # Errors
     /// [`TreeError::Read`], [`TreeError::Elf`].
     pub fn symbols(&self, entry: &Entry) -> Result<Arc<Symbols>, TreeError> {
-        if let Some(symbols) = lock(&self.symbols).get(&entry.name) {
-            return Ok(Arc::clone(symbols));
-        }
-        let symbols = Arc::new(self.read_file(entry, file::SYMBOLS)?.symbols);
-        lock(&self.symbols).insert(entry.name.clone(), Arc::clone(&symbols));
-        Ok(symbols)
+        known_or(&self.symbols, entry, || {
+            Ok(self.read_file(entry, file::SYMBOLS)?.symbols)
+        })
     }
 
     /// What depmod takes from a module. A part that cannot be read is an error here.

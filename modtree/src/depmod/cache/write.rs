@@ -2,8 +2,7 @@
 
 use super::super::fingerprint::Fingerprint;
 use super::super::listing::Listings;
-use super::super::record::All;
-use super::super::reuse::Basis;
+use super::super::reuse::{Basis, Reuse};
 use super::super::stamp::Stamp;
 use super::{Cache, HEAD, MAGIC, VERSION};
 use crate::elf::Imports;
@@ -25,16 +24,11 @@ pub(crate) enum Update {
 pub(in crate::depmod) struct Run<'a> {
     /// From before the files were looked at.
     pub(in crate::depmod) time: i64,
-    pub(in crate::depmod) basis: Basis,
-    /// A module without a stamp is not kept.
-    pub(in crate::depmod) all: &'a All<'a>,
-    /// Of each module's aliases and exports.
-    pub(in crate::depmod) prints: &'a [[Fingerprint; 2]],
+    /// With the modules, of which one without a stamp is not kept.
+    pub(in crate::depmod) reuse: &'a Reuse<'a>,
     pub(in crate::depmod) lines: &'a [u32],
     pub(in crate::depmod) needs: &'a Needs,
     pub(in crate::depmod) listings: &'a Listings<'a>,
-    /// Whether what is kept of modules that did not change is right.
-    pub(in crate::depmod) is_right: bool,
 }
 
 /// A segment without its outputs.
@@ -72,7 +66,7 @@ impl Draft {
         bytes.extend(before.to_le_bytes());
         debug_assert_eq!(bytes.len(), HEAD);
         bytes.extend(run.time.to_le_bytes());
-        run.basis.write(&mut bytes);
+        run.reuse.basis.write(&mut bytes);
         let seen = run.listings.seen.iter();
         let seen: Vec<_> = seen.filter(|seen| !(is_added && seen.is_kept)).collect();
         bytes.extend((seen.len() as u32).to_le_bytes());
@@ -85,9 +79,6 @@ impl Draft {
         let mut names = (!is_added).then(|| Numbered::new(cache));
         for &(number, stamp) in &modules {
             run.module(number, stamp, names.as_mut(), &mut bytes);
-            for print in run.prints[number] {
-                print.write(&mut bytes);
-            }
         }
         put(
             &mut bytes,
@@ -136,14 +127,15 @@ const LENGTH: usize = 12;
 impl Run<'_> {
     /// Whether a segment behind the others would do.
     fn is_continued(&self, cache: &Cache<'_>) -> bool {
-        let kept = self.all.kept.iter().flatten().count();
+        let kept = self.reuse.all.kept.iter().flatten().count();
         // What is not there any more is looked at in vain.
-        self.is_right && cache.chain.is_whole && kept + kept / 8 >= cache.modules.len()
+        self.reuse.is_right() && cache.chain.is_whole && kept + kept / 8 >= cache.modules.len()
     }
 
     /// The numbers of the modules to be written.
     fn modules(&self, is_added: bool) -> Vec<(usize, &Stamp)> {
-        let stamps = self.all.stamps.iter().zip(&self.all.kept).enumerate();
+        let all = self.reuse.all;
+        let stamps = all.stamps.iter().zip(&all.kept).enumerate();
         let wanted = stamps.filter(|(_, (_, kept))| !(is_added && kept.is_some()));
         wanted
             .filter_map(|(number, (stamp, _))| Some((number, stamp.as_ref()?)))
@@ -151,7 +143,7 @@ impl Run<'_> {
     }
 
     fn item(&self, number: usize) -> &Item<'_> {
-        &self.all.items[number]
+        &self.reuse.all.items[number]
     }
 
     /// Room for a segment, so that it need not be moved while it grows.
@@ -196,6 +188,9 @@ impl Run<'_> {
             (Imports::Names(imports), None) => put(out, imports.as_bytes()),
         }
         put(out, record.exports.as_bytes());
+        for print in self.reuse.prints[number] {
+            print.write(out);
+        }
     }
 }
 
