@@ -30,7 +30,6 @@ const ZEROS: [u8; 516] = [0; 516];
 /// A finished image: in pieces, of which the files' contents lie where the plan has them.
 #[derive(Debug)]
 pub struct Initramfs<'plan> {
-    plan: &'plan Plan,
     parts: Vec<Part<'plan>>,
     /// The size of its own archives before compression, in bytes.
     pub unpacked: usize,
@@ -114,7 +113,6 @@ impl<'plan> Initramfs<'plan> {
     ) -> Result<Self, InitramfsError> {
         let archives = timings.measure("archive", || archives(plan, recipe))?;
         let mut image = Self {
-            plan,
             parts: Vec::new(),
             unpacked: archives.iter().map(Archive::length).sum(),
         };
@@ -162,13 +160,9 @@ impl<'plan> Initramfs<'plan> {
         self.pieces().concat()
     }
 
-    /// What `packager check` says of the image. Of one that is wholly its own it says so without unpacking what it has packed:
-    /// the plan has the files, and each stream was compared with them when it was compressed.
+    /// What `packager check` says of the image. [`Plan::check`] says the same without it, where it can.
     pub fn check(&self, kernel: Booted<'_>) -> Report {
-        if self.parts.iter().any(|part| matches!(part, Part::Given(_))) {
-            return check(&self.to_bytes(), kernel);
-        }
-        check_plan(self.plan, kernel)
+        check(&self.to_bytes(), kernel)
     }
 
     fn pieces(&self) -> Vec<&[u8]> {
@@ -194,6 +188,20 @@ impl<'plan> Initramfs<'plan> {
             self.parts.push(Part::Zeros(&ZEROS[..zeros]));
         }
         self.parts.extend(parts);
+    }
+}
+
+impl Plan {
+    /// What `packager check` will say of the image, without unpacking what will be packed: the plan has the files, and each stream is
+    /// compared with them when it is compressed. `None` where other archives [join in](Self::is_joined).
+    pub fn check(&self, recipe: &Recipe, kernel: Booted<'_>) -> Option<Report> {
+        (!self.is_joined(recipe)).then(|| check_plan(self, kernel))
+    }
+
+    /// Whether the image has archives that are not the plan's own.
+    pub fn is_joined(&self, recipe: &Recipe) -> bool {
+        let others = recipe.prepend.iter().chain(&recipe.append);
+        self.early.is_some() || others.count() > 0
     }
 }
 

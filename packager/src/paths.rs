@@ -1,5 +1,7 @@
 //! Paths within a root that is not this machine's: the walk that the kernel does (path_resolution(7)), over any tree.
 
+use std::borrow::Cow;
+
 /// As many links are followed in one path; the kernel's limit.
 const MOST_LINKS: usize = 40;
 
@@ -12,40 +14,53 @@ pub(crate) fn resolve(
     follow_last: bool,
     mut link: impl FnMut(&str) -> Option<String>,
 ) -> Option<String> {
-    let mut done: Vec<String> = Vec::new();
-    let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+    let mut done = String::with_capacity(path.len());
+    // What is still to be walked, the last first: the targets of links and the path itself, each from a place on.
+    let mut todo = vec![(Cow::Borrowed(path), 0)];
     let mut followed = 0;
-    while let Some(part) = todo.pop() {
-        match part.as_str() {
-            "" | "." => continue,
-            ".." => {
-                done.pop();
-                continue;
-            }
-            _ => done.push(part),
+    while let Some((text, from)) = todo.last_mut() {
+        let rest = &text[*from..];
+        let part = &rest[..rest.find('/').unwrap_or(rest.len())];
+        *from = usize::min(*from + part.len() + 1, text.len());
+        let above = done.len();
+        match part {
+            "" | "." => {}
+            ".." => done.truncate(done.rfind('/').unwrap_or(0)),
+            _ if done.is_empty() => done.push_str(part),
+            _ => done.extend(["/", part]),
         }
-        if !follow_last && todo.iter().all(String::is_empty) {
+        let is_name = !matches!(part, "" | "." | "..");
+        todo.pop_if(|(text, from)| *from == text.len());
+        if !is_name {
+            continue;
+        }
+        if !follow_last && todo.iter().all(|(text, from)| is_empty(&text[*from..])) {
             break;
         }
-        let Some(target) = link(&done.join("/")) else {
+        let Some(target) = link(&done) else {
             continue;
         };
         followed += 1;
         if followed > MOST_LINKS {
             return None;
         }
-        done.pop();
-        if target.starts_with('/') {
-            done.clear();
-        }
-        todo.extend(target.split('/').rev().map(str::to_owned));
+        let keep = if target.starts_with('/') { 0 } else { above };
+        done.truncate(keep);
+        todo.push((Cow::Owned(target), 0));
     }
-    Some(done.join("/"))
+    Some(done)
+}
+
+/// Whether a path has no parts.
+fn is_empty(path: &str) -> bool {
+    path.bytes().all(|byte| byte == b'/')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::resolve;
+    use proptest::prelude::*;
+
+    use super::{MOST_LINKS, resolve};
 
     fn links(path: &str) -> Option<String> {
         let target = match path {
@@ -82,5 +97,46 @@ mod tests {
     fn a_circle_leads_nowhere() {
         assert_eq!(resolve("a/file", false, links), None);
         assert_eq!(resolve("a", false, links).as_deref(), Some("a"));
+    }
+
+    /// The same rules with a list of parts: what the walk is held to.
+    fn walked(path: &str, follow_last: bool) -> Option<String> {
+        let parts = |path: &str| path.split('/').rev().map(str::to_owned).collect::<Vec<_>>();
+        let (mut done, mut todo) = (Vec::<String>::new(), parts(path));
+        let mut followed = 0;
+        while let Some(part) = todo.pop() {
+            match &*part {
+                "" | "." => continue,
+                ".." => drop(done.pop()),
+                _ => done.push(part),
+            }
+            let is_end = !follow_last && todo.iter().all(String::is_empty);
+            match links(&done.join("/")) {
+                Some(target) if !is_end && !done.is_empty() => {
+                    done.pop();
+                    followed += 1;
+                    if followed > MOST_LINKS {
+                        return None;
+                    }
+                    if target.starts_with('/') {
+                        done.clear();
+                    }
+                    todo.extend(parts(&target));
+                }
+                _ => {}
+            }
+        }
+        Some(done.join("/"))
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_leads_where_its_parts_lead(
+            parts in proptest::collection::vec("(|[.]{1,2}|s?bin|usr|a|b|x)", 0..9),
+            follow_last: bool,
+        ) {
+            let path = parts.join("/");
+            prop_assert_eq!(resolve(&path, follow_last, links), walked(&path, follow_last));
+        }
     }
 }

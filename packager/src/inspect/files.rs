@@ -5,6 +5,7 @@
 //! kernel drops it. (`init/initramfs.c`.)
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound::{Included, Unbounded};
 
 use kmap::{Endian, Keymap};
 
@@ -143,8 +144,13 @@ impl<'image> Files<'image> {
 
     /// Whether a path is a directory with something in it.
     fn holds_something(&self, path: &str) -> bool {
+        let there = self.files.get(path);
+        if there.is_none_or(|file| file.attributes.kind != Kind::Directory) {
+            return false;
+        }
         let below = format!("{path}/");
-        let next = self.files.range(below.clone()..).next();
+        let mut behind = self.files.range::<str, _>((Included(&*below), Unbounded));
+        let next = behind.next();
         next.is_some_and(|(name, _)| name.starts_with(&below))
     }
 

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use cli::Failure;
+use packager::cache::Cache;
 use packager::finding::Report;
 use packager::inspect::check::Booted;
-use packager::{Initramfs, Plan};
+use packager::timing::Timings;
+use packager::{Initramfs, Plan, Recipe};
 
 use crate::args::InitramfsArgs;
 use crate::progress::Progress;
@@ -32,16 +34,18 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
         plan::tell(&plan, &timings, args.quiet, args.timings);
         return plan::print(&plan, args.json);
     }
-    let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), &mut timings)
-        .map_err(report::initramfs)?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
-    // The disk is waited for while the image is checked; what the check refuses never gets its name.
-    let (staged, report) = timings.measure("check, write", || {
-        rayon::join(
-            || cli::Staged::with(&output, |file| image.write_to(file)),
-            || check_image(&image, &plan),
-        )
-    });
+    // Most images are checked while they are made; what the check refuses never gets its name.
+    let (made, report) = rayon::join(
+        || Made::new(&plan, &recipe, cache.as_ref(), &output, &mut timings),
+        || plan.check(&recipe, booted(&plan)),
+    );
+    let Made {
+        image,
+        staged,
+        late,
+    } = made?;
+    let report = report.or(late).unwrap_or_default();
     report::verdict(&report, args.no_check, args.quiet, "the image")?;
     cli::commit([staged?])?;
     drop(progress);
@@ -70,13 +74,45 @@ fn join_pool() {
         .build_global();
 }
 
-/// What `packager check` would say.
-fn check_image(image: &Initramfs<'_>, plan: &Plan) -> Report {
-    let kernel = Booted {
+/// The kernel that is to boot with an image of the plan.
+fn booted(plan: &Plan) -> Booted<'_> {
+    Booted {
         version: Some(&plan.version),
         config: plan.config.as_ref(),
-    };
-    image.check(kernel)
+    }
+}
+
+/// An image, and its file.
+struct Made<'plan> {
+    image: Initramfs<'plan>,
+    staged: Result<cli::Staged, Failure>,
+    /// What `packager check` says of it, where the plan is not enough to tell.
+    late: Option<Report>,
+}
+
+impl<'plan> Made<'plan> {
+    fn new(
+        plan: &'plan Plan,
+        recipe: &Recipe,
+        cache: Option<&Cache>,
+        output: &Path,
+        timings: &mut Timings,
+    ) -> Result<Self, Failure> {
+        let image = Initramfs::with_cache(plan, recipe, cache, timings);
+        let image = image.map_err(report::initramfs)?;
+        // The disk is waited for meanwhile.
+        let (staged, late) = timings.measure("write", || {
+            rayon::join(
+                || cli::Staged::with(output, |file| image.write_to(file)),
+                || plan.is_joined(recipe).then(|| image.check(booted(plan))),
+            )
+        });
+        Ok(Self {
+            image,
+            staged,
+            late,
+        })
+    }
 }
 
 /// The rule that make(1) and ninja read: `OUTPUT: INPUT…`, blanks and `$`, `#` and `\` escaped.

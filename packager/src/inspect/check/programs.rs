@@ -1,5 +1,6 @@
 //! Programs and what they need to start: interpreters, loaders, libraries, and links that lead somewhere.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 use super::codes;
@@ -12,15 +13,17 @@ use crate::inspect::{File, Files};
 const MOUNTED: [&str; 4] = ["dev/", "proc/", "sys/", "run/"];
 
 pub(super) fn check(files: &Files<'_>, report: &mut Report) {
-    let names: BTreeSet<&str> = files
-        .iter()
-        .map(|(path, _)| path.rsplit('/').next().unwrap_or(path))
-        .collect();
+    // A static busybox asks for none of them.
+    let names = LazyCell::new(|| {
+        let names = files.iter().map(|(path, _)| path.rsplit('/').next());
+        names.flatten().collect::<BTreeSet<_>>()
+    });
+    let has_name = |name: &str| names.contains(name);
     for (path, file) in files.iter() {
         match file.attributes.kind {
             Kind::Symlink => check_link(path, file, files, report),
             Kind::File if file.data.starts_with(b"\x7fELF") && !path.contains(".ko") => {
-                check_elf(path, file.data, files, &names, report);
+                check_elf(path, file.data, files, has_name, report);
             }
             Kind::File if file.attributes.permissions & 0o111 != 0 => {
                 check_script(path, file.data, files, report)
@@ -31,12 +34,15 @@ pub(super) fn check(files: &Files<'_>, report: &mut Report) {
 }
 
 fn check_link(path: &str, file: &File<'_>, files: &Files<'_>, report: &mut Report) {
+    if files.follow(path).is_some() {
+        return;
+    }
     let target = String::from_utf8_lossy(file.data);
     let end = files.leads_to(path).unwrap_or_default();
     let is_mounted = MOUNTED
         .iter()
         .any(|folder| end.starts_with(folder) || path.starts_with(folder));
-    if !is_mounted && files.follow(path).is_none() {
+    if !is_mounted {
         report.find(&codes::DANGLING, format_args!("/{path} -> {target}"));
     }
 }
@@ -61,7 +67,7 @@ fn check_elf(
     path: &str,
     data: &[u8],
     files: &Files<'_>,
-    names: &BTreeSet<&str>,
+    has_name: impl Fn(&str) -> bool,
     report: &mut Report,
 ) {
     // A library that is no program, or damage that the kernel would tell, is not this check's business.
@@ -72,11 +78,7 @@ fn check_elf(
     {
         report.find(&codes::INTERPRETER, format_args!("/{path} needs {loader}"));
     }
-    for library in elf
-        .needed
-        .iter()
-        .filter(|name| !names.contains(name.as_str()))
-    {
+    for library in elf.needed.iter().filter(|name| !has_name(name)) {
         report.find(&codes::LIBRARY, format_args!("/{path} needs {library}"));
     }
 }

@@ -47,22 +47,22 @@ pub(super) fn check(files: &Files<'_>, config: Option<&KernelConfig>, report: &m
 
 /// What a script calls that is nowhere: not in the shell, not in a file, and not an applet of this busybox.
 fn unknown_commands<'a>(script: &'a str, files: &Files<'_>, busybox: &[u8]) -> BTreeSet<&'a str> {
-    let functions: BTreeSet<&str> = files
-        .iter()
-        .filter_map(|(_, file)| text(file))
-        .flat_map(words::functions)
-        .collect();
-    let is_known = |command: &str| {
-        BUILT_IN.split(' ').any(|word| word == command)
-            || functions.contains(command)
-            || words::looks_for(script, command)
-            || FOLDERS
-                .iter()
-                .any(|folder| files.follow(&format!("{folder}/{command}")).is_some())
-    };
+    let own: BTreeSet<&str> = words::functions(script).collect();
     let mut unknown = words::commands(script);
-    unknown.retain(|command| !is_known(command));
-    // The table is looked for in all of the file. In most images each applet has a link, and nothing is left to ask.
+    unknown.retain(|command| {
+        let is_file = |folder: &&str| files.follow(&format!("{folder}/{command}")).is_some();
+        !own.contains(command)
+            && !BUILT_IN.split(' ').any(|word| word == *command)
+            && !FOLDERS.iter().any(is_file)
+            && !words::looks_for(script, command)
+    });
+    // In most images each applet has a link, and nothing is left to ask the other scripts, or the table of applets, which is
+    // looked for in all of busybox.
+    if !unknown.is_empty() {
+        let others = files.iter().filter_map(|(_, file)| text(file));
+        let functions: BTreeSet<&str> = others.flat_map(words::functions).collect();
+        unknown.retain(|command| !functions.contains(command));
+    }
     if !unknown.is_empty() {
         let applets = busybox::applets(busybox);
         // A busybox whose table is not found says nothing about what it lacks.
