@@ -230,17 +230,21 @@ pub fn closure(
     roots: &[&str],
     options: &ClosureOptions,
 ) -> Result<Closure, ClosureError> {
-    let builder = || Builder::new(tree, options);
-    let builder = match options.runs() {
-        // Most rules ask about all modules.
-        true => rayon::join(builder, || tree.open_indexes()).0,
-        // No thread is started for a handful of modules.
-        false => builder(),
-    };
-    let mut builder = builder?;
     let names = roots.iter().filter(|root| Tree::is_name(root));
     let names: Vec<_> = names.map(|root| ModuleName::new(root)).collect();
-    tree.prefetch(&names, options.index_suffices());
+    let prepared = || {
+        tree.prefetch(&names, options.index_suffices());
+        let mut builder = Builder::new(tree, options)?;
+        builder.read_ahead(&names);
+        Ok(builder)
+    };
+    let builder: Result<_, ClosureError> = match options.runs() {
+        // Most rules ask about all modules.
+        true => rayon::join(prepared, || tree.open_indexes()).0,
+        // No thread is started for a handful of modules.
+        false => prepared(),
+    };
+    let mut builder = builder?;
     for root in roots {
         builder.root(root)?;
     }

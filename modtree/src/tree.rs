@@ -242,18 +242,7 @@ impl Tree {
     /// [`TreeError::Directory`], [`TreeError::Read`] (of `modules.order`).
     pub fn find(&self, name: &ModuleName) -> Result<Option<Entry>, TreeError> {
         if self.all.get().is_none() {
-            let outside = self
-                .outside_kernel()?
-                .iter()
-                .find(|entry| entry.name == *name);
-            if let Some(update) = outside.filter(|entry| walk::is_update(entry)) {
-                return Ok(Some(update.clone()));
-            }
-            if let Some(entry) = lock(&self.found).get(name) {
-                return Ok(Some(entry.clone()));
-            }
-            if let Some(entry) = self.order()?.find(&self.dir, name) {
-                lock(&self.found).insert(name.clone(), entry.clone());
+            if let Some(entry) = self.find_in_order(name)? {
                 return Ok(Some(entry));
             }
             // Not where modules.order says, or that does not list it: only an index or a walk can tell.
@@ -269,6 +258,23 @@ impl Tree {
             .get(name)
             .and_then(|&at| all.entries.get(at))
             .cloned())
+    }
+
+    /// As [`find`](Self::find), but finds those only that are where `modules.order` says, or outside of `kernel`.
+    pub(crate) fn find_in_order(&self, name: &ModuleName) -> Result<Option<Entry>, TreeError> {
+        let mut outside = self.outside_kernel()?.iter();
+        let outside = outside.find(|entry| entry.name == *name);
+        if let Some(update) = outside.filter(|entry| walk::is_update(entry)) {
+            return Ok(Some(update.clone()));
+        }
+        if let Some(entry) = lock(&self.found).get(name) {
+            return Ok(Some(entry.clone()));
+        }
+        let found = self.order()?.find(&self.dir, name);
+        if let Some(entry) = &found {
+            lock(&self.found).insert(name.clone(), entry.clone());
+        }
+        Ok(found)
     }
 
     /// Every module of the tree, each name once, in the order of `modules.order`; others follow by path. Walks the tree.

@@ -1,6 +1,6 @@
 //! Building a closure: a work list of modules whose needs are not known yet, and rules until nothing is new.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,6 +61,31 @@ impl<'a> Builder<'a> {
             notes: Vec::new(),
             fresh: VecDeque::new(),
         })
+    }
+
+    /// Reads modules, and those that they depend on, for all that will be asked of each by itself: which needs no index. What goes
+    /// wrong will be told when it is asked for.
+    pub(super) fn read_ahead(&mut self, names: &[ModuleName]) {
+        if !self.runtime {
+            return;
+        }
+        let mut begun: HashSet<ModuleName> = self.options.exclude.iter().cloned().collect();
+        let mut waiting = names.to_vec();
+        let mut entries = Vec::new();
+        while let Some(name) = waiting.pop() {
+            if !begun.insert(name.clone()) {
+                continue;
+            }
+            let Ok(Some(entry)) = self.tree.find_in_order(&name) else {
+                continue;
+            };
+            self.tree.keep(&entry);
+            if let Ok(info) = self.tree.modinfo(&entry) {
+                waiting.extend(info.depends().map(ModuleName::new));
+                entries.push(entry);
+            }
+        }
+        self.requests.prepare(entries.iter());
     }
 
     pub(super) fn root(&mut self, asked: &str) -> Result<(), ClosureError> {

@@ -26,7 +26,8 @@ impl Requests<'_> {
     /// Reads modules at the same time that [`of`](Self::of) will be asked about one after the other.
     pub(crate) fn prepare<'m>(&mut self, modules: impl Iterator<Item = &'m Entry>) {
         let tree = self.tree;
-        let modules: Vec<_> = modules.collect();
+        let unknown = |module: &&Entry| !self.calls.contains_key(&module.relative);
+        let modules: Vec<_> = modules.filter(unknown).collect();
         let calls = modules.into_par_iter();
         let calls = calls.map(|module| (module.relative.clone(), calls_of(tree, module)));
         self.calls.par_extend(calls);

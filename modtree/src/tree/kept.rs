@@ -30,6 +30,7 @@ impl Tree {
     pub(crate) fn keep(&self, entry: &Entry) {
         if self.keeps_files
             && entry.is_plain()
+            && self.mapped(&entry.relative).is_none()
             && let Some(file) = file::map_plain(&self.dir.join(&entry.relative))
         {
             self.reads(entry);
