@@ -235,22 +235,14 @@ pub fn closure(
     let prepared = || {
         tree.prefetch(&names, options.index_suffices());
         let mut builder = Builder::new(tree, options)?;
-        builder.read_ahead(&names);
-        Ok(builder)
+        let modules = builder.read_ahead(&names);
+        Ok::<_, ClosureError>((builder, modules))
     };
-    let builder: Result<_, ClosureError> = match options.runs() {
-        // Most rules ask about all modules.
-        true => rayon::join(prepared, || tree.open_indexes()).0,
+    if !options.runs() {
         // No thread is started for a handful of modules.
-        false => prepared(),
-    };
-    let mut builder = builder?;
-    for root in roots {
-        builder.root(root)?;
+        return prepared()?.0.build(roots);
     }
-    for goal in &options.goals {
-        builder.goal(goal)?;
-    }
-    builder.settle()?;
-    builder.finish()
+    // Most rules ask about all modules.
+    let (builder, modules) = rayon::join(prepared, || tree.open_indexes()).0?;
+    rayon::join(|| builder.build(roots), || tree.read_records(&modules)).0
 }

@@ -21,7 +21,7 @@ const LIMIT: u64 = 16 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct KernelConfig {
     path: Option<PathBuf>,
-    /// The lines, with a line feed before each. Of 9,000 options a run asks for a dozen, so they are searched.
+    /// The lines. Of 9,000 options a run asks for a dozen, so they are searched.
     text: Arc<String>,
     /// The few strings with an escape in them.
     unescaped: HashMap<String, String>,
@@ -33,12 +33,11 @@ impl KernelConfig {
         Self::of_bytes(text.to_vec())
     }
 
-    fn of_bytes(mut bytes: Vec<u8>) -> Self {
-        bytes.insert(0, b'\n');
+    fn of_bytes(bytes: Vec<u8>) -> Self {
         let text = String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let escapes = text.match_indices('\\').filter_map(|(at, _)| {
-            let start = text[..at].rfind('\n')? + 1;
+            let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
             let (name, value) = text[start..].lines().next()?.split_once('=')?;
             Some((name.to_owned(), unescape(unquoted(value)?)))
         });
@@ -67,9 +66,12 @@ impl KernelConfig {
         if !option.starts_with("CONFIG_") {
             return None;
         }
-        let line = format!("\n{option}=");
+        let text = self.text.as_bytes();
+        let key = format!("{option}=");
+        let found = memmem::find_iter(text, key.as_bytes());
+        let found = found.filter(|&at| at == 0 || text[at - 1] == b'\n');
         // The last one counts. memchr searches with vector instructions, but not backwards.
-        let start = memmem::find_iter(self.text.as_bytes(), line.as_bytes()).last()? + line.len();
+        let start = found.last()? + key.len();
         let value = self.text.get(start..)?.lines().next().unwrap_or_default();
         let unescaped = value.contains('\\').then(|| self.unescaped.get(option));
         match unescaped.flatten() {

@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use codec::Mapped;
 
+use crate::elf::Record;
 use crate::fast_hash::{FastMap, FastSet};
 use crate::{Builtins, KernelConfig, ModInfo, ModuleName, Package, Symbols};
 pub use error::TreeError;
@@ -76,6 +77,8 @@ pub struct Tree {
     config: OnceLock<Option<KernelConfig>>,
     infos: Mutex<HashMap<ModuleName, Arc<ModInfo>>>,
     symbols: Mutex<HashMap<ModuleName, Arc<Symbols>>>,
+    /// Those that were read before they were asked for.
+    records: Mutex<HashMap<ModuleName, Record<'static>>>,
     keeps_files: bool,
     kept: Mutex<FastMap<PathBuf, Arc<Mapped>>>,
     files_read: AtomicUsize,
@@ -163,6 +166,7 @@ impl Tree {
             config: OnceLock::new(),
             infos: Mutex::default(),
             symbols: Mutex::default(),
+            records: Mutex::default(),
             keeps_files: false,
             kept: Mutex::default(),
             files_read: AtomicUsize::new(0),

@@ -15,8 +15,9 @@ mod skeleton;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use modtree::KernelConfig;
+use modtree::{KernelConfig, Tree};
 
 use crate::compression::Compression;
 use crate::cpio::{Attributes, Kind};
@@ -52,6 +53,8 @@ pub struct Plan {
     /// A module and the machine (`e_machine`) that it is for.
     machine: Option<(PathBuf, u16)>,
     items: BTreeMap<String, Item>,
+    /// The modules are mapped as long as the plan is there: who ends with it need not unmap them, page by page.
+    tree: Option<Arc<Tree>>,
 }
 
 /// One entry of the image.

@@ -64,10 +64,10 @@ impl<'a> Builder<'a> {
     }
 
     /// Reads modules, and those that they depend on, for all that will be asked of each by itself: which needs no index. What goes
-    /// wrong will be told when it is asked for.
-    pub(super) fn read_ahead(&mut self, names: &[ModuleName]) {
+    /// wrong will be told when it is asked for. Gives the modules.
+    pub(super) fn read_ahead(&mut self, names: &[ModuleName]) -> Vec<Entry> {
         if !self.runtime {
-            return;
+            return Vec::new();
         }
         let mut begun: HashSet<ModuleName> = self.options.exclude.iter().cloned().collect();
         let mut waiting = names.to_vec();
@@ -86,9 +86,22 @@ impl<'a> Builder<'a> {
             }
         }
         self.requests.prepare(entries.iter());
+        entries
     }
 
-    pub(super) fn root(&mut self, asked: &str) -> Result<(), ClosureError> {
+    /// Finds everything for the roots and the goals.
+    pub(super) fn build(mut self, roots: &[&str]) -> Result<Closure, ClosureError> {
+        for root in roots {
+            self.root(root)?;
+        }
+        for goal in &self.options.goals {
+            self.goal(goal)?;
+        }
+        self.settle()?;
+        self.finish()
+    }
+
+    fn root(&mut self, asked: &str) -> Result<(), ClosureError> {
         let reason = Reason {
             kind: ReasonKind::Root,
             by: None,
@@ -106,7 +119,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    pub(super) fn goal(&mut self, goal: &GoalRoots) -> Result<(), ClosureError> {
+    fn goal(&mut self, goal: &GoalRoots) -> Result<(), ClosureError> {
         for root in &goal.roots {
             let mut found = false;
             for selector in &root.find {
@@ -162,7 +175,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Takes the modules' own needs in, and what the rules say about them, until nothing is new.
-    pub(super) fn settle(&mut self) -> Result<(), ClosureError> {
+    fn settle(&mut self) -> Result<(), ClosureError> {
         let (mut ruled, mut prepared) = (0, 0);
         loop {
             while let Some(node) = self.fresh.pop_front() {
@@ -360,7 +373,7 @@ impl<'a> Builder<'a> {
         (member.entry.name.clone(), Arc::clone(&member.info))
     }
 
-    pub(super) fn finish(mut self) -> Result<Closure, ClosureError> {
+    fn finish(mut self) -> Result<Closure, ClosureError> {
         let order = self.graph.load_order().map_err(ClosureError::Cycle)?;
         for error in self.tree.damaged() {
             self.note(passed_over(error));

@@ -27,9 +27,24 @@ impl Tree {
     /// # Errors
     /// [`TreeError::Read`], [`TreeError::Elf`].
     pub fn modinfo(&self, entry: &Entry) -> Result<Arc<ModInfo>, TreeError> {
-        known_or(&self.infos, entry, || {
-            Ok(self.read_file(entry, file::MODINFO)?.modinfo)
+        known_or(&self.infos, entry, || match entry.is_plain() {
+            true => Ok(self.read_file(entry, file::MODINFO)?.modinfo),
+            false => self.decoded_modinfo(entry),
         })
+    }
+
+    /// The fields of a module that is compressed. Decoding takes a hundred times as long as reading what is in it, so its symbols
+    /// are kept, too; if there is something wrong with them, that is told when they are asked for.
+    fn decoded_modinfo(&self, entry: &Entry) -> Result<ModInfo, TreeError> {
+        let path = self.dir.join(&entry.relative);
+        let bytes = self.bytes(entry)?;
+        let parts =
+            |wanted| file::parts_of(&path, &bytes, wanted).map_err(|error| self.named(error));
+        let modinfo = parts(file::MODINFO)?.modinfo;
+        if let Ok(Parts { symbols, .. }) = parts(file::SYMBOLS) {
+            lock(&self.symbols).insert(entry.name.clone(), Arc::new(symbols));
+        }
+        Ok(modinfo)
     }
 
     /// The symbols that a module imports and exports.
@@ -42,8 +57,23 @@ impl Tree {
         })
     }
 
+    /// Reads the records of modules which will be asked for next, if their files are [kept](Self::keeping_files). What goes wrong
+    /// will be told then.
+    pub(crate) fn read_records(&self, modules: &[Entry]) {
+        for entry in modules {
+            if self.mapped(&entry.relative).is_some()
+                && let Ok(record) = self.record(entry)
+            {
+                lock(&self.records).insert(entry.name.clone(), record);
+            }
+        }
+    }
+
     /// What depmod takes from a module. A part that cannot be read is an error here.
     pub(crate) fn record(&self, entry: &Entry) -> Result<Record<'static>, TreeError> {
+        if let Some(record) = lock(&self.records).remove(&entry.name) {
+            return Ok(record);
+        }
         let parts = self.read_file(entry, file::RECORD)?;
         match parts.faults.into_iter().next() {
             None => Ok(parts.record),

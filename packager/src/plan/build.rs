@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::Arc;
 
 use kmap::{Compiled, SearchPath};
 
@@ -32,25 +33,12 @@ impl Plan {
     /// See [`PlanError`].
     pub fn with_cache(recipe: &Recipe, cache: Option<&Cache>) -> Result<Self, PlanError> {
         let mut timings = Timings::default();
-        let kernel = timings.measure("kernel", || Kernel::open(&recipe.kernel, &recipe.choice))?;
-        let mut plan = Plan {
-            compression: compression(&kernel, recipe)?,
-            version: kernel.version().to_owned(),
-            kernel_image: kernel.image.clone(),
-            config: kernel.tree.config().map_err(KernelError::from)?.cloned(),
-            ..Plan::default()
-        };
-        plan.add_skeleton();
-        // The closure takes longest, and is one thread's work for most of its time.
-        let (selection, (keymaps, busybox)) = timings.measure("find", || {
-            rayon::join(
-                || Selection::find(&kernel, recipe, cache),
-                || (compile_keymaps(recipe), find_busybox(recipe)),
-            )
-        });
-        timings.measure("modules", || {
-            plan.add_modules(&kernel, recipe, selection?, cache)
-        })?;
+        // Kernel and modules take longest, and are one thread's work for most of that time.
+        let (with_modules, (keymaps, busybox)) = rayon::join(
+            || Self::of_kernel(recipe, cache, &mut timings),
+            || (compile_keymaps(recipe), find_busybox(recipe)),
+        );
+        let (mut plan, kernel) = with_modules?;
         if let Some(cache) = cache {
             cache.tidy();
         }
@@ -64,10 +52,31 @@ impl Plan {
             plan.add_record();
         }
         plan.add_inputs(recipe, &kernel);
-        // A third of a millisecond, for which nobody need wait.
-        rayon::spawn(move || drop(kernel.tree));
+        plan.tree = Some(Arc::new(kernel.tree));
         plan.timings = timings;
         Ok(plan)
+    }
+
+    /// What is in every image, and the kernel's modules.
+    fn of_kernel(
+        recipe: &Recipe,
+        cache: Option<&Cache>,
+        timings: &mut Timings,
+    ) -> Result<(Self, Kernel), PlanError> {
+        let kernel = timings.measure("kernel", || Kernel::open(&recipe.kernel, &recipe.choice))?;
+        let mut plan = Plan {
+            compression: compression(&kernel, recipe)?,
+            version: kernel.version().to_owned(),
+            kernel_image: kernel.image.clone(),
+            config: kernel.tree.config().map_err(KernelError::from)?.cloned(),
+            ..Plan::default()
+        };
+        plan.add_skeleton();
+        let selection = timings.measure("find", || Selection::find(&kernel, recipe, cache))?;
+        timings.measure("modules", || {
+            plan.add_modules(&kernel, recipe, selection, cache)
+        })?;
+        Ok((plan, kernel))
     }
 
     fn add_keymaps(&mut self, recipe: &Recipe, keymaps: Vec<Compiled>) {

@@ -1,5 +1,6 @@
 //! A word on the terminal while something takes longer than a second; nothing on a pipe.
 
+use std::io::{self, IsTerminal};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -15,6 +16,12 @@ pub(crate) struct Progress {
 impl Progress {
     /// Says `text` if it is still there after a second.
     pub(crate) fn new(text: impl Into<String>) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self {
+                done: None,
+                shower: None,
+            };
+        }
         let text = text.into();
         let (done, waiting) = channel();
         let shower = thread::spawn(move || show(&text, &waiting));
