@@ -5,6 +5,7 @@
 //! initramfs.
 #![allow(unsafe_code)]
 
+use std::fs::Metadata;
 use std::ops::Deref;
 use std::path::Path;
 
@@ -17,13 +18,23 @@ use crate::file::{ReadError, open};
 /// The file must not become shorter meanwhile: a look behind its new end ends the process (`SIGBUS`, mmap(2)), as SIGKILL would.
 /// An output has no name before it is complete, so that nothing is left of such a run.
 #[derive(Debug)]
-pub struct Mapped(Option<Mmap>);
+pub struct Mapped {
+    bytes: Option<Mmap>,
+    found: Metadata,
+}
+
+impl Mapped {
+    /// What was known of the file when it was opened.
+    pub fn metadata(&self) -> &Metadata {
+        &self.found
+    }
+}
 
 impl Deref for Mapped {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.0.as_deref().unwrap_or_default()
+        self.bytes.as_deref().unwrap_or_default()
     }
 }
 
@@ -37,22 +48,25 @@ pub fn map(path: &Path, limit: u64) -> Result<Mapped, ReadError> {
         source,
     };
     let file = open(path)?;
-    let length = file.metadata().map_err(io_error)?.len();
-    if length > limit {
+    let found = file.metadata().map_err(io_error)?;
+    if found.len() > limit {
         return Err(ReadError::TooLarge {
             path: path.to_path_buf(),
             limit,
         });
     }
     // There are no maps of nothing.
-    if length == 0 {
-        return Ok(Mapped(None));
+    if found.len() == 0 {
+        return Ok(Mapped { bytes: None, found });
     }
     // SAFETY: the map is private and read-only, so nothing here changes the bytes. Another process may change the file while it
     // is mapped; all that looks at the bytes takes them for untrusted input, checks every offset against the slice's own
     // length, and keeps no decision about them for a second look.
     let map = unsafe { Mmap::map(&file) }.map_err(io_error)?;
-    Ok(Mapped(Some(map)))
+    Ok(Mapped {
+        bytes: Some(map),
+        found,
+    })
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! What was worked out for earlier images, so that an image of which little has changed is made in milliseconds: compressed
-//! segments, decompressed modules, and which modules there are.
+//! segments, decompressed modules, which modules there are, and the hashes of files that have not changed.
 //!
 //! One file each, named by a BLAKE3 hash of all that it follows from: `HASH.segment` of what was compressed and how,
-//! `HASH.module` of the module's file, `HASH.modules` of the kernel's files and the request. It holds the hash of the
-//! bytes that are kept (32 bytes) and these bytes. A file that does not fit its hash counts as absent, so the folder may be
-//! deleted, copied, shared between machines and used by many runs at once: a file appears whole, by being renamed. What was
-//! not used for longest goes when the folder grows beyond its limit. A cache that cannot be written costs time, and nothing
-//! else.
+//! `HASH.module` of the module's file, `HASH.modules` of the kernel's files and the request, `HASH.hashes` of what is known of
+//! files without a look into them. It holds a checksum of the bytes that are kept (XXH3, 16 bytes) and these bytes. A file that
+//! does not fit its checksum counts as absent, so the folder may be deleted, copied, shared between machines and used by many
+//! runs at once: a file appears whole, by being renamed. What was not used for longest goes when the folder grows beyond its
+//! limit. A cache that cannot be written costs time, and nothing else.
 
 pub(crate) mod fingerprint;
+mod hashes;
 
 use std::fs::{self, File, FileTimes};
 use std::io::{self, Write};
@@ -17,14 +18,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use crate::compression::Compression;
+use crate::cpio::{Archive, Piece};
 use crate::plan::Data;
 
 /// The limit of a cache, in bytes, where none is given: a hundred small images.
 pub const DEFAULT_LIMIT: u64 = 256 << 20;
 
-/// Bytes of a BLAKE3 hash.
-const HASH: usize = blake3::OUT_LEN;
+/// Bytes of a checksum.
+const SUM: usize = size_of::<u128>();
 
 /// What is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +39,12 @@ pub(crate) enum Kind {
     Module,
     /// Which modules an image has.
     Modules,
+    /// What the contents of files hash to.
+    Hashes,
 }
 
 impl Kind {
-    const SUFFIXES: [&str; 3] = ["segment", "module", "modules"];
+    const SUFFIXES: [&str; 4] = ["segment", "module", "modules", "hashes"];
 
     /// What its files end with.
     fn suffix(self) -> &'static str {
@@ -68,9 +74,9 @@ impl Key {
     }
 }
 
-/// The key of an archive, given in pieces, compressed so. The compressors' own revision is part of it, since another one may
-/// give other bytes.
-pub fn key(archive: &[&[u8]], compression: Compression) -> Key {
+/// The key of an archive, compressed so: of files' data the hash counts. The compressors' own revision is part of it, since another
+/// one may give other bytes.
+pub fn key(archive: &Archive<&Data>, compression: Compression) -> Key {
     let mut hasher = blake3::Hasher::new();
     let how = format!(
         "{:?} {:?} {}\n",
@@ -79,8 +85,14 @@ pub fn key(archive: &[&[u8]], compression: Compression) -> Key {
         codec::REVISION
     );
     hasher.update(how.as_bytes());
-    for piece in archive {
-        hasher.update(piece);
+    for piece in archive.parts() {
+        let (kind, length, bytes) = match piece {
+            Piece::Headers(headers) => (b"h", headers.len(), headers),
+            Piece::Data(data) => (b"d", data.len(), &data.hash().as_bytes()[..]),
+        };
+        hasher.update(kind);
+        hasher.update(&(length as u64).to_le_bytes());
+        hasher.update(bytes);
     }
     Key {
         kind: Kind::Segment,
@@ -116,12 +128,12 @@ impl Cache {
     pub fn get(&self, key: &Key) -> Option<Data> {
         let path = self.path(key);
         let file = Data::read(&path, self.limit).ok()?;
-        let (hash, rest) = file.split_first_chunk::<HASH>()?;
-        if blake3::hash(rest) != blake3::Hash::from_bytes(*hash) {
+        let (sum, rest) = file.split_first_chunk::<SUM>()?;
+        if xxh3_128(rest) != u128::from_le_bytes(*sum) {
             return None;
         }
         touch(&path);
-        Some(file.behind(HASH))
+        Some(file.behind(SUM))
     }
 
     /// Keeps these bytes until [`tidy`](Self::tidy) lets go of them. It is no fault if it cannot.
@@ -149,7 +161,7 @@ impl Cache {
             .prefix(".tmp-")
             .suffix(&format!(".{}", key.kind.suffix()))
             .tempfile_in(&self.folder)?;
-        file.write_all(blake3::hash(bytes).as_bytes())?;
+        file.write_all(&xxh3_128(bytes).to_le_bytes())?;
         file.write_all(bytes)?;
         file.persist(self.path(key)).map_err(|error| error.error)?;
         Ok(())
@@ -195,6 +207,15 @@ fn touch(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpio::{self, Attributes, Options, PieceWriter};
+
+    fn key(bytes: &[u8], compression: Compression) -> Key {
+        let data = Data::from(bytes.repeat(4096));
+        let mut writer = PieceWriter::new(Options::default());
+        let attributes = Attributes::of_root(cpio::Kind::File, 0o644);
+        writer.entry(b"file", attributes, &data).unwrap();
+        super::key(&writer.finish(), compression)
+    }
 
     fn small(limit: u64) -> (tempfile::TempDir, Cache) {
         let folder = tempfile::tempdir().unwrap();
@@ -205,7 +226,7 @@ mod tests {
     #[test]
     fn what_was_put_comes_back() {
         let (_folder, cache) = small(1 << 20);
-        let key = key(&[b"archive"], Compression::default());
+        let key = key(b"archive", Compression::default());
         assert_eq!(cache.get(&key), None);
         cache.put(&key, b"compressed");
         assert_eq!(&*cache.get(&key).unwrap(), b"compressed");
@@ -218,18 +239,18 @@ mod tests {
             level: Some(9),
             ..plain
         };
-        assert_ne!(key(&[b"archive"], plain), key(&[b"archive"], strong));
-        assert_ne!(key(&[b"archive"], plain), key(&[b"other"], plain));
+        assert_ne!(key(b"archive", plain), key(b"archive", strong));
+        assert_ne!(key(b"archive", plain), key(b"other", plain));
     }
 
     #[test]
     fn damage_counts_as_absence() {
         let (_folder, cache) = small(1 << 20);
-        let key = key(&[b"archive"], Compression::default());
+        let key = key(b"archive", Compression::default());
         cache.put(&key, b"compressed");
         let path = cache.path(&key);
         let sound = fs::read(&path).unwrap();
-        for length in [0, 1, HASH - 1, HASH, sound.len() - 1] {
+        for length in [0, 1, SUM - 1, SUM, sound.len() - 1] {
             fs::write(&path, &sound[..length]).unwrap();
             assert_eq!(cache.get(&key), None, "{length} bytes");
         }
@@ -247,7 +268,7 @@ mod tests {
     fn what_was_not_used_for_longest_goes_first() {
         let (_folder, cache) = small(3 * 1100);
         let keys: Vec<_> = (0..4u8)
-            .map(|number| key(&[&[number]], Compression::default()))
+            .map(|number| key(&[number], Compression::default()))
             .collect();
         for (age, key) in keys[..3].iter().enumerate() {
             cache.put(key, &[0; 1000]);
@@ -266,7 +287,7 @@ mod tests {
     fn a_cache_that_cannot_be_written_is_no_fault() {
         let (folder, cache) = small(1 << 20);
         fs::remove_dir_all(folder.path().join("made")).unwrap();
-        let key = key(&[b"archive"], Compression::default());
+        let key = key(b"archive", Compression::default());
         cache.put(&key, b"compressed");
         assert_eq!(cache.get(&key), None);
     }

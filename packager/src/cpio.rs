@@ -17,7 +17,7 @@ mod tests;
 mod write;
 
 pub(crate) use pieces::write_all;
-pub use pieces::{Archive, PieceWriter};
+pub use pieces::{Archive, Piece, PieceWriter};
 pub use read::{Entries, Entry, Problem, ReadError, entries};
 pub(crate) use stream::{Stop, Stream};
 pub use write::{Attributes, Options, WriteError, Writer};

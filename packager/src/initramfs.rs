@@ -41,7 +41,7 @@ enum Part<'plan> {
     /// An archive that was there before: the microcode's, or one that the recipe names.
     Given(Data),
     /// An archive of the plan.
-    Archive(Archive<'plan>),
+    Archive(Archive<&'plan Data>),
     /// Compressed archives of the plan.
     Compressed(Data),
     /// Zeros between archives.
@@ -117,6 +117,10 @@ impl<'plan> Initramfs<'plan> {
             unpacked: archives.iter().map(Archive::length).sum(),
         };
         let own = timings.measure("compression", || {
+            if let Some(cache) = cache.filter(|_| plan.compression.format.is_some()) {
+                let data: Vec<_> = plan.items().map(|(_, item)| &item.data).collect();
+                cache.tell_hashes(&data, plan.begun);
+            }
             let parts = archives.into_par_iter();
             let parts = parts.map(|archive| compress(archive, plan.compression, cache));
             parts.collect::<Result<Vec<_>, _>>()
@@ -217,7 +221,10 @@ impl Part<'_> {
 }
 
 /// The image's own archives. Without a compressor there is nothing to gain from several.
-fn archives<'plan>(plan: &'plan Plan, recipe: &Recipe) -> Result<Vec<Archive<'plan>>, WriteError> {
+fn archives<'plan>(
+    plan: &'plan Plan,
+    recipe: &Recipe,
+) -> Result<Vec<Archive<&'plan Data>>, WriteError> {
     if plan.compression.format.is_none() || recipe.segments == Segments::One {
         return Ok(vec![plan.archive_in_pieces(recipe.archive)?]);
     }
@@ -227,7 +234,7 @@ fn archives<'plan>(plan: &'plan Plan, recipe: &Recipe) -> Result<Vec<Archive<'pl
 
 /// What the cache has, or the compressor's work, which the cache keeps.
 fn compress<'plan>(
-    archive: Archive<'plan>,
+    archive: Archive<&'plan Data>,
     compression: Compression,
     cache: Option<&Cache>,
 ) -> Result<Part<'plan>, InitramfsError> {
@@ -235,7 +242,7 @@ fn compress<'plan>(
         return Ok(Part::Archive(archive));
     };
     let pieces = archive.pieces();
-    let cached = cache.map(|cache| (cache, cache::key(&pieces, compression)));
+    let cached = cache.map(|cache| (cache, cache::key(&archive, compression)));
     if let Some((cache, key)) = &cached
         && let Some(bytes) = cache.get(key)
     {

@@ -16,6 +16,7 @@ mod skeleton;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use modtree::{KernelConfig, Tree};
 
@@ -53,6 +54,8 @@ pub struct Plan {
     /// A module and the machine (`e_machine`) that it is for.
     machine: Option<(PathBuf, u16)>,
     items: BTreeMap<String, Item>,
+    /// Before the first file was looked at.
+    pub(crate) begun: Option<SystemTime>,
     /// The modules are mapped as long as the plan is there: who ends with it need not unmap them, page by page.
     tree: Option<Arc<Tree>>,
 }

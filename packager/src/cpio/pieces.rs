@@ -10,7 +10,7 @@ use super::{Attributes, Options, WriteError, Writer};
 /// Data of a page and more stays where it is. What is shorter is cheaper to copy than to keep an account of.
 const APART: usize = 4096;
 
-/// As [`Writer`], without copies of the data.
+/// As [`Writer`], without copies of the data, which is whatever stands for bytes.
 ///
 /// ```
 /// use packager::cpio::{Attributes, Kind, Options, PieceWriter, Writer};
@@ -24,12 +24,12 @@ const APART: usize = 4096;
 /// # Ok::<(), packager::cpio::WriteError>(())
 /// ```
 #[derive(Debug)]
-pub struct PieceWriter<'data> {
+pub struct PieceWriter<D> {
     writer: Writer,
-    data: Vec<&'data [u8]>,
+    data: Vec<D>,
 }
 
-impl<'data> PieceWriter<'data> {
+impl<D: AsRef<[u8]>> PieceWriter<D> {
     /// An empty archive.
     pub fn new(options: Options) -> Self {
         Self {
@@ -46,9 +46,9 @@ impl<'data> PieceWriter<'data> {
         &mut self,
         name: &[u8],
         attributes: Attributes,
-        data: &'data [u8],
+        data: D,
     ) -> Result<(), WriteError> {
-        self.writer.entry(name, attributes, data)?;
+        self.writer.entry(name, attributes, data.as_ref())?;
         self.keep(data);
         Ok(())
     }
@@ -61,15 +61,15 @@ impl<'data> PieceWriter<'data> {
         &mut self,
         names: &[&[u8]],
         attributes: Attributes,
-        data: &'data [u8],
+        data: D,
     ) -> Result<(), WriteError> {
-        self.writer.hard_links(names, attributes, data)?;
+        self.writer.hard_links(names, attributes, data.as_ref())?;
         self.keep(data);
         Ok(())
     }
 
     /// Ends the archive.
-    pub fn finish(self) -> Archive<'data> {
+    pub fn finish(self) -> Archive<D> {
         let (headers, gaps) = self.writer.finish_with_gaps();
         Archive {
             headers,
@@ -77,8 +77,8 @@ impl<'data> PieceWriter<'data> {
         }
     }
 
-    fn keep(&mut self, data: &'data [u8]) {
-        if data.len() >= APART {
+    fn keep(&mut self, data: D) {
+        if data.as_ref().len() >= APART {
             self.data.push(data);
         }
     }
@@ -86,30 +86,49 @@ impl<'data> PieceWriter<'data> {
 
 /// An archive in pieces.
 #[derive(Clone, Debug)]
-pub struct Archive<'data> {
+pub struct Archive<D> {
     /// Headers, names, short data and padding.
     headers: Vec<u8>,
     /// What belongs at these offsets of `headers`, in ascending order.
-    data: Vec<(usize, &'data [u8])>,
+    data: Vec<(usize, D)>,
 }
 
-impl Archive<'_> {
+/// A part of an archive.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece<'archive, D> {
+    /// Headers, names, short data and padding.
+    Headers(&'archive [u8]),
+    /// The data of a file.
+    Data(&'archive D),
+}
+
+impl<D: AsRef<[u8]>> Archive<D> {
     /// The pieces, in their order.
-    pub fn pieces(&self) -> Vec<&[u8]> {
-        let mut pieces = Vec::with_capacity(2 * self.data.len() + 1);
+    pub fn parts(&self) -> Vec<Piece<'_, D>> {
+        let mut parts = Vec::with_capacity(2 * self.data.len() + 1);
         let mut start = 0;
         for (end, data) in &self.data {
-            pieces.push(&self.headers[start..*end]);
-            pieces.push(data);
+            parts.push(Piece::Headers(&self.headers[start..*end]));
+            parts.push(Piece::Data(data));
             start = *end;
         }
-        pieces.push(&self.headers[start..]);
-        pieces
+        parts.push(Piece::Headers(&self.headers[start..]));
+        parts
+    }
+
+    /// The bytes of the pieces.
+    pub fn pieces(&self) -> Vec<&[u8]> {
+        let bytes = self.parts().into_iter().map(|part| match part {
+            Piece::Headers(headers) => headers,
+            Piece::Data(data) => data.as_ref(),
+        });
+        bytes.collect()
     }
 
     /// The length of the archive, in bytes.
     pub fn length(&self) -> usize {
-        self.headers.len() + self.data.iter().map(|(_, data)| data.len()).sum::<usize>()
+        let data = self.data.iter().map(|(_, data)| data.as_ref().len());
+        self.headers.len() + data.sum::<usize>()
     }
 }
 

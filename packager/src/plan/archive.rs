@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Item, Plan};
+use super::{Data, Item, Plan};
 use crate::cpio::{self, Archive, Attributes, Kind, PieceWriter, WriteError};
 
 /// A segment is full from so many bytes of files on. The compressors find less to share in smaller ones: the image for USB sticks
@@ -52,7 +52,7 @@ impl Plan {
     ///
     /// # Errors
     /// As [`archive`](Self::archive).
-    pub fn archive_in_pieces(&self, options: cpio::Options) -> Result<Archive<'_>, WriteError> {
+    pub fn archive_in_pieces(&self, options: cpio::Options) -> Result<Archive<&Data>, WriteError> {
         let all: Vec<_> = self.items().collect();
         write(&all, options)
     }
@@ -90,7 +90,7 @@ impl Plan {
         &'plan self,
         paths: &[&'plan str],
         options: cpio::Options,
-    ) -> Result<Archive<'plan>, WriteError> {
+    ) -> Result<Archive<&'plan Data>, WriteError> {
         let found: Vec<_> = paths
             .iter()
             .filter_map(|path| Some((*path, self.get(path)?)))
@@ -102,7 +102,7 @@ impl Plan {
 fn write<'plan>(
     items: &[(&'plan str, &'plan Item)],
     options: cpio::Options,
-) -> Result<Archive<'plan>, WriteError> {
+) -> Result<Archive<&'plan Data>, WriteError> {
     let mut writer = PieceWriter::new(options);
     let mut twins = twins(items);
     for (path, item) in items {

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use kmap::{Compiled, SearchPath};
 
@@ -32,6 +33,7 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn with_cache(recipe: &Recipe, cache: Option<&Cache>) -> Result<Self, PlanError> {
+        let begun = Some(SystemTime::now());
         let mut timings = Timings::default();
         // Kernel and modules take longest, and are one thread's work for most of that time.
         let (with_modules, (keymaps, busybox)) = rayon::join(
@@ -54,6 +56,7 @@ impl Plan {
         plan.add_inputs(recipe, &kernel);
         plan.tree = Some(Arc::new(kernel.tree));
         plan.timings = timings;
+        plan.begun = begun;
         Ok(plan)
     }
 

@@ -3,16 +3,21 @@
 //! A module of a ready tree goes from the page cache into the image without a copy between.
 
 use std::fmt;
+use std::fs::Metadata;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use codec::Mapped;
 use codec::file::ReadError;
 
 /// The contents of an [`Item`](super::Item); copies share them.
 #[derive(Clone)]
-pub struct Data(Bytes);
+pub struct Data {
+    bytes: Bytes,
+    /// Of the contents, once somebody has asked.
+    hash: OnceLock<blake3::Hash>,
+}
 
 #[derive(Clone)]
 enum Bytes {
@@ -41,9 +46,33 @@ impl Data {
 
     /// These contents without the first bytes.
     pub(crate) fn behind(self, bytes: usize) -> Self {
-        match self.0 {
-            Bytes::Mapped(file, from) => Self(Bytes::Mapped(file, from + bytes)),
+        match self.bytes {
+            Bytes::Mapped(file, from) => Bytes::Mapped(file, from + bytes).into(),
             Bytes::Owned(all) => all.get(bytes..).unwrap_or_default().to_vec().into(),
+        }
+    }
+
+    /// The hash of the contents, which is worked out once.
+    pub(crate) fn hash(&self) -> &blake3::Hash {
+        self.hash.get_or_init(|| blake3::hash(self))
+    }
+
+    /// As [`hash`](Self::hash), if it is known already.
+    pub(crate) fn known_hash(&self) -> Option<&blake3::Hash> {
+        self.hash.get()
+    }
+
+    /// Tells the hash of the contents, to save the work.
+    pub(crate) fn set_hash(&self, hash: blake3::Hash) {
+        // Where it is known already, it is the same.
+        let _ = self.hash.set(hash);
+    }
+
+    /// What was known of the file when it was opened, if these are the contents of a whole file.
+    pub(crate) fn file(&self) -> Option<&Metadata> {
+        match &self.bytes {
+            Bytes::Mapped(file, 0) => Some(file.metadata()),
+            _ => None,
         }
     }
 
@@ -65,15 +94,22 @@ impl Data {
     }
 }
 
+impl From<Bytes> for Data {
+    fn from(bytes: Bytes) -> Self {
+        let hash = OnceLock::new();
+        Self { bytes, hash }
+    }
+}
+
 impl From<Vec<u8>> for Data {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Bytes::Owned(Arc::new(bytes)))
+        Bytes::Owned(Arc::new(bytes)).into()
     }
 }
 
 impl From<Arc<Mapped>> for Data {
     fn from(file: Arc<Mapped>) -> Self {
-        Self(Bytes::Mapped(file, 0))
+        Bytes::Mapped(file, 0).into()
     }
 }
 
@@ -81,7 +117,7 @@ impl Deref for Data {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match &self.0 {
+        match &self.bytes {
             Bytes::Owned(bytes) => bytes,
             Bytes::Mapped(file, from) => file.get(*from..).unwrap_or_default(),
         }

@@ -146,18 +146,23 @@ fn stored(kernel: &Kernel, path: &Path) -> Result<Data, PlanError> {
     }
 }
 
-/// A module's file without its compression: what the cache has, or the decoder's work, which the cache keeps.
+/// A module's file without its compression: what the cache has, or the decoder's work, which the cache keeps, with its hash before
+/// it.
 fn decoded(stored: &Data, path: &Path, cache: Option<&Cache>) -> Result<Data, PlanError> {
     let cache = cache.filter(|_| codec::detect(stored).is_some());
     let known = cache.map(|cache| (cache, Key::new(cache::Kind::Module, &[stored])));
     if let Some((cache, key)) = &known
-        && let Some(bytes) = cache.get(key)
+        && let Some(kept) = cache.get(key)
+        && let Some((hash, _)) = kept.split_first_chunk()
     {
+        let hash = blake3::Hash::from_bytes(*hash);
+        let bytes = kept.behind(blake3::OUT_LEN);
+        bytes.set_hash(hash);
         return Ok(bytes);
     }
     let bytes = stored.decoded(path, MODULE_LIMIT)?;
     if let Some((cache, key)) = known {
-        cache.put(&key, &bytes);
+        cache.put(&key, &[bytes.hash().as_bytes(), &*bytes].concat());
     }
     Ok(bytes)
 }
