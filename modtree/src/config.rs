@@ -1,11 +1,13 @@
 //! The kernel's build configuration: `boot/config-VERSION`.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use codec::file::{ReadError, read_decoded};
-use memchr::memmem;
+use codec::{Mapped, detect, map};
+use memchr::{memchr, memmem};
 
 /// A configuration is some 250 KiB; more than this is something else.
 const LIMIT: u64 = 16 << 20;
@@ -22,29 +24,55 @@ const LIMIT: u64 = 16 << 20;
 pub struct KernelConfig {
     path: Option<PathBuf>,
     /// The lines. Of 9,000 options a run asks for a dozen, so they are searched.
-    text: Arc<String>,
+    text: Text,
     /// The few strings with an escape in them.
     unescaped: HashMap<String, String>,
+}
+
+/// UTF-8, in memory or in a file.
+#[derive(Clone, Debug)]
+enum Text {
+    Owned(Arc<Vec<u8>>),
+    Mapped(Arc<Mapped>),
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Text::Owned(Arc::default())
+    }
+}
+
+impl Deref for Text {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Text::Owned(bytes) => bytes,
+            Text::Mapped(file) => file,
+        }
+    }
 }
 
 impl KernelConfig {
     /// Takes the text of a `.config` file. Lines which set nothing are skipped, comments among them.
     pub fn parse(text: &[u8]) -> Self {
-        Self::of_bytes(text.to_vec())
+        Self::of_text(Text::Owned(Arc::new(text.to_vec())))
     }
 
-    fn of_bytes(bytes: Vec<u8>) -> Self {
-        let text = String::from_utf8(bytes)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let escapes = text.match_indices('\\').filter_map(|(at, _)| {
-            let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
-            let (name, value) = text[start..].lines().next()?.split_once('=')?;
+    fn of_text(text: Text) -> Self {
+        let Ok(lines) = std::str::from_utf8(&text) else {
+            let lossy = String::from_utf8_lossy(&text).into_owned();
+            return Self::parse(lossy.as_bytes());
+        };
+        let escapes = lines.match_indices('\\').filter_map(|(at, _)| {
+            let start = lines[..at].rfind('\n').map_or(0, |end| end + 1);
+            let (name, value) = lines[start..].lines().next()?.split_once('=')?;
             Some((name.to_owned(), unescape(unquoted(value)?)))
         });
         Self {
             path: None,
             unescaped: escapes.collect(),
-            text: Arc::new(text),
+            text,
         }
     }
 
@@ -53,10 +81,14 @@ impl KernelConfig {
     /// # Errors
     /// See [`ReadError`].
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        let bytes = read_decoded(path, LIMIT)?;
+        let text = match map(path, LIMIT) {
+            Ok(file) if detect(&file).is_none() => Text::Mapped(Arc::new(file)),
+            // A file of the kernel's cannot be mapped.
+            _ => Text::Owned(Arc::new(read_decoded(path, LIMIT)?)),
+        };
         Ok(Self {
             path: Some(path.to_path_buf()),
-            ..Self::of_bytes(bytes)
+            ..Self::of_text(text)
         })
     }
 
@@ -66,13 +98,15 @@ impl KernelConfig {
         if !option.starts_with("CONFIG_") {
             return None;
         }
-        let text = self.text.as_bytes();
+        let text = &*self.text;
         let key = format!("{option}=");
         let found = memmem::find_iter(text, key.as_bytes());
         let found = found.filter(|&at| at == 0 || text[at - 1] == b'\n');
         // The last one counts. memchr searches with vector instructions, but not backwards.
         let start = found.last()? + key.len();
-        let value = self.text.get(start..)?.lines().next().unwrap_or_default();
+        let rest = text.get(start..)?;
+        let value = &rest[..memchr(b'\n', rest).unwrap_or(rest.len())];
+        let value = std::str::from_utf8(value).ok()?;
         let unescaped = value.contains('\\').then(|| self.unescaped.get(option));
         match unescaped.flatten() {
             Some(string) => Some(string),

@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -26,6 +26,9 @@ use crate::plan::Data;
 
 /// The limit of a cache, in bytes, where none is given: a hundred small images.
 pub const DEFAULT_LIMIT: u64 = 256 << 20;
+
+/// A use is not noted again so soon: the disk would have more to write at each rebuild.
+const RECENTLY: Duration = Duration::from_secs(60 * 60);
 
 /// Bytes of a checksum.
 const SUM: usize = size_of::<u128>();
@@ -132,7 +135,10 @@ impl Cache {
         if xxh3_128(rest) != u128::from_le_bytes(*sum) {
             return None;
         }
-        touch(&path);
+        let used = file.file().and_then(|found| found.modified().ok());
+        if used.is_none_or(|used| used.elapsed().is_ok_and(|age| age > RECENTLY)) {
+            touch(&path);
+        }
         Some(file.behind(SUM))
     }
 

@@ -4,7 +4,6 @@ mod arm64;
 mod bzimage;
 mod decompressors;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use codec::file::ReadError;
@@ -13,7 +12,7 @@ use modtree::{Package, PackageError, Tree, TreeError};
 pub use decompressors::Unpacked;
 
 /// The boot header points to the version's text with 16 bits, so that it stands in the image's beginning.
-const HEADER_LENGTH: u64 = 128 << 10;
+const HEADER_LENGTH: usize = 128 << 10;
 
 /// Larger than any kernel image.
 const IMAGE_LIMIT: u64 = 512 << 20;
@@ -165,24 +164,13 @@ pub enum Architecture {
 /// # Errors
 /// [`ReadError`].
 pub fn image_of(path: &Path) -> Result<Option<(Architecture, String)>, ReadError> {
-    let mut bytes = Vec::new();
-    let error = |source| ReadError::Io {
-        path: path.to_path_buf(),
-        source,
-    };
-    let mut file = codec::file::open(path)?;
-    (&mut file)
-        .take(HEADER_LENGTH)
-        .read_to_end(&mut bytes)
-        .map_err(error)?;
-    if let Some(version) = bzimage::version(&bytes) {
+    let image = codec::map(path, IMAGE_LIMIT)?;
+    let header = &image[..image.len().min(HEADER_LENGTH)];
+    if let Some(version) = bzimage::version(header) {
         return Ok(Some((Architecture::X86, version)));
     }
     // The others say it somewhere inside.
-    file.take(IMAGE_LIMIT)
-        .read_to_end(&mut bytes)
-        .map_err(error)?;
-    Ok(arm64::version(&bytes).map(|version| (Architecture::Arm64, version)))
+    Ok(arm64::version(&image).map(|version| (Architecture::Arm64, version)))
 }
 
 /// The version that the bytes of an x86 kernel's image say it is.

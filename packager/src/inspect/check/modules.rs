@@ -1,5 +1,6 @@
 //! Modules: whether they are this kernel's, whole, and have what they need.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use modtree::{Builtins, Module, ModuleName, When, alias};
@@ -14,9 +15,10 @@ use crate::inspect::modules::below_modules;
 const MODULE_LIMIT: u64 = 256 << 20;
 
 /// The modules of one version, by name.
-struct Modules {
+struct Modules<'files> {
     modules: BTreeMap<ModuleName, Module>,
-    builtins: Builtins,
+    /// Seldom asked for: an image has most of what its modules need.
+    builtins: LazyCell<Builtins, Box<dyn FnOnce() -> Builtins + 'files>>,
 }
 
 pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
@@ -60,14 +62,20 @@ pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) 
     }
 }
 
-fn read(files: &Files<'_>, version: &str, report: &mut Report) -> Modules {
-    let text = |name: &str| {
+fn read<'files>(
+    files: &'files Files<'_>,
+    version: &'files str,
+    report: &mut Report,
+) -> Modules<'files> {
+    let text = move |name: &str| {
         let found = files.follow(&format!("lib/modules/{version}/{name}"));
         found.map_or_else(Vec::new, |(_, file)| file.data.to_vec())
     };
+    let builtins =
+        move || Builtins::parse(text("modules.builtin"), text("modules.builtin.modinfo"));
     let mut modules = Modules {
         modules: BTreeMap::new(),
-        builtins: Builtins::parse(text("modules.builtin"), text("modules.builtin.modinfo")),
+        builtins: LazyCell::new(Box::new(builtins)),
     };
     let busybox_loads = !kmod_loads(files);
     let found: Vec<_> = files
@@ -110,7 +118,7 @@ fn kmod_loads(files: &Files<'_>) -> bool {
     !names.is_empty() && !names.iter().any(|path| path.contains("busybox"))
 }
 
-fn check_each(modules: &Modules, version: &str, report: &mut Report) {
+fn check_each(modules: &Modules<'_>, version: &str, report: &mut Report) {
     for (name, module) in &modules.modules {
         if let Some(release) = module
             .vermagic_release()
@@ -138,7 +146,7 @@ fn check_each(modules: &Modules, version: &str, report: &mut Report) {
 }
 
 /// What packager's `/init` loads; others' images have no such file, or mean the same by it (modules(5)).
-fn check_list(modules: &Modules, files: &Files<'_>, report: &mut Report) {
+fn check_list(modules: &Modules<'_>, files: &Files<'_>, report: &mut Report) {
     let Some((_, list)) = files.follow("etc/modules") else {
         return;
     };
@@ -150,7 +158,7 @@ fn check_list(modules: &Modules, files: &Files<'_>, report: &mut Report) {
     }
 }
 
-impl Modules {
+impl Modules<'_> {
     /// Whether a name or an alias is one of the modules, or built in.
     fn has(&self, asked: &str) -> bool {
         let name = ModuleName::new(asked);
@@ -170,7 +178,7 @@ impl Modules {
 }
 
 /// Whatever uses `load_nls` and the string `cp%d` is a FAT driver; its defaults are in the kernel's configuration.
-fn check_code_pages(modules: &Modules, kernel: Booted<'_>, report: &mut Report) {
+fn check_code_pages(modules: &Modules<'_>, kernel: Booted<'_>, report: &mut Report) {
     let (Some(config), true) = (
         kernel.config,
         modules.modules.contains_key(&ModuleName::new("fat")),
@@ -202,7 +210,7 @@ fn has_firmware(files: &Files<'_>, name: &str) -> bool {
     name.contains('*') || suffixes.iter().any(there)
 }
 
-fn check_firmware(modules: &Modules, files: &Files<'_>, report: &mut Report) {
+fn check_firmware(modules: &Modules<'_>, files: &Files<'_>, report: &mut Report) {
     let missing: BTreeSet<String> = modules
         .modules
         .values()
