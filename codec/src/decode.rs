@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read};
+use std::num::NonZero;
 
 use crate::lz4;
 use crate::{Format, detect};
@@ -9,6 +10,9 @@ use crate::{Format, detect};
 /// The xz decoder may use this much memory: enough for the largest preset (-9 needs 65 MiB) and for the 128 MiB
 /// dictionaries that the kernel accepts, and a bound for a header that asks for 4 GiB.
 const XZ_MEMORY_LIMIT: u64 = 160 << 20;
+
+/// Where more cores would need more than this, some are left alone: each holds a block, and what it decodes to.
+const XZ_PARALLEL_LIMIT: u64 = 512 << 20;
 
 /// Why a stream could not be decoded.
 #[derive(Debug, thiserror::Error)]
@@ -94,10 +98,32 @@ enum Inner<'a> {
 impl<'a> Member<'a> {
     /// Begins to read the member that `bytes` start with, or gives `None` where no known magic bytes stand there.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        Self::with_xz(bytes, || {
+            xz2::stream::Stream::new_stream_decoder(XZ_MEMORY_LIMIT, 0)
+        })
+    }
+
+    /// As [`new`](Self::new), for large members: the blocks of an xz stream, if it has several and says how long they are, are
+    /// decoded at the same time, on all cores that 512 MiB are enough for.
+    pub fn in_parallel(bytes: &'a [u8]) -> Option<Self> {
+        Self::with_xz(bytes, || {
+            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+            xz2::stream::MtStreamBuilder::new()
+                .threads(u32::try_from(cores).unwrap_or(1))
+                .memlimit_threading(XZ_PARALLEL_LIMIT)
+                .memlimit_stop(XZ_MEMORY_LIMIT)
+                .decoder()
+        })
+    }
+
+    fn with_xz(
+        bytes: &'a [u8],
+        stream: impl FnOnce() -> Result<xz2::stream::Stream, xz2::stream::Error>,
+    ) -> Option<Self> {
         let format = detect(bytes)?;
         let inner = match format {
             Format::Gzip => Inner::Gzip(flate2::bufread::GzDecoder::new(bytes)),
-            Format::Xz => match xz2::stream::Stream::new_stream_decoder(XZ_MEMORY_LIMIT, 0) {
+            Format::Xz => match stream() {
                 Ok(stream) => Inner::Xz(xz2::bufread::XzDecoder::new_stream(bytes, stream)),
                 Err(error) => Inner::Failed(bytes, Some(error.into())),
             },

@@ -16,6 +16,9 @@ const PACKAGE_LIMIT: u64 = 2 << 30;
 /// The most that is unpacked from one package: Debian's kernel has 400 MB of modules.
 const UNPACKED_LIMIT: u64 = 4 << 30;
 
+/// Room for any module; a larger file's grows.
+const FIRST_ROOM: u64 = 16 << 20;
+
 /// Why a package could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
@@ -117,7 +120,7 @@ impl Package {
 }
 
 fn unpack(path: &Path) -> Result<tempfile::TempDir, PackageError> {
-    let bytes = codec::file::read(path, PACKAGE_LIMIT)?;
+    let bytes = codec::map(path, PACKAGE_LIMIT)?;
     let data = data_member(&bytes).map_err(|reason| PackageError::NotADeb {
         path: path.to_path_buf(),
         reason,
@@ -131,7 +134,7 @@ fn unpack(path: &Path) -> Result<tempfile::TempDir, PackageError> {
         .prefix("kernel-package-")
         .tempdir()
         .map_err(|source| write_error(&std::env::temp_dir(), source))?;
-    let reader: Box<dyn Read + '_> = match Member::new(data) {
+    let reader: Box<dyn Read + '_> = match Member::in_parallel(data) {
         Some(member) => Box::new(member),
         None => Box::new(data),
     };
@@ -181,7 +184,7 @@ fn unpack_tar(reader: Box<dyn Read + '_>, folder: &Path) -> Result<usize, Proble
         let Some(name) = wanted(&name).filter(|_| entry.header().entry_type().is_file()) else {
             continue;
         };
-        let mut contents = Vec::new();
+        let mut contents = Vec::with_capacity(entry.size().min(FIRST_ROOM) as usize);
         (&mut entry)
             .take(room + 1)
             .read_to_end(&mut contents)

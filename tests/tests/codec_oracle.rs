@@ -1,6 +1,6 @@
 //! `codec` against the tools that everybody uses for these formats.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use codec::{Format, decode, encode};
@@ -147,4 +147,40 @@ fn xz_streams_carry_the_check_that_the_kernel_knows() {
         .unwrap();
     let listing = String::from_utf8(output.stdout).unwrap();
     assert!(listing.contains("\tCRC32\t"), "{listing}");
+}
+
+/// Debian's packages are compressed in blocks, which are decoded at the same time.
+#[test]
+fn a_member_read_in_parallel_is_the_same() {
+    if !has(&["xz", "gzip"]) {
+        return;
+    }
+    let text: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
+    for (tool, arguments) in [
+        ("xz", &["-0c", "-T2", "--block-size=64KiB"][..]),
+        ("xz", &["-0c"]),
+        ("gzip", &["-1c"]),
+    ] {
+        let mut stream = pipe(tool, arguments, &text);
+        let read = |stream: &[u8]| {
+            let mut member = codec::Member::in_parallel(stream).unwrap();
+            let mut bytes = Vec::new();
+            let rest = member.read_to_end(&mut bytes).map(|_| member.rest().len());
+            (bytes, rest)
+        };
+        let (bytes, rest) = read(&stream);
+        assert_eq!(
+            (bytes == text, rest.unwrap()),
+            (true, 0),
+            "{tool} {arguments:?}"
+        );
+        for length in (20..stream.len()).step_by(9973) {
+            let (bytes, rest) = read(&stream[..length]);
+            assert!(rest.is_err(), "{tool} {arguments:?}, {length} bytes");
+            assert!(text.starts_with(&bytes));
+        }
+        let middle = stream.len() / 2;
+        stream[middle] ^= 0x55;
+        assert!(read(&stream).1.is_err(), "{tool} {arguments:?}, damaged");
+    }
 }
