@@ -94,9 +94,57 @@ impl Package {
     /// # Errors
     /// See [`PackageError`].
     pub fn unpack(path: &Path) -> Result<Self, PackageError> {
-        let folder = unpack(path)?;
+        let bytes = codec::map(path, PACKAGE_LIMIT)?;
+        let data = data_member(&bytes).map_err(|reason| PackageError::NotADeb {
+            path: path.to_path_buf(),
+            reason,
+        })?;
+        let folder = private_folder(path)?;
+        let reader: Box<dyn Read + '_> = match Member::in_parallel(data) {
+            Some(member) => Box::new(member),
+            None => Box::new(data),
+        };
+        let modules = unpack_tar(reader, folder.path()).map_err(|error| match error {
+            Problem::Data(source) => PackageError::Data {
+                path: path.to_path_buf(),
+                source,
+            },
+            Problem::Write(source) => write_error(path, folder.path(), source),
+        })?;
+        Self::of_folder(path, folder, modules)
+    }
+
+    /// The package at `path` again, as far as somebody has kept its files: names below [`root`](Self::root) with their contents.
+    /// What [`unpack`](Self::unpack) would leave out is left out.
+    ///
+    /// # Errors
+    /// [`PackageError::Write`]; [`PackageError::NoModules`].
+    pub fn restore<'f>(
+        path: &Path,
+        files: impl IntoIterator<Item = (&'f Path, &'f [u8])>,
+    ) -> Result<Self, PackageError> {
+        let folder = private_folder(path)?;
+        let mut modules = 0;
+        for (name, contents) in files {
+            if let Some(name) = wanted(name) {
+                let written = write_file(folder.path(), &name, contents);
+                written.map_err(|source| write_error(path, folder.path(), source))?;
+                modules += usize::from(is_module(&name));
+            }
+        }
+        Self::of_folder(path, folder, modules)
+    }
+
+    fn of_folder(
+        path: &Path,
+        folder: tempfile::TempDir,
+        modules: usize,
+    ) -> Result<Self, PackageError> {
         let path = path.to_path_buf();
-        Ok(Self { path, folder })
+        match modules {
+            0 => Err(PackageError::NoModules { path }),
+            _ => Ok(Self { path, folder }),
+        }
     }
 
     /// The directory that holds the package's `boot` and `lib/modules` (or `usr/lib/modules`).
@@ -119,38 +167,18 @@ impl Package {
     }
 }
 
-fn unpack(path: &Path) -> Result<tempfile::TempDir, PackageError> {
-    let bytes = codec::map(path, PACKAGE_LIMIT)?;
-    let data = data_member(&bytes).map_err(|reason| PackageError::NotADeb {
-        path: path.to_path_buf(),
-        reason,
-    })?;
-    let write_error = |folder: &Path, source| PackageError::Write {
+fn private_folder(path: &Path) -> Result<tempfile::TempDir, PackageError> {
+    let mut names = tempfile::Builder::new();
+    let made = names.prefix("kernel-package-").tempdir();
+    made.map_err(|source| write_error(path, &std::env::temp_dir(), source))
+}
+
+fn write_error(path: &Path, folder: &Path, source: io::Error) -> PackageError {
+    PackageError::Write {
         path: path.to_path_buf(),
         folder: folder.to_path_buf(),
         source,
-    };
-    let folder = tempfile::Builder::new()
-        .prefix("kernel-package-")
-        .tempdir()
-        .map_err(|source| write_error(&std::env::temp_dir(), source))?;
-    let reader: Box<dyn Read + '_> = match Member::in_parallel(data) {
-        Some(member) => Box::new(member),
-        None => Box::new(data),
-    };
-    let files = unpack_tar(reader, folder.path()).map_err(|error| match error {
-        Problem::Data(source) => PackageError::Data {
-            path: path.to_path_buf(),
-            source,
-        },
-        Problem::Write(source) => write_error(folder.path(), source),
-    })?;
-    if files == 0 {
-        return Err(PackageError::NoModules {
-            path: path.to_path_buf(),
-        });
     }
-    Ok(folder)
 }
 
 /// The bytes of the member `data.tar.…`.
@@ -192,14 +220,23 @@ fn unpack_tar(reader: Box<dyn Read + '_>, folder: &Path) -> Result<usize, Proble
         room = room
             .checked_sub(contents.len() as u64)
             .ok_or_else(|| Problem::Data(io::Error::other("it holds more than 4 GiB")))?;
-        let target = folder.join(&name);
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).map_err(Problem::Write)?;
-        }
-        fs::write(&target, contents).map_err(Problem::Write)?;
-        modules += usize::from(name.components().any(|part| part.as_os_str() == "modules"));
+        write_file(folder, &name, &contents).map_err(Problem::Write)?;
+        modules += usize::from(is_module(&name));
     }
     Ok(modules)
+}
+
+fn write_file(folder: &Path, name: &Path, contents: &[u8]) -> io::Result<()> {
+    let target = folder.join(name);
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(&target, contents)
+}
+
+/// Whether a file lies where the modules are.
+fn is_module(name: &Path) -> bool {
+    name.components().any(|part| part.as_os_str() == "modules")
 }
 
 /// The name without its leading `./`, if the file belongs to a kernel and the name stays inside the directory.
@@ -234,6 +271,25 @@ mod tests {
         assert_eq!(wanted("./usr/share/doc/linux/copyright"), None);
         assert_eq!(wanted("./boot/../../etc/passwd"), None);
         assert_eq!(wanted("/boot/vmlinuz"), None);
+    }
+
+    #[test]
+    fn kept_files_come_back_and_none_lands_elsewhere() {
+        let files = [
+            ("lib/modules/6.1/modules.order", &b"order"[..]),
+            ("boot/vmlinuz-6.1", b"kernel"),
+            ("../escaped", b"x"),
+            ("boot/../../escaped", b"x"),
+            ("etc/passwd", b"x"),
+        ];
+        let files = files.map(|(name, bytes)| (Path::new(name), bytes));
+        let package = Package::restore("linux.deb".as_ref(), files).unwrap();
+        let read = |name: &str| fs::read(package.root().join(name)).ok();
+        assert_eq!(read("lib/modules/6.1/modules.order").unwrap(), b"order");
+        assert_eq!(read("boot/vmlinuz-6.1").unwrap(), b"kernel");
+        assert_eq!((read("../escaped"), read("etc/passwd")), (None, None));
+        let none = Package::restore("linux.deb".as_ref(), [files[1]]);
+        assert!(matches!(none, Err(PackageError::NoModules { .. })));
     }
 
     #[test]

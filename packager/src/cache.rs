@@ -1,9 +1,10 @@
 //! What was worked out for earlier images, so that an image of which little has changed is made in milliseconds: compressed
-//! segments, decompressed modules, which modules there are, and the hashes of files that have not changed.
+//! segments, decompressed modules, which modules there are, the hashes of files that have not changed, and what is needed of a
+//! kernel's package.
 //!
 //! One file each, named by a BLAKE3 hash of all that it follows from: `HASH.segment` of what was compressed and how,
 //! `HASH.module` of the module's file, `HASH.modules` of the kernel's files and the request, `HASH.hashes` of what is known of
-//! files without a look into them. It holds a checksum of the bytes that are kept (XXH3, 16 bytes) and these bytes. A file that
+//! files without a look into them, `HASH.package` of the same of a package, and the request. It holds a checksum of the bytes that are kept (XXH3, 16 bytes) and these bytes. A file that
 //! does not fit its checksum counts as absent, so the folder may be deleted, copied, shared between machines and used by many
 //! runs at once: a file appears whole, by being renamed. What was not used for longest goes when the folder grows beyond its
 //! limit. A cache that cannot be written costs time, and nothing else.
@@ -44,10 +45,12 @@ pub(crate) enum Kind {
     Modules,
     /// What the contents of files hash to.
     Hashes,
+    /// What an image needs of a kernel's package.
+    Package,
 }
 
 impl Kind {
-    const SUFFIXES: [&str; 4] = ["segment", "module", "modules", "hashes"];
+    const SUFFIXES: [&str; 5] = ["segment", "module", "modules", "hashes", "package"];
 
     /// What its files end with.
     fn suffix(self) -> &'static str {

@@ -85,17 +85,30 @@ impl Kernel {
     /// # Errors
     /// See [`KernelError`].
     pub fn open(source: &KernelSource, choice: &KernelChoice) -> Result<Self, KernelError> {
-        let (root, unpacked) = match source {
-            KernelSource::Root(root) => (root.clone(), None),
-            KernelSource::Deb(package) => {
-                let package = Package::unpack(package)?;
-                (package.root().to_path_buf(), Some(package))
-            }
-        };
+        match source {
+            KernelSource::Root(root) => Self::below(root, None, choice),
+            KernelSource::Deb(package) => Self::of_package(Package::unpack(package)?, choice),
+        }
+    }
+
+    /// As [`open`](Self::open), of a package that is unpacked.
+    ///
+    /// # Errors
+    /// See [`KernelError`].
+    pub fn of_package(package: Package, choice: &KernelChoice) -> Result<Self, KernelError> {
+        let root = package.root().to_path_buf();
+        Self::below(&root, Some(package), choice)
+    }
+
+    fn below(
+        root: &Path,
+        unpacked: Option<Package>,
+        choice: &KernelChoice,
+    ) -> Result<Self, KernelError> {
         let (tree, image) = match choice {
-            KernelChoice::Default => Self::of_tree(&root, None)?,
-            KernelChoice::Version(version) => Self::of_tree(&root, Some(version))?,
-            KernelChoice::Image(path) => Self::of_image(&root, path)?,
+            KernelChoice::Default => Self::of_tree(root, None)?,
+            KernelChoice::Version(version) => Self::of_tree(root, Some(version))?,
+            KernelChoice::Image(path) => Self::of_image(root, path)?,
         };
         Ok(Self {
             tree: tree.keeping_files(),

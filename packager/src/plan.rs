@@ -8,6 +8,7 @@ mod busybox;
 mod data;
 mod error;
 mod extras;
+mod kept;
 mod modules;
 mod record;
 mod selection;
@@ -18,10 +19,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use modtree::{KernelConfig, Tree};
+use modtree::KernelConfig;
 
 use crate::compression::Compression;
 use crate::cpio::{Attributes, Kind};
+use crate::kernel::Kernel;
 use crate::paths::resolve;
 use crate::timing::Timings;
 
@@ -35,7 +37,8 @@ pub use record::{RECORD, Record, Recorded};
 pub struct Plan {
     /// The kernel version whose modules are inside.
     pub version: String,
-    /// The kernel's image, where one was found beside the modules: what boots with this plan.
+    /// The kernel's image, where one was found beside the modules: what boots with this plan. One from a package is there as long as
+    /// the plan.
     pub kernel_image: Option<PathBuf>,
     /// The kernel's configuration, where it is known.
     pub config: Option<KernelConfig>,
@@ -56,8 +59,9 @@ pub struct Plan {
     items: BTreeMap<String, Item>,
     /// Before the first file was looked at.
     pub(crate) begun: Option<SystemTime>,
-    /// The modules are mapped as long as the plan is there: who ends with it need not unmap them, page by page.
-    tree: Option<Arc<Tree>>,
+    /// A package's files are there as long as the plan is, and modules are mapped: who ends with it need not unmap them, page by
+    /// page.
+    kernel: Option<Arc<Kernel>>,
 }
 
 /// One entry of the image.

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use kmap::{Compiled, SearchPath};
 
 use super::busybox::find_busybox;
+use super::kept::Kept;
 use super::selection::Selection;
 use super::{Plan, PlanError};
 use crate::cache::Cache;
@@ -33,11 +34,11 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn with_cache(recipe: &Recipe, cache: Option<&Cache>) -> Result<Self, PlanError> {
-        let begun = Some(SystemTime::now());
+        let begun = SystemTime::now();
         let mut timings = Timings::default();
         // Kernel and modules take longest, and are one thread's work for most of that time.
         let (with_modules, (keymaps, busybox)) = rayon::join(
-            || Self::of_kernel(recipe, cache, &mut timings),
+            || Self::of_kernel(recipe, cache, begun, &mut timings),
             || (compile_keymaps(recipe), find_busybox(recipe)),
         );
         let (mut plan, kernel) = with_modules?;
@@ -54,9 +55,9 @@ impl Plan {
             plan.add_record();
         }
         plan.add_inputs(recipe, &kernel);
-        plan.tree = Some(Arc::new(kernel.tree));
+        plan.kernel = Some(Arc::new(kernel));
         plan.timings = timings;
-        plan.begun = begun;
+        plan.begun = Some(begun);
         Ok(plan)
     }
 
@@ -64,9 +65,15 @@ impl Plan {
     fn of_kernel(
         recipe: &Recipe,
         cache: Option<&Cache>,
+        begun: SystemTime,
         timings: &mut Timings,
     ) -> Result<(Self, Kernel), PlanError> {
-        let kernel = timings.measure("kernel", || Kernel::open(&recipe.kernel, &recipe.choice))?;
+        let kept = Kept::new(cache, recipe);
+        let open = || match kept.as_ref().and_then(Kept::open) {
+            Some((kernel, selection)) => Ok((kernel, Some(selection))),
+            None => Kernel::open(&recipe.kernel, &recipe.choice).map(|kernel| (kernel, None)),
+        };
+        let (kernel, known) = timings.measure("kernel", open)?;
         let mut plan = Plan {
             compression: compression(&kernel, recipe)?,
             version: kernel.version().to_owned(),
@@ -75,7 +82,16 @@ impl Plan {
             ..Plan::default()
         };
         plan.add_skeleton();
-        let selection = timings.measure("find", || Selection::find(&kernel, recipe, cache))?;
+        let selection = timings.measure("find", || match known {
+            Some(selection) => Ok(selection),
+            None => {
+                let selection = Selection::find(&kernel, recipe, cache)?;
+                if let Some(kept) = kept {
+                    kept.keep(&kernel, &selection, begun);
+                }
+                Ok::<_, PlanError>(selection)
+            }
+        })?;
         timings.measure("modules", || {
             plan.add_modules(&kernel, recipe, selection, cache)
         })?;

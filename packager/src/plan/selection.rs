@@ -19,7 +19,7 @@ use crate::kernel::{Kernel, KernelError};
 use crate::recipe::{Load, Recipe};
 
 /// The modules of an image.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Selection {
     /// In load order.
     pub(super) modules: Vec<Chosen>,
@@ -33,7 +33,7 @@ pub(super) struct Selection {
 }
 
 /// One of them.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Chosen {
     pub(super) name: String,
     /// Its file.
@@ -55,7 +55,8 @@ impl Selection {
         recipe: &Recipe,
         cache: Option<&Cache>,
     ) -> Result<Self, PlanError> {
-        let Some(cache) = cache else {
+        // A package's files lie elsewhere each time; they are kept with their selection (`kept.rs`).
+        let Some(cache) = cache.filter(|_| kernel.unpacked().is_none()) else {
             return Self::of_closure(kernel, recipe, &closure(kernel, recipe)?);
         };
         let start = SystemTime::now();
@@ -94,6 +95,15 @@ impl Selection {
         (files.hash == hash).then(|| Self::parse(selection))?
     }
 
+    /// The same, with the modules' files elsewhere.
+    pub(super) fn with_paths(&self, paths: Vec<PathBuf>) -> Self {
+        let mut same = self.clone();
+        for (module, path) in same.modules.iter_mut().zip(paths) {
+            module.path = path;
+        }
+        same
+    }
+
     fn of_closure(kernel: &Kernel, recipe: &Recipe, closure: &Closure) -> Result<Self, PlanError> {
         check_vermagic(kernel, closure)?;
         let builtins = closure.builtins.iter().map(|builtin| {
@@ -120,16 +130,21 @@ impl Selection {
         })
     }
 
-    /// The listing and the files' hash; the head, which is JSON: the selection, and the indexes' names and lengths; the indexes.
-    /// Listing and head have their length before them, in four bytes. `None` where a path is not UTF-8.
+    /// The listing, with its length before it in four bytes; the files' hash; the selection's own bytes.
     fn to_bytes(&self, listing: &Listing, files: &Fingerprint) -> Option<Vec<u8>> {
-        let lengths = self.indexes.iter().map(|(name, bytes)| (name, bytes.len()));
-        let head = serde_json::to_vec(&(self, lengths.collect::<Vec<_>>())).ok()?;
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map(u32::to_le_bytes).ok();
         let mut bytes = length(&listing.0)?.to_vec();
         bytes.extend_from_slice(&listing.0);
         bytes.extend(files.hash.as_bytes());
-        bytes.extend(length(&head)?);
+        bytes.extend(self.own_bytes()?);
+        Some(bytes)
+    }
+
+    /// The head, which is JSON: the selection, and the indexes' names and lengths; with its length before it in four bytes; the
+    /// indexes. `None` where a path is not UTF-8.
+    pub(super) fn own_bytes(&self) -> Option<Vec<u8>> {
+        let lengths = self.indexes.iter().map(|(name, bytes)| (name, bytes.len()));
+        let head = serde_json::to_vec(&(self, lengths.collect::<Vec<_>>())).ok()?;
+        let mut bytes = length(&head)?.to_vec();
         bytes.extend(head);
         for (_, index) in &self.indexes {
             bytes.extend_from_slice(index);
@@ -137,7 +152,8 @@ impl Selection {
         Some(bytes)
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    /// What [`own_bytes`](Self::own_bytes) has written.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let (head, mut rest) = measured(bytes)?;
         let (mut selection, lengths): (Self, Vec<(String, usize)>) =
             serde_json::from_slice(head).ok()?;
@@ -177,8 +193,13 @@ fn reasons(reasons: &[Reason]) -> String {
     texts.join("; ")
 }
 
+/// A length, as it stands before what it is the length of.
+pub(super) fn length(bytes: &[u8]) -> Option<[u8; 4]> {
+    u32::try_from(bytes.len()).map(u32::to_le_bytes).ok()
+}
+
 /// What has its length before it, and what follows.
-fn measured(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn measured(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(u32::from_le_bytes(*length) as usize)
 }
@@ -194,8 +215,7 @@ fn parts(bytes: &[u8]) -> Option<(Listing, blake3::Hash, &[u8])> {
 /// The key of a selection, and the fingerprint of the files behind it. `None` where modules are asked for that lie anywhere,
 /// or a file cannot be looked at.
 fn key(kernel: &Kernel, recipe: &Recipe) -> Result<Option<(Key, Fingerprint)>, PlanError> {
-    let is_file = |name: &String| name.contains('/') || name.contains(".ko");
-    if recipe.modules.iter().any(is_file) {
+    if !has_names_only(recipe) {
         return Ok(None);
     }
     let config = kernel.tree.config().map_err(KernelError::from)?;
@@ -206,14 +226,25 @@ fn key(kernel: &Kernel, recipe: &Recipe) -> Result<Option<(Key, Fingerprint)>, P
     let Some(files) = Fingerprint::of_files(config.into_iter().chain([&*program])) else {
         return Ok(None);
     };
+    let of_kernel = (kernel.tree.dir(), kernel.version(), config);
+    let wanted = format!("{} {of_kernel:?}", wanted(recipe));
+    let key = Key::new(Kind::Modules, &[files.hash.as_bytes(), wanted.as_bytes()]);
+    Ok(Some((key, files)))
+}
+
+/// Whether no module is asked for by its file, which may lie anywhere.
+pub(super) fn has_names_only(recipe: &Recipe) -> bool {
+    let is_file = |name: &String| name.contains('/') || name.contains(".ko");
+    !recipe.modules.iter().any(is_file)
+}
+
+/// What of a recipe a selection follows from, but for the kernel.
+pub(super) fn wanted(recipe: &Recipe) -> String {
     let wanted = (
         (&recipe.modules, &recipe.goals, recipe.runtime),
         (recipe.load, recipe.module_files),
-        (kernel.tree.dir(), kernel.version(), config),
     );
-    let wanted = format!("{wanted:?}");
-    let key = Key::new(Kind::Modules, &[files.hash.as_bytes(), wanted.as_bytes()]);
-    Ok(Some((key, files)))
+    format!("{wanted:?}")
 }
 
 #[cfg(test)]

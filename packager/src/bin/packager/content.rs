@@ -10,9 +10,9 @@ use packager::disk::menu::Choice;
 use packager::disk::uki::{Uki, UkiError, os_release};
 use packager::finding::Report;
 use packager::inspect::check::{Booted, check};
-use packager::kernel::{Kernel, KernelChoice, KernelSource, length_of, version_of};
+use packager::kernel::{Kernel, KernelChoice, length_of, version_of};
 use packager::timing::Timings;
-use packager::{Initramfs, Plan, Recipe};
+use packager::{Initramfs, Plan};
 
 use crate::recipe::{RecipeArgs, source_date_epoch};
 use crate::report;
@@ -121,15 +121,13 @@ impl ContentArgs {
     }
 
     fn pack(&self, time: u64, timings: &mut Timings) -> Result<Content, Failure> {
-        let mut recipe = self.recipe.recipe(None)?;
-        let package = unpack(&mut recipe)?;
+        let recipe = self.recipe.recipe(None)?;
         let cache = self.recipe.cache()?;
         let mut plan = Plan::with_cache(&recipe, cache.as_ref()).map_err(report::plan)?;
         *timings = std::mem::take(&mut plan.timings);
         let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), timings)
             .map_err(report::initramfs)?;
         let (kernel, _) = read_kernel(plan.kernel_image.as_deref(), &plan.version)?;
-        drop(package);
         Ok(Content {
             kernel,
             initramfs: image.to_bytes(),
@@ -202,19 +200,6 @@ impl Content {
         };
         uki.build()
     }
-}
-
-/// Unpacks a package once, for the plan and for the kernel's image; its files go with the value.
-fn unpack(recipe: &mut Recipe) -> Result<Option<Kernel>, Failure> {
-    if !matches!(recipe.kernel, KernelSource::Deb(_)) {
-        return Ok(None);
-    }
-    let package = Kernel::open(&recipe.kernel, &recipe.choice).map_err(report::kernel)?;
-    if let Some(folder) = package.unpacked() {
-        recipe.sysroot = Some(recipe.root().to_path_buf());
-        recipe.kernel = KernelSource::Root(folder.to_path_buf());
-    }
-    Ok(Some(package))
 }
 
 /// A kernel's bytes, and the version that they say.

@@ -6,6 +6,7 @@ use cli::Failure;
 use packager::cache::Cache;
 use packager::finding::Report;
 use packager::inspect::check::Booted;
+use packager::kernel::KernelSource;
 use packager::timing::Timings;
 use packager::{Initramfs, Plan, Recipe};
 
@@ -59,9 +60,11 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     if !args.quiet {
         cli::tell!("{}", summary(&output, &plan, &image));
     }
-    // The process ends, which frees all at once.
+    // The process ends, which frees all at once, but for a package's files.
     std::mem::forget(image);
-    std::mem::forget(plan);
+    if !matches!(recipe.kernel, KernelSource::Deb(_)) {
+        std::mem::forget(plan);
+    }
     Ok(())
 }
 
