@@ -3,13 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use packager::cpio::Kind;
 use packager::kernel::KernelSource;
 use packager::{Plan, Recipe};
 
 use crate::environment::{command, has, kernel};
+use crate::modules::run;
 
 /// A kernel's root that is small enough to copy: the modules of the default recipe, the indexes and the configuration.
 #[derive(Debug)]
@@ -61,6 +62,23 @@ impl Root {
             .join(&self.version)
             .join("kernel")
             .join(name)
+    }
+
+    /// Writes a Debian package of this root, whose `data.tar` is compressed so: `xz`, `zstd`, `gzip` or `none`.
+    ///
+    /// # Panics
+    /// Where dpkg-deb fails.
+    pub fn packaged(&self, package: &Path, compressor: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("tree");
+        run(Command::new("cp").arg("-r").arg(self.path()).arg(&tree));
+        fs::create_dir(tree.join("DEBIAN")).unwrap();
+        let control = "Package: linux-image-test\nVersion: 1\nArchitecture: amd64\nMaintainer: nobody <nobody@example.org>\nDescription: test\n";
+        fs::write(tree.join("DEBIAN/control"), control).unwrap();
+        run(Command::new("dpkg-deb")
+            .args(["--root-owner-group", &format!("-Z{compressor}"), "--build"])
+            .arg(&tree)
+            .arg(package));
     }
 
     /// `packager initramfs` for this root.

@@ -176,20 +176,6 @@ fn a_debian_package_gives_the_same_image_as_its_unpacked_root() {
     };
     let small = Root::new(&root);
     let folder = tempfile::tempdir().unwrap();
-    let tree = folder.path().join("tree");
-    let copied = Command::new("cp")
-        .arg("-r")
-        .arg(small.path())
-        .arg(&tree)
-        .status()
-        .unwrap();
-    assert!(copied.success());
-    fs::create_dir(tree.join("DEBIAN")).unwrap();
-    fs::write(
-        tree.join("DEBIAN/control"),
-        "Package: linux-image-test\nVersion: 1\nArchitecture: amd64\nMaintainer: nobody <nobody@example.org>\nDescription: test\n",
-    )
-    .unwrap();
     let unpacked = folder.path().join("root.igz");
     assert!(
         small
@@ -199,17 +185,7 @@ fn a_debian_package_gives_the_same_image_as_its_unpacked_root() {
     );
     for compressor in ["xz", "zstd", "gzip", "none"] {
         let package = folder.path().join(format!("{compressor}.deb"));
-        let built = Command::new("dpkg-deb")
-            .args(["--root-owner-group", &format!("-Z{compressor}"), "--build"])
-            .arg(&tree)
-            .arg(&package)
-            .output()
-            .unwrap();
-        assert!(
-            built.status.success(),
-            "{}",
-            String::from_utf8_lossy(&built.stderr)
-        );
+        small.packaged(&package, compressor);
         let image = folder.path().join("deb.igz");
         let status = command("packager")
             .args(["initramfs", "--deb"])
