@@ -1,13 +1,13 @@
 //! The kernel's build configuration: `boot/config-VERSION`.
 
 use std::collections::HashMap;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use codec::detect;
 use codec::file::{ReadError, read_decoded};
-use codec::{Mapped, detect, map};
 use memchr::{memchr, memmem};
+
+use crate::text::Text;
 
 /// A configuration is some 250 KiB; more than this is something else.
 const LIMIT: u64 = 16 << 20;
@@ -23,40 +23,16 @@ const LIMIT: u64 = 16 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct KernelConfig {
     path: Option<PathBuf>,
-    /// The lines. Of 9,000 options a run asks for a dozen, so they are searched.
+    /// The lines, which are UTF-8. Of 9,000 options a run asks for a dozen, so they are searched.
     text: Text,
     /// The few strings with an escape in them.
     unescaped: HashMap<String, String>,
 }
 
-/// UTF-8, in memory or in a file.
-#[derive(Clone, Debug)]
-enum Text {
-    Owned(Arc<Vec<u8>>),
-    Mapped(Arc<Mapped>),
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Text::Owned(Arc::default())
-    }
-}
-
-impl Deref for Text {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Text::Owned(bytes) => bytes,
-            Text::Mapped(file) => file,
-        }
-    }
-}
-
 impl KernelConfig {
     /// Takes the text of a `.config` file. Lines which set nothing are skipped, comments among them.
     pub fn parse(text: &[u8]) -> Self {
-        Self::of_text(Text::Owned(Arc::new(text.to_vec())))
+        Self::of_text(text.to_vec().into())
     }
 
     fn of_text(text: Text) -> Self {
@@ -81,10 +57,9 @@ impl KernelConfig {
     /// # Errors
     /// See [`ReadError`].
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        let text = match map(path, LIMIT) {
-            Ok(file) if detect(&file).is_none() => Text::Mapped(Arc::new(file)),
-            // A file of the kernel's cannot be mapped.
-            _ => Text::Owned(Arc::new(read_decoded(path, LIMIT)?)),
+        let text = match Text::open(path, LIMIT)? {
+            compressed if detect(&compressed).is_some() => read_decoded(path, LIMIT)?.into(),
+            plain => plain,
         };
         Ok(Self {
             path: Some(path.to_path_buf()),

@@ -66,6 +66,7 @@ mod sections;
 mod signature;
 #[cfg(test)]
 mod testing;
+mod text;
 mod tree;
 
 pub use builtin::Builtins;

@@ -33,6 +33,7 @@ use codec::Mapped;
 
 use crate::elf::Record;
 use crate::fast_hash::{FastMap, FastSet};
+use crate::text::Text;
 use crate::{Builtins, KernelConfig, ModInfo, ModuleName, Package, Symbols};
 pub use error::TreeError;
 use locate::AliasIndex;
@@ -291,8 +292,8 @@ impl Tree {
 
     fn order(&self) -> Result<&walk::Order, TreeError> {
         try_once(&self.order, || {
-            match codec::file::read(&self.dir.join("modules.order"), ORDER_LIMIT) {
-                Ok(bytes) => Ok(walk::Order::new(bytes)),
+            match Text::open(&self.dir.join("modules.order"), ORDER_LIMIT) {
+                Ok(text) => Ok(walk::Order::new(text)),
                 Err(error) if error.is_not_found() => Ok(walk::Order::default()),
                 Err(error) => Err(self.named(error)),
             }

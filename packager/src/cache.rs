@@ -25,8 +25,8 @@ use crate::compression::Compression;
 use crate::cpio::{Archive, Piece};
 use crate::plan::Data;
 
-/// The limit of a cache, in bytes, where none is given: a hundred small images.
-pub const DEFAULT_LIMIT: u64 = 256 << 20;
+/// The limit of a cache, in bytes, where none is given: four hundred small images, or the kernels of eighty packages.
+pub const DEFAULT_LIMIT: u64 = 1 << 30;
 
 /// A use is not noted again so soon: the disk would have more to write at each rebuild.
 const RECENTLY: Duration = Duration::from_secs(60 * 60);

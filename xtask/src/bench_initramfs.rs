@@ -32,15 +32,18 @@ const FIND_CPIO: &str =
     "cd tree; find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 >../find.cpio";
 
 /// What goes to memory.
-const IN_MEMORY: [&str; 2] = [
+const IN_MEMORY: [&str; 3] = [
     "/dev/shm/packager-bench-find.cpio",
     "/dev/shm/packager-bench-plain.cpio",
+    "/dev/shm/packager-bench-again.img",
 ];
 
 /// Where all sides work.
 struct Place {
     folder: PathBuf,
     root: PathBuf,
+    /// The package that the root comes from.
+    package: PathBuf,
     plan: Plan,
     three_cpio: PathBuf,
 }
@@ -73,6 +76,7 @@ impl Place {
         })?;
         let place = Self {
             folder: folder.to_path_buf(),
+            package: corpus::package(&format!("linux-image-{}", plan.version))?,
             root,
             plan,
             three_cpio: corpus::three_cpio()?,
@@ -191,16 +195,28 @@ impl Place {
                 ways: zstd,
             },
         ];
+        let memory = IN_MEMORY[2];
         for (name, options) in [
-            ("gzip, a file changed", &["--compress", "gzip"][..]),
-            ("zstd, a file changed", &["--compress", "zstd"]),
+            (
+                "gzip, a file changed",
+                &["--compress", "gzip", "-o", "again.img"][..],
+            ),
+            (
+                "zstd, a file changed",
+                &["--compress", "zstd", "-o", "again.img"],
+            ),
+            (
+                "zstd, a file changed, to memory",
+                &["--compress", "zstd", "-o", memory],
+            ),
             (
                 "zstd -19, a file changed",
-                &["--compress", "zstd", "--level", "19"],
+                &["--compress", "zstd", "--level", "19", "-o", "again.img"],
             ),
         ] {
             works.push(self.rebuild(name, options));
         }
+        works.push(self.of_package());
         works.extend(self.listings());
         works.push(self.extraction());
         works
@@ -209,21 +225,14 @@ impl Place {
     /// A file of the recipe has changed: with and without a cache of the image before.
     fn rebuild(&self, name: &'static str, options: &[&str]) -> Work {
         let command = |recipe: &str, cache: bool| {
-            let mut words = vec!["--recipe", recipe, "-o", "again.img"];
+            let mut words = vec!["--recipe", recipe];
             if cache {
                 words.extend(["--cache", "cache"]);
             }
             words.extend(options);
             self.packager_of_recipe(&words)
         };
-        let (fill, folder) = (command("one.toml", true), self.folder.clone());
-        let before = move || {
-            let cache = folder.join("cache");
-            if cache.exists() {
-                fs::remove_dir_all(cache)?;
-            }
-            measure::run(&mut fill())
-        };
+        let before = self.filled(command("one.toml", true));
         Work {
             name,
             ways: vec![
@@ -232,6 +241,39 @@ impl Place {
                     "packager initramfs --cache",
                     before,
                     vec![command("two.toml", true)],
+                ),
+            ],
+        }
+    }
+
+    /// Makes the cache anew by a command.
+    fn filled(&self, fill: Start) -> impl Fn() -> Result<()> + 'static {
+        let cache = self.folder.join("cache");
+        move || {
+            if cache.exists() {
+                fs::remove_dir_all(&cache)?;
+            }
+            measure::run(&mut fill())
+        }
+    }
+
+    /// The kernel is in its package, of which the cache keeps what an image needs.
+    fn of_package(&self) -> Work {
+        let package = self.package.to_string_lossy();
+        let command = |more: &[&str]| {
+            let mut words = vec!["--deb", &package, "-o", "package.izst"];
+            words.extend(more);
+            self.packager_of_recipe(&words)
+        };
+        let cached = || command(&["--cache", "cache"]);
+        Work {
+            name: "Debian's package, 70 MB",
+            ways: vec![
+                Way::new("packager initramfs --deb", vec![command(&[])]),
+                Way::after(
+                    "packager initramfs --deb --cache",
+                    self.filled(cached()),
+                    vec![cached()],
                 ),
             ],
         }

@@ -34,6 +34,18 @@ pub(crate) fn linux_6_1() -> Result<PathBuf> {
     )
 }
 
+/// The file of a package that the corpus has been unpacked from.
+pub(crate) fn package(name: &str) -> Result<PathBuf> {
+    let start = format!("{name}_");
+    let files = fs::read_dir(corpus().join("packages"))?;
+    let mut files = files.map(|entry| Ok::<_, std::io::Error>(entry?.path()));
+    let found = files.find(|path| {
+        let name = path.as_ref().ok().and_then(|path| path.file_name());
+        name.is_some_and(|name| name.to_string_lossy().starts_with(&start))
+    });
+    Ok(found.with_context(|| format!("no package {name} in the corpus"))??)
+}
+
 /// Debian 13's kernel: 6.12, `.ko.xz` below `usr/lib/modules`.
 pub(crate) fn linux_6_12() -> Result<PathBuf> {
     let root = corpus().join("linux-6.12");

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     fn found(order: &[u8], dep: &[u8]) -> Option<Vec<u32>> {
-        starts(&Order::new(order.to_vec()), dep)
+        starts(&Order::new(order.to_vec().into()), dep)
     }
 
     #[test]

@@ -12,6 +12,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::ModuleName;
 use crate::fast_hash::{FastMap, Seeded};
+use crate::text::Text;
 
 /// The suffixes of module files. Where one directory has a module in several forms, the first of these is taken.
 const SUFFIXES: [&str; 4] = [".ko", ".ko.zst", ".ko.xz", ".ko.gz"];
@@ -68,7 +69,7 @@ pub(crate) fn has_suffix(name: &OsStr) -> bool {
 /// then looked at.
 #[derive(Debug, Default)]
 pub(super) struct Order {
-    text: Vec<u8>,
+    text: Text,
     /// Where each line ends.
     ends: Vec<u32>,
     /// The numbers of the lines.
@@ -77,7 +78,7 @@ pub(super) struct Order {
 
 impl Order {
     /// What is behind 4 GiB is passed over.
-    pub(super) fn new(text: Vec<u8>) -> Self {
+    pub(super) fn new(text: Text) -> Self {
         // A line has 40 bytes on average. A table that grows costs twice as much as the rest.
         let lines = text.len() / 32;
         let mut order = Self {

@@ -110,7 +110,7 @@ pub(crate) struct RecipeArgs {
     cache: Option<PathBuf>,
 
     /// The cache's largest size, in bytes or with K, M or G
-    #[arg(long, value_name = "SIZE", requires = "cache", default_value = "256M", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", requires = "cache", default_value = "1G", value_parser = parse_size)]
     cache_limit: u64,
 }
 
