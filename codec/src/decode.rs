@@ -11,7 +11,7 @@ use crate::{Format, detect};
 /// dictionaries that the kernel accepts, and a bound for a header that asks for 4 GiB.
 const XZ_MEMORY_LIMIT: u64 = 160 << 20;
 
-/// Where more cores would need more than this, some are left alone: each holds a block, and what it decodes to.
+/// Several cores may use so much: each holds a block, and what it decodes to, which are 40 MiB in Debian's packages.
 const XZ_PARALLEL_LIMIT: u64 = 512 << 20;
 
 /// Why a stream could not be decoded.
@@ -104,14 +104,14 @@ impl<'a> Member<'a> {
     }
 
     /// As [`new`](Self::new), for large members: the blocks of an xz stream, if it has several and says how long they are, are
-    /// decoded at the same time, on all cores that 512 MiB are enough for.
+    /// decoded at the same time, on as many cores as 512 MiB are enough for.
     pub fn in_parallel(bytes: &'a [u8]) -> Option<Self> {
         Self::with_xz(bytes, || {
             let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
             xz2::stream::MtStreamBuilder::new()
                 .threads(u32::try_from(cores).unwrap_or(1))
                 .memlimit_threading(XZ_PARALLEL_LIMIT)
-                .memlimit_stop(XZ_MEMORY_LIMIT)
+                .memlimit_stop(XZ_PARALLEL_LIMIT)
                 .decoder()
         })
     }

@@ -1,6 +1,6 @@
 //! Files as input: regular ones only, read up to a limit, decompressed by their magic bytes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -96,22 +96,31 @@ pub fn open(path: &Path) -> Result<File, ReadError> {
 /// # Errors
 /// See [`ReadError`].
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    Ok(read_known(path, limit)?.0)
+}
+
+/// As [`read`], with what was known of the file when it was opened.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn read_known(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), ReadError> {
+    let io_error = |source| ReadError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
     let file = open(path)?;
-    let length = file.metadata().map_or(0, |found| found.len());
-    let mut bytes = Vec::with_capacity(length.min(limit) as usize);
+    let found = file.metadata().map_err(io_error)?;
+    let mut bytes = Vec::with_capacity(found.len().min(limit) as usize);
     file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|source| ReadError::Io {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        .map_err(io_error)?;
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge {
             path: path.to_path_buf(),
             limit,
         });
     }
-    Ok(bytes)
+    Ok((bytes, found))
 }
 
 /// Reads a regular file and decompresses it where its magic bytes say that it is compressed. `limit` bounds both the file

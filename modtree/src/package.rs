@@ -3,7 +3,7 @@
 //! Only `boot/` and `lib/modules/` (or `usr/lib/modules/`) are unpacked, as plain files into a private directory that is
 //! removed with the [`Package`]. Names with `..` and links are not followed: a package cannot write elsewhere.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
@@ -86,6 +86,7 @@ impl PackageError {
 pub struct Package {
     path: PathBuf,
     folder: tempfile::TempDir,
+    found: Option<Metadata>,
 }
 
 impl Package {
@@ -94,7 +95,7 @@ impl Package {
     /// # Errors
     /// See [`PackageError`].
     pub fn unpack(path: &Path) -> Result<Self, PackageError> {
-        let bytes = codec::map(path, PACKAGE_LIMIT)?;
+        let (bytes, found) = codec::file::read_known(path, PACKAGE_LIMIT)?;
         let data = data_member(&bytes).map_err(|reason| PackageError::NotADeb {
             path: path.to_path_buf(),
             reason,
@@ -111,7 +112,7 @@ impl Package {
             },
             Problem::Write(source) => write_error(path, folder.path(), source),
         })?;
-        Self::of_folder(path, folder, modules)
+        Self::of_folder(path, folder, modules, Some(found))
     }
 
     /// The package at `path` again, as far as somebody has kept its files: names below [`root`](Self::root) with their contents.
@@ -132,19 +133,29 @@ impl Package {
                 modules += usize::from(is_module(&name));
             }
         }
-        Self::of_folder(path, folder, modules)
+        Self::of_folder(path, folder, modules, None)
     }
 
     fn of_folder(
         path: &Path,
         folder: tempfile::TempDir,
         modules: usize,
+        found: Option<Metadata>,
     ) -> Result<Self, PackageError> {
         let path = path.to_path_buf();
         match modules {
             0 => Err(PackageError::NoModules { path }),
-            _ => Ok(Self { path, folder }),
+            _ => Ok(Self {
+                path,
+                folder,
+                found,
+            }),
         }
+    }
+
+    /// What was known of the package's file when it was opened; `None` of one that was [restored](Self::restore).
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.found.as_ref()
     }
 
     /// The directory that holds the package's `boot` and `lib/modules` (or `usr/lib/modules`).

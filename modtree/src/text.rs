@@ -18,8 +18,9 @@ impl Text {
     /// A regular file of at most `limit` bytes: mapped, where its file system has that (the kernel's own, in `/proc`, do not).
     pub(crate) fn open(path: &Path, limit: u64) -> Result<Self, ReadError> {
         match map(path, limit) {
-            Ok(file) => Ok(Text::Mapped(Arc::new(file))),
-            Err(ReadError::Io { .. }) => Ok(read(path, limit)?.into()),
+            Ok(file) if !file.is_empty() => Ok(Text::Mapped(Arc::new(file))),
+            // One that seems empty may be the kernel's, too.
+            Ok(_) | Err(ReadError::Io { .. }) => Ok(read(path, limit)?.into()),
             Err(error) => Err(error),
         }
     }

@@ -142,12 +142,22 @@ impl Tree {
     /// As [`select`](Self::select).
     pub fn in_package(package: Package, kernel: Option<&str>) -> Result<Self, TreeError> {
         match Self::select(package.root(), kernel) {
-            Ok(tree) => Ok(Self {
-                package: Some(package),
-                ..tree
-            }),
+            Ok(tree) => Ok(tree.with_package(package)),
             Err(error) => Err(error.renamed(|path| package.shown(path))),
         }
+    }
+
+    /// The same tree, whose files are those of a package: they stay as long as the tree does, and messages have their names in the
+    /// package.
+    #[must_use]
+    pub fn with_package(self, package: Package) -> Self {
+        let package = Some(package);
+        Self { package, ..self }
+    }
+
+    /// The package whose files these are.
+    pub fn package(&self) -> Option<&Package> {
+        self.package.as_ref()
     }
 
     fn at(dir: PathBuf, version: String) -> Self {

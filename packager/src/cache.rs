@@ -4,10 +4,10 @@
 //!
 //! One file each, named by a BLAKE3 hash of all that it follows from: `HASH.segment` of what was compressed and how,
 //! `HASH.module` of the module's file, `HASH.modules` of the kernel's files and the request, `HASH.hashes` of what is known of
-//! files without a look into them, `HASH.package` of the same of a package, and the request. It holds a checksum of the bytes that are kept (XXH3, 16 bytes) and these bytes. A file that
-//! does not fit its checksum counts as absent, so the folder may be deleted, copied, shared between machines and used by many
-//! runs at once: a file appears whole, by being renamed. What was not used for longest goes when the folder grows beyond its
-//! limit. A cache that cannot be written costs time, and nothing else.
+//! files without a look into them, `HASH.package` of the same of a package, and the request. It holds a checksum of the bytes
+//! that are kept (XXH3, 16 bytes) and these bytes. A file that does not fit its checksum counts as absent, so the folder may be
+//! deleted, copied, shared between machines and used by many runs at once: a file appears whole, by being renamed. What was not
+//! used for longest goes when the folder grows beyond its limit. A cache that cannot be written costs time, and nothing else.
 
 pub(crate) mod fingerprint;
 mod hashes;
@@ -29,7 +29,7 @@ use crate::plan::Data;
 pub const DEFAULT_LIMIT: u64 = 1 << 30;
 
 /// A use is not noted again so soon: the disk would have more to write at each rebuild.
-const RECENTLY: Duration = Duration::from_secs(60 * 60);
+const RECENTLY: Duration = Duration::from_secs(60);
 
 /// Bytes of a checksum.
 const SUM: usize = size_of::<u128>();
@@ -139,7 +139,8 @@ impl Cache {
             return None;
         }
         let used = file.file().and_then(|found| found.modified().ok());
-        if used.is_none_or(|used| used.elapsed().is_ok_and(|age| age > RECENTLY)) {
+        let age = used.and_then(|used| used.elapsed().ok());
+        if age.is_none_or(|age| age > RECENTLY) {
             touch(&path);
         }
         Some(file.behind(SUM))

@@ -204,8 +204,7 @@ impl Plan {
 
     /// Whether the image has archives that are not the plan's own.
     pub fn is_joined(&self, recipe: &Recipe) -> bool {
-        let others = recipe.prepend.iter().chain(&recipe.append);
-        self.early.is_some() || others.count() > 0
+        self.early.is_some() || !recipe.prepend.is_empty() || !recipe.append.is_empty()
     }
 }
 

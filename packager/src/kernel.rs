@@ -45,8 +45,6 @@ pub struct Kernel {
     pub tree: Tree,
     /// The bootable image, for example `boot/vmlinuz-6.1.0-56-amd64`. It is absent on machines that only build images.
     pub image: Option<PathBuf>,
-    /// Holds a package's files as long as they are needed.
-    unpacked: Option<Package>,
 }
 
 /// Why there is no kernel to use.
@@ -102,19 +100,23 @@ impl Kernel {
 
     fn below(
         root: &Path,
-        unpacked: Option<Package>,
+        package: Option<Package>,
         choice: &KernelChoice,
     ) -> Result<Self, KernelError> {
-        let (tree, image) = match choice {
-            KernelChoice::Default => Self::of_tree(root, None)?,
-            KernelChoice::Version(version) => Self::of_tree(root, Some(version))?,
-            KernelChoice::Image(path) => Self::of_image(root, path)?,
+        let found = match choice {
+            KernelChoice::Default => Self::of_tree(root, None),
+            KernelChoice::Version(version) => Self::of_tree(root, Some(version)),
+            KernelChoice::Image(path) => Self::of_image(root, path),
         };
-        Ok(Self {
-            tree: tree.keeping_files(),
-            image,
-            unpacked,
-        })
+        let (tree, image) = match (found, package) {
+            (Ok((tree, image)), Some(package)) => (tree.with_package(package), image),
+            (Err(KernelError::Tree(error)), Some(package)) => {
+                return Err(error.renamed(|path| package.shown(path)).into());
+            }
+            (found, _) => found?,
+        };
+        let tree = tree.keeping_files();
+        Ok(Self { tree, image })
     }
 
     /// The modules' version, for example `6.1.0-56-amd64`.
@@ -124,7 +126,7 @@ impl Kernel {
 
     /// The private directory of a package's files, which goes away with this.
     pub fn unpacked(&self) -> Option<&Path> {
-        self.unpacked.as_ref().map(Package::root)
+        self.tree.package().map(Package::root)
     }
 
     fn of_tree(root: &Path, version: Option<&str>) -> Result<(Tree, Option<PathBuf>), KernelError> {

@@ -24,6 +24,11 @@ impl Timings {
         result
     }
 
+    /// Adds the phases of something that went on meanwhile.
+    pub fn append(&mut self, others: Self) {
+        self.phases.extend(others.phases);
+    }
+
     /// Each phase with its time.
     pub fn phases(&self) -> &[(&'static str, Duration)] {
         &self.phases

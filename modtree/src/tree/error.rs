@@ -67,7 +67,8 @@ fn have(present: &[String]) -> String {
 
 impl TreeError {
     /// The same error with its paths changed.
-    pub(super) fn renamed(mut self, name: impl Fn(&Path) -> PathBuf) -> Self {
+    #[must_use]
+    pub fn renamed(mut self, name: impl Fn(&Path) -> PathBuf) -> Self {
         let path = match &mut self {
             TreeError::Directory { path, .. } | TreeError::Elf { path, .. } => path,
             TreeError::NoKernel { basedir }

@@ -1,6 +1,8 @@
 //! What tells that files are those of an earlier run, without a look into them: device, inode, size, times.
 //!
-//! The change time cannot be set, unlike the modification time, which a package manager sets back. A directory's own tells
+//! The change time cannot be set, unlike the modification time, which a package manager sets back; but file systems that are made as
+//! a whole (squashfs, ISO 9660) or know no change time (FAT) show the modification time in its place, in whole seconds. Such
+//! files are not vouched for. A directory's own tells
 //! whether names have come, gone or got another file. So of a tree it is enough to look at the directories, and at those
 //! files that an earlier run has looked at: one that was overwritten in place is not seen otherwise.
 
@@ -14,8 +16,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, Stat, stat, statat};
 
+/// In ns.
+const SECOND: i128 = 1_000_000_000;
+
 /// The coarsest clock of a file system, FAT's, in ns.
-const TICK: i128 = 2_000_000_000;
+const TICK: i128 = 2 * SECOND;
 
 /// How many files are looked at in a row: 0.2 ms of work, which is worth waking another thread for.
 const PORTION: usize = 100;
@@ -25,6 +30,8 @@ const PORTION: usize = 100;
 pub(crate) struct Fingerprint {
     pub(crate) hash: blake3::Hash,
     changed: i128,
+    /// Whether one of the times is of whole seconds.
+    is_coarse: bool,
 }
 
 impl Fingerprint {
@@ -62,13 +69,13 @@ impl Fingerprint {
     /// Whether the last change was so long before `time` that a change after it has another one.
     pub(crate) fn is_settled_at(&self, time: SystemTime) -> bool {
         let time = time.duration_since(UNIX_EPOCH);
-        time.is_ok_and(|time| self.changed + TICK < time.as_nanos() as i128)
+        !self.is_coarse && time.is_ok_and(|time| self.changed + TICK < time.as_nanos() as i128)
     }
 }
 
 /// A time in ns.
 fn time(seconds: i64, rest: i64) -> i128 {
-    i128::from(seconds) * 1_000_000_000 + i128::from(rest)
+    i128::from(seconds) * SECOND + i128::from(rest)
 }
 
 /// What is known of files, one behind the other.
@@ -76,6 +83,7 @@ fn time(seconds: i64, rest: i64) -> i128 {
 struct Stamps {
     bytes: Vec<u8>,
     changed: i128,
+    is_coarse: bool,
 }
 
 impl Stamps {
@@ -104,11 +112,13 @@ impl Stamps {
         self.bytes.extend(modified.to_le_bytes());
         self.bytes.extend(changed.to_le_bytes());
         self.changed = self.changed.max(changed);
+        self.is_coarse |= changed % SECOND == 0;
     }
 
     fn and(mut self, more: Self) -> Self {
         self.bytes.extend(more.bytes);
         self.changed = self.changed.max(more.changed);
+        self.is_coarse |= more.is_coarse;
         self
     }
 
@@ -116,6 +126,7 @@ impl Stamps {
         Fingerprint {
             hash: blake3::hash(&self.bytes),
             changed: self.changed,
+            is_coarse: self.is_coarse,
         }
     }
 }
@@ -248,6 +259,17 @@ mod tests {
             assert!(Listing::of_tree(root.path(), []).is_none(), "{target}");
             fs::remove_file(root.path().join("updates")).unwrap();
         }
+    }
+
+    #[test]
+    fn a_time_of_whole_seconds_may_be_no_change_time() {
+        let stamps = |changed: i128| {
+            let mut stamps = Stamps::default();
+            stamps.put([0; 4], [0, changed]);
+            stamps.and(Stamps::default()).finish()
+        };
+        assert!(stamps(SECOND + 1).is_settled_at(SystemTime::now()));
+        assert!(!stamps(SECOND).is_settled_at(SystemTime::now()));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What an image needs of a kernel's package, and which modules these are: kept, so that a rebuild unpacks nothing.
+//! What an image needs of a kernel's package, and which modules these are: kept, so that a rebuild with the same request for modules
+//! unpacks nothing.
 //!
 //! Unpacking a kernel takes seconds, and finding modules in it some more where they are compressed. The cache has, by what is known
 //! of the package's file without a look into it, the selection and an archive of the files: the modules, the kernel, its
@@ -6,7 +7,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::selection::{Selection, has_names_only, length, measured, wanted};
@@ -33,7 +34,8 @@ pub(super) struct Kept<'a> {
     key: Key,
     package: &'a Path,
     choice: &'a KernelChoice,
-    files: Fingerprint,
+    file: Fingerprint,
+    program: Fingerprint,
 }
 
 impl<'a> Kept<'a> {
@@ -45,16 +47,25 @@ impl<'a> Kept<'a> {
         if matches!(choice, KernelChoice::Image(_)) || !has_names_only(recipe) {
             return None;
         }
-        let program = std::env::current_exe().ok()?;
-        let files = Fingerprint::of_files([package.as_path(), &*program])?;
-        // Paths in messages have the package's name.
-        let wanted = format!("{} {choice:?} {package:?}", wanted(recipe));
+        let file = Fingerprint::of_files([package.as_path()])?;
+        let program = Fingerprint::of_files([&*std::env::current_exe().ok()?])?;
+        // Of several kernels, the running one is meant.
+        let running = rustix::system::uname();
+        let running = (*choice == KernelChoice::Default).then(|| running.release());
+        // Messages have the package's name.
+        let wanted = format!("{} {choice:?} {running:?} {package:?}", wanted(recipe));
+        let from = [
+            file.hash.as_bytes(),
+            program.hash.as_bytes(),
+            wanted.as_bytes(),
+        ];
         Some(Self {
             cache: cache?,
-            key: Key::new(Kind::Package, &[files.hash.as_bytes(), wanted.as_bytes()]),
+            key: Key::new(Kind::Package, &from),
             package,
             choice,
-            files,
+            file,
+            program,
         })
     }
 
@@ -69,17 +80,19 @@ impl<'a> Kept<'a> {
             (name, entry.data)
         });
         let package = modtree::Package::restore(self.package, files).ok()?;
-        for module in &mut selection.modules {
-            module.path = package.root().join(&module.path);
-        }
+        selection.place(|path| Some(package.root().join(path)))?;
         let kernel = Kernel::of_package(package, self.choice).ok()?;
         Some((kernel, selection))
     }
 
-    /// Keeps them, if the package has certainly not changed since it was opened, which was after `begun`. It is no fault if that
-    /// cannot be done.
+    /// Keeps them, if what was opened after `begun` is the package that the key is for, and has certainly not changed since. It is no
+    /// fault if that cannot be done.
     pub(super) fn keep(&self, kernel: &Kernel, selection: &Selection, begun: SystemTime) {
-        if self.files.is_settled_at(begun)
+        let opened = kernel.tree.package().and_then(|package| package.metadata());
+        let is_same = opened.is_some_and(|found| Fingerprint::of_open([found]) == self.file);
+        if is_same
+            && self.file.is_settled_at(begun)
+            && self.program.is_settled_at(begun)
             && let Some(bytes) = to_bytes(kernel, selection)
         {
             self.cache.put(&self.key, &bytes);
@@ -91,15 +104,16 @@ impl<'a> Kept<'a> {
 fn to_bytes(kernel: &Kernel, selection: &Selection) -> Option<Vec<u8>> {
     let root = kernel.unpacked()?;
     let below = |path: &Path| path.strip_prefix(root).map(Path::to_path_buf).ok();
-    let modules = selection.modules.iter().map(|module| below(&module.path));
-    let modules: Vec<PathBuf> = modules.collect::<Option<_>>()?;
+    let mut selection = selection.clone();
+    selection.place(below)?;
+    let modules = selection.modules.iter().map(|module| module.path.clone());
     let dir = below(kernel.tree.dir())?;
     let config = kernel.tree.config().ok()?.and_then(|config| config.path());
     let others = config.into_iter().chain(kernel.image.as_deref());
     let others = others.map(below).collect::<Option<Vec<_>>>()?;
     let of_build = OF_BUILD.map(|name| dir.join(name));
     let of_build = of_build.into_iter().filter(|path| root.join(path).exists());
-    let names: Vec<_> = of_build.chain(others).chain(modules.clone()).collect();
+    let names: Vec<_> = of_build.chain(others).chain(modules).collect();
     let files = names
         .iter()
         .map(|name| Data::read(&root.join(name), FILE_LIMIT));
@@ -111,7 +125,7 @@ fn to_bytes(kernel: &Kernel, selection: &Selection) -> Option<Vec<u8>> {
             .entry(name.as_os_str().as_bytes(), attributes, data)
             .ok()?;
     }
-    let selection = selection.with_paths(modules).own_bytes()?;
+    let selection = selection.own_bytes()?;
     let mut bytes = length(&selection)?.to_vec();
     bytes.extend(selection);
     archive

@@ -95,13 +95,12 @@ impl Selection {
         (files.hash == hash).then(|| Self::parse(selection))?
     }
 
-    /// The same, with the modules' files elsewhere.
-    pub(super) fn with_paths(&self, paths: Vec<PathBuf>) -> Self {
-        let mut same = self.clone();
-        for (module, path) in same.modules.iter_mut().zip(paths) {
-            module.path = path;
-        }
-        same
+    /// Gives the modules' files other paths; `None` where one has none.
+    pub(super) fn place(&mut self, path: impl Fn(&Path) -> Option<PathBuf>) -> Option<()> {
+        self.modules.iter_mut().try_for_each(|module| {
+            module.path = path(&module.path)?;
+            Some(())
+        })
     }
 
     fn of_closure(kernel: &Kernel, recipe: &Recipe, closure: &Closure) -> Result<Self, PlanError> {

@@ -32,26 +32,55 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+/// What to do. The texts stand here, since of fifteen commands a run needs the arguments of one; a doc comment of a struct with
+/// arguments would replace them.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
+    /// Pack an initramfs: busybox, kernel modules in load order, a keymap, and an /init that gives you a shell.
     Initramfs(InitramfsArgs),
+    /// Print every file that an initramfs would have, with its size and the reason why it is there; nothing is written.
     Plan(PlanArgs),
+    /// Make a disk image that starts a PC from USB or disk, by BIOS and by UEFI: partition table, FAT, boot loaders, kernel and
+    /// initramfs in one file.
     Image(ImageArgs),
+    /// Make one EFI program of kernel, initramfs and command line (a unified kernel image), which can be signed as a whole.
     Uki(UkiArgs),
+    /// Write a recipe to start from, with every key explained
     Init(InitArgs),
+    /// Make a directory for a TFTP server: kernel, initramfs, and what PCs with a BIOS, with UEFI, or with iPXE load.
     Pxe(PxeArgs),
+    /// Check that a disk image, a unified kernel image or an initramfs will start: boot loaders, archives, programs, modules.
     Check(CheckArgs),
+    /// Write a disk image to a stick, and read it back. Without a device: list the disks that could be meant.
+    ///
+    /// What the disk gives back is compared with the image, and its SHA-256 is told: the one that `sha256sum` says of the image.
+    /// The partition table is written last, so that a disk that fails on the way holds no image that looks whole.
     Write(WriteArgs),
+    /// List what is in an initramfs: every segment, whatever made and compressed it.
     List(ListArgs),
+    /// Print a file of an initramfs
     Cat(CatArgs),
+    /// Extract an initramfs into a new folder, and nowhere else
+    ///
+    /// No name and no link of the image leads out of the folder. Without root, files are yours and device nodes are left out.
     Extract(ExtractArgs),
+    /// Show what differs between two images, by meaning: modules, keymaps key by key, init line by line, files
+    ///
+    /// A `+` is only in the second image, a `-` only in the first, a `~` in both. Exit code 0: no difference; 1: differences; 2: an
+    /// image is wrong, as diff(1) has it; 3: the machine is at fault.
     Diff(DiffArgs),
+    /// Show where the bytes of an initramfs go: folders and files with their shares of the compressed image, the largest first
+    ///
+    /// A file's share of a compressed segment is what the decoder reads to give the file out; where a compressor reads whole blocks
+    /// (zstd, bzip2, lz4), a block is divided by what its files take when each is compressed alone. All shares add up to the image.
     Size(SizeArgs),
+    /// Show why a file is in an image: the chain of reasons, from the record that the image keeps
     Why(WhyArgs),
+    /// Boot an initramfs or a disk image in QEMU, on this terminal. Ctrl-A X ends it.
     Boot(BootArgs),
 }
 
-/// Pack an initramfs: busybox, kernel modules in load order, a keymap, and an /init that gives you a shell.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -93,7 +122,7 @@ pub(crate) struct InitramfsArgs {
     pub(crate) timings: bool,
 }
 
-/// Where the kernel comes from.
+// Where the kernel comes from.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct KernelArgs {
     /// A kernel's version (as in /lib/modules/VERSION), or the file of a kernel image
@@ -140,7 +169,6 @@ impl KernelArgs {
     }
 }
 
-/// Write a recipe to start from, with every key explained
 #[derive(Debug, ClapArgs)]
 pub(crate) struct InitArgs {
     /// The file to write; one that exists is not touched
@@ -152,7 +180,6 @@ pub(crate) struct InitArgs {
     pub(crate) schema: bool,
 }
 
-/// List what is in an initramfs: every segment, whatever made and compressed it.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ListArgs {
     /// The image

@@ -17,7 +17,6 @@ use crate::{input, report};
 /// The heading of the options about the emulated machine.
 const MACHINE: &str = "The machine";
 
-/// Boot an initramfs or a disk image in QEMU, on this terminal. Ctrl-A X ends it.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:

@@ -8,7 +8,6 @@ use packager::cpio::Kind;
 
 use crate::input;
 
-/// Print a file of an initramfs
 #[derive(Debug, Args)]
 pub(crate) struct CatArgs {
     /// The image

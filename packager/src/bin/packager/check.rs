@@ -16,7 +16,6 @@ use crate::args::KernelArgs;
 use crate::convert::{require_plain, unreadable};
 use crate::{boot, input, report};
 
-/// Check that a disk image, a unified kernel image or an initramfs will start: boot loaders, archives, programs, modules.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:

@@ -44,7 +44,7 @@ const PACKING: [&str; 20] = [
     "cache",
 ];
 
-/// What a boot loader loads.
+// What a boot loader loads.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ContentArgs {
     #[command(flatten)]

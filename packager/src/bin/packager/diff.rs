@@ -11,10 +11,6 @@ use packager::inspect::{Image, compare};
 
 use crate::input;
 
-/// Show what differs between two images, by meaning: modules, keymaps key by key, init line by line, files
-///
-/// A `+` is only in the second image, a `-` only in the first, a `~` in both. Exit code 0: no difference; 1: differences; 2: an
-/// image is wrong, as diff(1) has it; 3: the machine is at fault.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     /// The first image

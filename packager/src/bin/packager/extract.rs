@@ -8,9 +8,6 @@ use packager::inspect::{ExtractError, extract};
 
 use crate::input;
 
-/// Extract an initramfs into a new folder, and nowhere else
-///
-/// No name and no link of the image leads out of the folder. Without root, files are yours and device nodes are left out.
 #[derive(Debug, Args)]
 pub(crate) struct ExtractArgs {
     /// The image

@@ -26,8 +26,6 @@ use crate::values::{parse_serial, parse_signature, parse_size};
 const LOADERS: &str = "Boot loaders";
 const LAYOUT: &str = "Partition table and file system";
 
-/// Make a disk image that starts a PC from USB or disk, by BIOS and by UEFI: partition table, FAT, boot loaders, kernel and
-/// initramfs in one file.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:

@@ -37,10 +37,12 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     }
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     // Most images are checked while they are made; what the check refuses never gets its name.
+    let mut meanwhile = Timings::default();
     let (made, report) = rayon::join(
         || Made::new(&plan, &recipe, cache.as_ref(), &output, &mut timings),
-        || plan.check(&recipe, booted(&plan)),
+        || meanwhile.measure("check", || plan.check(&recipe, booted(&plan))),
     );
+    timings.append(meanwhile);
     let Made {
         image,
         staged,

@@ -11,7 +11,7 @@ use crate::report;
 /// Text that is larger is no configuration.
 const CONFIG_LIMIT: u64 = 1 << 20;
 
-/// What the boot loaders offer.
+// What the boot loaders offer.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct MenuArgs {
     /// Offer another entry, with this command line; the first one, `linux`, has that of --append

@@ -10,7 +10,6 @@ use crate::progress::Progress;
 use crate::recipe::RecipeArgs;
 use crate::report;
 
-/// Print every file that an initramfs would have, with its size and the reason why it is there; nothing is written.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

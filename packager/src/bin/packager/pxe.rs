@@ -28,7 +28,6 @@ const PLACES: [&str; 4] = [
     "/usr/share/syslinux",
 ];
 
-/// Make a directory for a TFTP server: kernel, initramfs, and what PCs with a BIOS, with UEFI, or with iPXE load.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 What the DHCP server must name as the boot file: lpxelinux.0 (BIOS), linux.efi (UEFI), boot.ipxe (iPXE).

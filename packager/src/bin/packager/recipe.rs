@@ -19,7 +19,7 @@ use crate::values::parse_size;
 /// A recipe that is larger is none.
 const RECIPE_LIMIT: u64 = 1 << 20;
 
-/// What goes into the initramfs.
+// What goes into the initramfs.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RecipeArgs {
     #[command(flatten)]

@@ -11,10 +11,6 @@ use serde_json::{Value, json};
 
 use crate::{input, report};
 
-/// Show where the bytes of an initramfs go: folders and files with their shares of the compressed image, the largest first
-///
-/// A file's share of a compressed segment is what the decoder reads to give the file out; where a compressor reads whole blocks
-/// (zstd, bzip2, lz4), a block is divided by what its files take when each is compressed alone. All shares add up to the image.
 #[derive(Debug, Args)]
 pub(crate) struct SizeArgs {
     /// The image

@@ -14,7 +14,6 @@ use crate::report;
 /// Text that is larger is no os-release.
 const OS_RELEASE_LIMIT: u64 = 64 << 10;
 
-/// Make one EFI program of kernel, initramfs and command line (a unified kernel image), which can be signed as a whole.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:

@@ -14,7 +14,7 @@ use crate::steps::{Step, Steps};
 /// How long a line that has begun may take to its end, when all steps are done.
 const REST_OF_LINE: Duration = Duration::from_millis(200);
 
-/// What to do with the machine, instead of leaving it to the user.
+// What to do with the machine, instead of leaving it to the user.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct WatchArgs {
     #[command(flatten)]

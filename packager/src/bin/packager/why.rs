@@ -10,7 +10,6 @@ use packager::plan::{RECORD, Record};
 
 use crate::input;
 
-/// Show why a file is in an image: the chain of reasons, from the record that the image keeps
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
     /// The image

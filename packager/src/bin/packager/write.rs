@@ -15,10 +15,6 @@ use packager::disk::flash::{self, FlashError, Hash, Phase, flash};
 use crate::convert::{require_plain, unreadable};
 use crate::report;
 
-/// Write a disk image to a stick, and read it back. Without a device: list the disks that could be meant.
-///
-/// What the disk gives back is compared with the image, and its SHA-256 is told: the one that `sha256sum` says of the image.
-/// The partition table is written last, so that a disk that fails on the way holds no image that looks whole.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
