@@ -63,6 +63,14 @@ impl ReadError {
 /// # Errors
 /// [`ReadError::Io`], [`ReadError::NotRegular`].
 pub fn open(path: &Path) -> Result<File, ReadError> {
+    Ok(open_known(path)?.0)
+}
+
+/// As [`open`], with what is known of the file.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_known(path: &Path) -> Result<(File, Metadata), ReadError> {
     let io_error = |source| ReadError::Io {
         path: path.to_path_buf(),
         source,
@@ -72,9 +80,10 @@ pub fn open(path: &Path) -> Result<File, ReadError> {
         .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
         .open(path)
         .map_err(io_error)?;
-    let kind = file.metadata().map_err(io_error)?.file_type();
+    let found = file.metadata().map_err(io_error)?;
+    let kind = found.file_type();
     if kind.is_file() {
-        return Ok(file);
+        return Ok((file, found));
     }
     let kind = if kind.is_dir() {
         "directory"
@@ -104,16 +113,14 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
 /// # Errors
 /// See [`ReadError`].
 pub fn read_known(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), ReadError> {
-    let io_error = |source| ReadError::Io {
-        path: path.to_path_buf(),
-        source,
-    };
-    let file = open(path)?;
-    let found = file.metadata().map_err(io_error)?;
+    let (file, found) = open_known(path)?;
     let mut bytes = Vec::with_capacity(found.len().min(limit) as usize);
     file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(io_error)?;
+        .map_err(|source| ReadError::Io {
+            path: path.to_path_buf(),
+            source,
+        })?;
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge {
             path: path.to_path_buf(),

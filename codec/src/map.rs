@@ -11,7 +11,7 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-use crate::file::{ReadError, open};
+use crate::file::{ReadError, open_known};
 
 /// The bytes of a regular file.
 ///
@@ -43,12 +43,7 @@ impl Deref for Mapped {
 /// # Errors
 /// [`ReadError::Io`], [`ReadError::NotRegular`], [`ReadError::TooLarge`].
 pub fn map(path: &Path, limit: u64) -> Result<Mapped, ReadError> {
-    let io_error = |source| ReadError::Io {
-        path: path.to_path_buf(),
-        source,
-    };
-    let file = open(path)?;
-    let found = file.metadata().map_err(io_error)?;
+    let (file, found) = open_known(path)?;
     if found.len() > limit {
         return Err(ReadError::TooLarge {
             path: path.to_path_buf(),
@@ -62,7 +57,10 @@ pub fn map(path: &Path, limit: u64) -> Result<Mapped, ReadError> {
     // SAFETY: the map is private and read-only, so nothing here changes the bytes. Another process may change the file while it
     // is mapped; all that looks at the bytes takes them for untrusted input, checks every offset against the slice's own
     // length, and keeps no decision about them for a second look.
-    let map = unsafe { Mmap::map(&file) }.map_err(io_error)?;
+    let map = unsafe { Mmap::map(&file) }.map_err(|source| ReadError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
     Ok(Mapped {
         bytes: Some(map),
         found,

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use packager::cpio::Kind;
 use packager::kernel::KernelSource;
@@ -11,6 +12,9 @@ use packager::{Plan, Recipe};
 
 use crate::environment::{command, has, kernel};
 use crate::modules::run;
+
+/// A change is told from the state before once the clock of the coarsest file system has ticked; then `--cache` keeps the state.
+pub const SETTLED: Duration = Duration::from_millis(2100);
 
 /// A kernel's root that is small enough to copy: the modules of the default recipe, the indexes and the configuration.
 #[derive(Debug)]

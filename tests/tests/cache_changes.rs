@@ -7,10 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use modtree::{DepmodOptions, depmod};
 use packager::busybox::Busybox;
 use tests::environment::command;
-use tests::root::{Root, small_root};
-
-/// A change is told from the state before once the clock of the coarsest file system has ticked; then the state is kept.
-const SETTLED: Duration = Duration::from_millis(2100);
+use tests::root::{Root, SETTLED, small_root};
 
 /// A root, a busybox, a recipe and a cache.
 struct Bench {

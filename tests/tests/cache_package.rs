@@ -4,13 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread::sleep;
-use std::time::Duration;
 
 use tests::environment::{command, has, tool};
-use tests::root::{Root, small_root};
-
-/// A change is told from the state before once the clock of the coarsest file system has ticked.
-const SETTLED: Duration = Duration::from_millis(2100);
+use tests::root::{Root, SETTLED, small_root};
 
 /// A package, and a folder for images and a cache.
 struct Bench {

@@ -1,10 +1,12 @@
 //! What tells that files are those of an earlier run, without a look into them: device, inode, size, times.
 //!
-//! The change time cannot be set, unlike the modification time, which a package manager sets back; but file systems that are made as
-//! a whole (squashfs, ISO 9660) or know no change time (FAT) show the modification time in its place, in whole seconds. Such
-//! files are not vouched for. A directory's own tells
-//! whether names have come, gone or got another file. So of a tree it is enough to look at the directories, and at those
-//! files that an earlier run has looked at: one that was overwritten in place is not seen otherwise.
+//! The change time cannot be set, unlike the modification time, which a package manager sets back; but file systems that are
+//! made as a whole (squashfs, ISO 9660) or know no change time (FAT) show the modification time in its place, in whole seconds.
+//! Such files are not vouched for.
+//!
+//! A directory's own change time tells whether names have come, gone or got another file. So of a tree it is enough to look at
+//! the directories, and at those files that an earlier run has looked at: one that was overwritten in place is not seen
+//! otherwise.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
