@@ -113,6 +113,14 @@ device() {
     esac
 }
 
+# A path is looked at by the shell itself: a process each time would take from what is waited for.
+is_there() {
+    case $1 in
+        *=*) [ -e "$(device "$1")" ] ;;
+        *) [ -e "$1" ] ;;
+    esac
+}
+
 # wait_for DEVICE[:SECONDS]
 wait_for() {
     name=${1%:*}
@@ -124,11 +132,11 @@ wait_for() {
     case $name in
         PARTUUID=* | PARTLABEL=*) echo "$name: busybox finds file systems by UUID= and LABEL= only"; return 1 ;;
     esac
-    tries=$((seconds * 20))
-    until [ -e "$(device "$name")" ]; do
+    tries=$((seconds * 40))
+    until is_there "$name"; do
         [ "$tries" -gt 0 ] || { echo "$name has not come within $seconds s"; return 1; }
         tries=$((tries - 1))
-        usleep 50000
+        usleep 25000
     done
 }
 
@@ -171,20 +179,26 @@ enter_root() {
 step 'mounting /proc' mount -t proc proc /proc
 step 'mounting /sys' mount -t sysfs sysfs /sys
 step 'mounting /dev' mount -t devtmpfs devtmpfs /dev
-step 'making /dev/pts' mkdir -p /dev/pts
-step 'mounting /dev/pts' mount -t devpts devpts /dev/pts
 read_command_line
 at modules
 [ ! -s /etc/modules ] || step 'loading modules' load_modules
+# From here on USB hosts look for their devices, which takes a third of a second.
+step 'making /dev/pts' mkdir -p /dev/pts
+step 'mounting /dev/pts' mount -t devpts devpts /dev/pts
 at hotplug
-step 'starting hotplug' start_hotplug
-[ ! -e /etc/mdev.conf ] || step 'loading the drivers of the devices' load_for_devices
+if [ -e /etc/mdev.conf ]; then
+    step 'starting hotplug' start_hotplug
+    step 'loading the drivers of the devices' load_for_devices
+fi
 at keymap
 [ ! -e /etc/keymap.bmap ] || step 'loading the keymap' load_keymap
 at wait
 [ -z "$wait" ] || step "waiting for $wait" wait_for "$wait"
 at mount
-[ -z "$mount" ] || step "mounting $mount on /mnt" mount_stick
+[ -z "$mount" ] || ! step "mounting $mount on /mnt" mount_stick || echo "init: ${mount%:*} is on /mnt after $(seconds) s"
+# The kernel itself has made the nodes of all devices. Without rules mdev, which looks at each of them first, adds nothing that
+# a boot should wait for.
+[ -e /etc/mdev.conf ] || step 'starting hotplug' start_hotplug
 at root
 if [ -n "$root" ] && step "mounting the root $root" mount_root; then
     echo "init: entering $root after $(seconds) s"

@@ -98,6 +98,11 @@ fn a_device_is_waited_for_and_mounted() {
     let mut machine = built.machine("mount=/dev/sda1");
     machine.sticks = vec![stick.path().into()];
     let mut session = boot(&machine);
+    let transcript = session.transcript();
+    assert!(
+        transcript.contains("init: /dev/sda1 is on /mnt after "),
+        "{transcript}"
+    );
     assert_eq!(run(&mut session, "cat /mnt/HELLO.TXT").trim(), "Hola");
     run(&mut session, "echo written >/mnt/WRITTEN.TXT");
     // What is mounted goes back to the stick when the machine powers off.

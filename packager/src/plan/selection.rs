@@ -12,7 +12,7 @@ use modtree::{Closure, Planned, Reason, ReasonKind};
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;
-use super::modules::{check_vermagic, closure, hosts_first, place, soft_dependencies};
+use super::modules::{check_vermagic, closure, filesystems, hosts_first, place, soft_dependencies};
 use crate::cache::fingerprint::{Fingerprint, Listing};
 use crate::cache::{Cache, Key, Kind};
 use crate::kernel::{Kernel, KernelError};
@@ -27,6 +27,8 @@ pub(super) struct Selection {
     pub(super) notes: Vec<String>,
     /// The names in `/etc/modules`.
     pub(super) listed: Vec<String>,
+    /// The names of the modules' file systems.
+    pub(super) filesystems: Vec<String>,
     /// What depmod would write for these modules, by name.
     #[serde(skip)]
     pub(super) indexes: Vec<(String, Vec<u8>)>,
@@ -125,6 +127,7 @@ impl Selection {
             modules: modules.collect(),
             notes: builtins.chain(closure.notes.iter().cloned()).collect(),
             listed: listed.into_iter().map(str::to_owned).collect(),
+            filesystems: filesystems(closure),
             indexes: indexes.into_iter().map(named).collect(),
         })
     }
@@ -264,6 +267,7 @@ mod tests {
             modules: vec![chosen],
             notes: vec!["a note".into()],
             listed: vec!["vfat".into()],
+            filesystems: vec!["vfat".into()],
             indexes: vec![
                 ("modules.dep".into(), vec![0xff, 0]),
                 ("modules.alias".into(), Vec::new()),
