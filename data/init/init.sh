@@ -178,7 +178,10 @@ enter_root() {
 
 step 'mounting /proc' mount -t proc proc /proc
 step 'mounting /sys' mount -t sysfs sysfs /sys
-step 'mounting /dev' mount -t devtmpfs devtmpfs /dev
+# With devtmpfs the kernel itself makes the nodes of all devices. Without rules mdev, which looks at each of them first, then adds
+# nothing that a boot should wait for.
+hotplug=late
+step 'mounting /dev' mount -t devtmpfs devtmpfs /dev || hotplug=early
 read_command_line
 at modules
 [ ! -s /etc/modules ] || step 'loading modules' load_modules
@@ -186,24 +189,21 @@ at modules
 step 'making /dev/pts' mkdir -p /dev/pts
 step 'mounting /dev/pts' mount -t devpts devpts /dev/pts
 at hotplug
-if [ -e /etc/mdev.conf ]; then
-    step 'starting hotplug' start_hotplug
-    step 'loading the drivers of the devices' load_for_devices
-fi
+[ ! -e /etc/mdev.conf ] || hotplug=early
+[ "$hotplug" = late ] || step 'starting hotplug' start_hotplug
+[ ! -e /etc/mdev.conf ] || step 'loading the drivers of the devices' load_for_devices
 at keymap
 [ ! -e /etc/keymap.bmap ] || step 'loading the keymap' load_keymap
 at wait
 [ -z "$wait" ] || step "waiting for $wait" wait_for "$wait"
 at mount
 [ -z "$mount" ] || ! step "mounting $mount on /mnt" mount_stick || echo "init: ${mount%:*} is on /mnt after $(seconds) s"
-# The kernel itself has made the nodes of all devices. Without rules mdev, which looks at each of them first, adds nothing that
-# a boot should wait for.
-[ -e /etc/mdev.conf ] || step 'starting hotplug' start_hotplug
 at root
 if [ -n "$root" ] && step "mounting the root $root" mount_root; then
     echo "init: entering $root after $(seconds) s"
     enter_root
 fi
+[ "$hotplug" = early ] || step 'starting hotplug' start_hotplug
 step 'writing /etc/inittab' write_inittab
 at init
 
