@@ -9,6 +9,7 @@ mod data;
 mod error;
 mod extras;
 mod kept;
+mod loading;
 mod modules;
 mod record;
 mod selection;

@@ -12,7 +12,8 @@ use modtree::{Closure, Planned, Reason, ReasonKind};
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;
-use super::modules::{check_vermagic, closure, filesystems, hosts_first, place, soft_dependencies};
+use super::loading::{filesystems, hosts_first, soft_dependencies};
+use super::modules::{check_vermagic, closure, place};
 use crate::cache::fingerprint::{Fingerprint, Listing};
 use crate::cache::{Cache, Key, Kind};
 use crate::kernel::{Kernel, KernelError};
