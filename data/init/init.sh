@@ -105,23 +105,17 @@ load_keymap() {
     fi
 }
 
-# device NAME: the path of a device that may be named UUID=… or LABEL=….
-device() {
+# find_device NAME: node is the path of a device that may be named UUID=… or LABEL=…. A path costs no process, which would take
+# from what is waited for.
+find_device() {
     case $1 in
-        *=*) findfs "$1" 2>/dev/null ;;
-        *) echo "$1" ;;
+        *=*) node=$(findfs "$1" 2>/dev/null) ;;
+        *) node=$1 ;;
     esac
+    [ -e "$node" ]
 }
 
-# A path is looked at by the shell itself: a process each time would take from what is waited for.
-is_there() {
-    case $1 in
-        *=*) [ -e "$(device "$1")" ] ;;
-        *) [ -e "$1" ] ;;
-    esac
-}
-
-# wait_for DEVICE[:SECONDS]
+# wait_for DEVICE[:SECONDS]: node is its path then.
 wait_for() {
     name=${1%:*}
     [ "$name" = "$1" ] && seconds=30 || seconds=${1##*:}
@@ -133,7 +127,7 @@ wait_for() {
         PARTUUID=* | PARTLABEL=*) echo "$name: busybox finds file systems by UUID= and LABEL= only"; return 1 ;;
     esac
     tries=$((seconds * 40))
-    until is_there "$name"; do
+    until find_device "$name"; do
         [ "$tries" -gt 0 ] || { echo "$name has not come within $seconds s"; return 1; }
         tries=$((tries - 1))
         usleep 25000
@@ -141,7 +135,7 @@ wait_for() {
 }
 
 mount_stick() {
-    wait_for "$mount" && mount "$(device "${mount%:*}")" /mnt
+    wait_for "$mount" && mount "$node" /mnt
 }
 
 # The screen's first terminal, and every console that the kernel was told of but the screen (tty0).
@@ -163,7 +157,7 @@ write_inittab() {
 mount_root() {
     wait_for "$root" || return 1
     mkdir -p /newroot
-    mount ${rootfstype:+-t "$rootfstype"} -o "$access${rootflags:+,$rootflags}" "$(device "${root%:*}")" /newroot || return 1
+    mount ${rootfstype:+-t "$rootfstype"} -o "$access${rootflags:+,$rootflags}" "$node" /newroot || return 1
     # A link of the real root may be absolute, so it is looked at from within.
     chroot /newroot /bin/sh -c "[ -x '$init' ]" || [ -x "/newroot$init" ] || { echo "there is no $init on $root"; umount /newroot; return 1; }
 }
@@ -197,7 +191,9 @@ at keymap
 at wait
 [ -z "$wait" ] || step "waiting for $wait" wait_for "$wait"
 at mount
-[ -z "$mount" ] || ! step "mounting $mount on /mnt" mount_stick || echo "init: ${mount%:*} is on /mnt after $(seconds) s"
+if [ -n "$mount" ] && step "mounting $mount on /mnt" mount_stick; then
+    echo "init: ${mount%:*} is on /mnt after $(seconds) s"
+fi
 at root
 if [ -n "$root" ] && step "mounting the root $root" mount_root; then
     echo "init: entering $root after $(seconds) s"
