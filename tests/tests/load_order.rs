@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use modtree::ModuleName;
 use packager::kernel::KernelSource;
 use packager::recipe::Load;
 use packager::{Plan, Recipe};
@@ -31,9 +32,8 @@ fn lines(plan: &Plan, path: &str) -> Vec<String> {
 }
 
 /// `kernel/drivers/usb/host/xhci-pci.ko` -> `xhci_pci`.
-fn name(path: &str) -> String {
-    let file = Path::new(path).file_name().unwrap().to_string_lossy();
-    file.split('.').next().unwrap().replace('-', "_")
+fn name(path: &str) -> ModuleName {
+    ModuleName::of_file(Path::new(path).file_name().unwrap())
 }
 
 #[test]

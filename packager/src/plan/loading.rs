@@ -14,7 +14,7 @@ const USB_STORAGE: &str = include_str!("../../../data/init/usb-storage.conf");
 const MDEV: &str = include_str!("../../../data/init/mdev.conf");
 
 impl Plan {
-    /// What tells `/init`, mdev and modprobe which modules to load, and how.
+    /// The files that say so; names that are not there need none.
     pub(super) fn add_module_settings(
         &mut self,
         load: Load,
@@ -31,19 +31,26 @@ impl Plan {
                 reason,
             );
         }
-        if !listed.is_empty() {
-            let list = listed.join("\n") + "\n";
-            let reason = "/init loads these modules, in this order";
-            self.file("etc/modules", 0o644, list.into(), reason);
+        for (path, names, reason) in [
+            (
+                "etc/modules",
+                listed,
+                "/init loads these modules, in this order",
+            ),
+            (
+                "etc/filesystems",
+                filesystems,
+                "mount tries these, whose modules the kernel asks for then",
+            ),
+        ] {
+            if !names.is_empty() {
+                let list = names.join("\n") + "\n";
+                self.file(path, 0o644, list.into(), reason);
+            }
         }
         if load == Load::Devices {
             let reason = "mdev loads the driver of a device that comes later";
             self.file("etc/mdev.conf", 0o644, MDEV.into(), reason);
-            if !filesystems.is_empty() {
-                let list = filesystems.join("\n") + "\n";
-                let reason = "mount tries these, whose modules the kernel asks for then";
-                self.file("etc/filesystems", 0o644, list.into(), reason);
-            }
         }
     }
 }

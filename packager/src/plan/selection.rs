@@ -28,7 +28,7 @@ pub(super) struct Selection {
     pub(super) notes: Vec<String>,
     /// The names in `/etc/modules`.
     pub(super) listed: Vec<String>,
-    /// The names of the modules' file systems.
+    /// The names in `/etc/filesystems`.
     pub(super) filesystems: Vec<String>,
     /// What depmod would write for these modules, by name.
     #[serde(skip)]
@@ -115,9 +115,9 @@ impl Selection {
         let place = |planned: &Planned| place(recipe.module_files, planned);
         let modules = closure.modules.iter();
         let modules = modules.map(|planned| Chosen::new(planned, closure, place));
-        let listed = match recipe.load {
-            Load::All => hosts_first(closure),
-            Load::Devices => soft_dependencies(closure),
+        let (listed, filesystems) = match recipe.load {
+            Load::All => (hosts_first(closure), Vec::new()),
+            Load::Devices => (soft_dependencies(closure), filesystems(closure)),
         };
         let indexes = match closure.modules.is_empty() {
             true => Vec::new(),
@@ -128,7 +128,7 @@ impl Selection {
             modules: modules.collect(),
             notes: builtins.chain(closure.notes.iter().cloned()).collect(),
             listed: listed.into_iter().map(str::to_owned).collect(),
-            filesystems: filesystems(closure),
+            filesystems,
             indexes: indexes.into_iter().map(named).collect(),
         })
     }
