@@ -47,6 +47,14 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// What becomes of the operating system's error for a file.
+    pub fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Io {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
     /// Whether the file's contents are at fault; otherwise its path or the machine is.
     pub fn is_content(&self) -> bool {
         matches!(self, ReadError::Decode { .. })
@@ -71,16 +79,12 @@ pub fn open(path: &Path) -> Result<File, ReadError> {
 /// # Errors
 /// As [`open`].
 pub fn open_known(path: &Path) -> Result<(File, Metadata), ReadError> {
-    let io_error = |source| ReadError::Io {
-        path: path.to_path_buf(),
-        source,
-    };
     let file = OpenOptions::new()
         .read(true)
         .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
         .open(path)
-        .map_err(io_error)?;
-    let found = file.metadata().map_err(io_error)?;
+        .map_err(ReadError::io(path))?;
+    let found = file.metadata().map_err(ReadError::io(path))?;
     let kind = found.file_type();
     if kind.is_file() {
         return Ok((file, found));
@@ -117,10 +121,7 @@ pub fn read_known(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), ReadEr
     let mut bytes = Vec::with_capacity(found.len().min(limit) as usize);
     file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|source| ReadError::Io {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        .map_err(ReadError::io(path))?;
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge {
             path: path.to_path_buf(),

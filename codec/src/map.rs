@@ -57,10 +57,7 @@ pub fn map(path: &Path, limit: u64) -> Result<Mapped, ReadError> {
     // SAFETY: the map is private and read-only, so nothing here changes the bytes. Another process may change the file while it
     // is mapped; all that looks at the bytes takes them for untrusted input, checks every offset against the slice's own
     // length, and keeps no decision about them for a second look.
-    let map = unsafe { Mmap::map(&file) }.map_err(|source| ReadError::Io {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let map = unsafe { Mmap::map(&file) }.map_err(ReadError::io(path))?;
     Ok(Mapped {
         bytes: Some(map),
         found,

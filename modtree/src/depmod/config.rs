@@ -231,10 +231,7 @@ fn logical_lines(text: &[u8]) -> Vec<(usize, Vec<u8>)> {
 
 /// The configuration files at a place: the file itself, or those of a directory.
 fn config_files(place: &Path) -> Result<Vec<(OsString, PathBuf)>, ReadError> {
-    let failed = |source| ReadError::Io {
-        path: place.to_path_buf(),
-        source,
-    };
+    let failed = ReadError::io(place);
     let found = match std::fs::metadata(place) {
         Ok(found) => found,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -245,8 +242,8 @@ fn config_files(place: &Path) -> Result<Vec<(OsString, PathBuf)>, ReadError> {
         return Ok(vec![(name, place.to_path_buf())]);
     }
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(place).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
+    for entry in std::fs::read_dir(place).map_err(&failed)? {
+        let name = entry.map_err(&failed)?.file_name();
         let bytes = name.as_bytes();
         if bytes.ends_with(b".conf") && !bytes.starts_with(b".") && place.join(&name).is_file() {
             let path = place.join(&name);

@@ -41,10 +41,6 @@ pub(super) const RECORD: Wanted<'static> = Wanted {
 
 /// Reads the wanted parts of the module at `path`.
 pub(crate) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError> {
-    let io_error = |source| ReadError::Io {
-        path: path.to_path_buf(),
-        source,
-    };
     let (file, length) = open_sized(path)?;
     let pages = Positioned {
         length,
@@ -59,7 +55,7 @@ pub(crate) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError>
     }
     let parts = elf::read(&cache, wanted);
     match pages.error.take() {
-        Some(error) => Err(io_error(error).into()),
+        Some(error) => Err(ReadError::io(path)(error).into()),
         None => parts.map_err(|source| elf_error(path, source)),
     }
 }
@@ -81,16 +77,12 @@ pub(crate) fn record(path: &Path, checks: bool, pieces: &mut Pieces) -> Result<P
         record: Some(checks),
         ..Wanted::default()
     };
-    let io_error = |source| ReadError::Io {
-        path: path.to_path_buf(),
-        source,
-    };
     let (file, length) = open_sized(path)?;
     let fetched = pieces
         .fetch(length, &mut |offset, buffer| {
             file.read_exact_at(buffer, offset)
         })
-        .map_err(io_error)?;
+        .map_err(ReadError::io(path))?;
     if let Some(sparse) = fetched {
         match elf::read(sparse, wanted) {
             // What was not fetched is no fault of the file's.
@@ -112,7 +104,7 @@ pub(crate) fn record(path: &Path, checks: bool, pieces: &mut Pieces) -> Result<P
         stream.resize(size, 0);
     }
     file.read_exact_at(&mut stream[..size], 0)
-        .map_err(io_error)?;
+        .map_err(ReadError::io(path))?;
     let size = codec::decode_into(&stream[..size], decoded, LIMIT).map_err(|source| {
         let path = path.to_path_buf();
         ReadError::Decode { path, source }
