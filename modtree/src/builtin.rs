@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use codec::file::{ReadError, read};
 
@@ -14,11 +15,11 @@ use crate::alias::Patterns;
 /// Real ones have some tens of KiB.
 const LIMIT: u64 = 64 << 20;
 
-/// The modules that are part of the kernel.
+/// The modules that are part of the kernel. What is looked up is parsed when it is first asked for.
 #[derive(Debug)]
 pub struct Builtins {
-    names: BTreeSet<ModuleName>,
-    aliases: Patterns<ModuleName>,
+    names: OnceLock<BTreeSet<ModuleName>>,
+    aliases: OnceLock<Patterns<ModuleName>>,
     listing: Vec<u8>,
     modinfo: Vec<u8>,
 }
@@ -36,20 +37,9 @@ impl Builtins {
 
     /// Takes the contents of the two files.
     pub fn parse(listing: Vec<u8>, modinfo: Vec<u8>) -> Self {
-        let text = String::from_utf8_lossy(&listing);
-        let paths = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let names = paths
-            .map(|path| ModuleName::new(path.rsplit('/').next().unwrap_or(path)))
-            .collect();
-        let mut aliases = Patterns::new();
-        for record in modinfo.split(|&byte| byte == 0) {
-            if let Some((name, alias)) = alias_record(record) {
-                aliases.add(alias, name);
-            }
-        }
         Self {
-            names,
-            aliases,
+            names: OnceLock::new(),
+            aliases: OnceLock::new(),
             listing,
             modinfo,
         }
@@ -57,17 +47,38 @@ impl Builtins {
 
     /// Whether a module of this name is part of the kernel.
     pub fn contains(&self, name: &ModuleName) -> bool {
-        self.names.contains(name)
+        self.all_names().contains(name)
     }
 
     /// The names in `modules.builtin`, sorted.
     pub fn names(&self) -> impl Iterator<Item = &ModuleName> {
-        self.names.iter()
+        self.all_names().iter()
     }
 
     /// The builtin modules which have an alias that `query` matches.
     pub fn lookup(&self, query: &str) -> Vec<ModuleName> {
-        self.aliases.lookup(query)
+        self.all_aliases().lookup(query)
+    }
+
+    fn all_names(&self) -> &BTreeSet<ModuleName> {
+        self.names.get_or_init(|| {
+            let text = String::from_utf8_lossy(&self.listing);
+            let paths = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            let names = paths.map(|path| path.rsplit('/').next().unwrap_or(path));
+            names.map(ModuleName::new).collect()
+        })
+    }
+
+    fn all_aliases(&self) -> &Patterns<ModuleName> {
+        self.aliases.get_or_init(|| {
+            let mut aliases = Patterns::new();
+            for record in self.modinfo.split(|&byte| byte == 0) {
+                if let Some((name, alias)) = alias_record(record) {
+                    aliases.add(alias, name);
+                }
+            }
+            aliases
+        })
     }
 
     /// The fields of a builtin module in `modules.builtin.modinfo`, in their order.

@@ -6,16 +6,17 @@
 //! disassembler on Debian's 6.1 kernel, 95 of 100 call sites of `__request_module` are recovered so; where the address
 //! comes from elsewhere (a name on the stack, a table), the string is not known.
 
-use std::collections::HashMap;
+use std::cell::LazyCell;
 use std::sync::OnceLock;
 
-use object::read::elf::{ElfFile, FileHeader};
+use object::read::elf::{ElfFile, ElfSection, FileHeader, Rela as _};
 use object::read::{
     Object, ObjectSection, ObjectSymbol, Relocation, RelocationTarget, SectionIndex, SymbolIndex,
 };
 use object::{Architecture, Endianness, RelocationFlags, SectionKind, elf};
 
 use crate::ElfError;
+use crate::fast_hash::FastSet;
 
 const CALLS: &str = include_str!("../../data/requests/calls.toml");
 
@@ -79,12 +80,9 @@ impl std::fmt::Display for CallSite {
     }
 }
 
-/// Whether a module with these imports calls a function that asks for modules.
-pub(crate) fn may_ask(imports: &[String]) -> bool {
-    let calls = calls();
-    imports
-        .iter()
-        .any(|import| calls.iter().any(|call| call.symbol == *import))
+/// Whether a module calls a function that asks for modules; `imports` tells whether it imports a symbol.
+pub(crate) fn may_ask(imports: impl Fn(&str) -> bool) -> bool {
+    calls().iter().any(|call| imports(&call.symbol))
 }
 
 fn calls() -> &'static [Call] {
@@ -100,7 +98,7 @@ fn calls() -> &'static [Call] {
 /// [`ElfError`] where the file is no module that can be read.
 pub fn call_sites(bytes: &[u8]) -> Result<Vec<CallSite>, ElfError> {
     // This checks everything that has a sentence of its own.
-    crate::Module::parse(bytes)?;
+    crate::Module::check(bytes)?;
     call_sites_of_module(bytes)
 }
 
@@ -132,17 +130,23 @@ fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>
     if called.is_empty() {
         return Vec::new();
     }
-    let functions = functions(file);
+    let called_by = |spot: &Spot| *called.get(spot.symbol.0)?;
+    let functions = LazyCell::new(|| functions(file));
     let mut all = Vec::new();
     for section in file.sections() {
         if section.kind() != SectionKind::Text {
             continue;
         }
-        let mut spots: Vec<Spot> = section.relocations().filter_map(spot).collect();
-        spots.sort_by_key(|spot| spot.offset);
+        let mut spots = spots(file, &section);
+        if !spots.iter().any(|spot| called_by(spot).is_some()) {
+            continue;
+        }
+        if !spots.is_sorted_by_key(|spot| spot.offset) {
+            spots.sort_by_key(|spot| spot.offset);
+        }
         let code = section.data().unwrap_or_default();
         for (at, spot) in spots.iter().enumerate() {
-            let Some(call) = called.get(&spot.symbol) else {
+            let Some(call) = called_by(spot) else {
                 continue;
             };
             let function = enclosing(&functions, section.index(), spot.offset);
@@ -170,18 +174,48 @@ fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>
     all
 }
 
-/// The symbols of the file that stand for functions by which modules are asked for: they are in no section of its own.
-fn called<Elf: FileHeader>(file: &ElfFile<'_, Elf>) -> HashMap<SymbolIndex, &'static Call> {
+/// For each symbol up to the last that counts, whether it stands for a function by which modules are asked for, and which: such
+/// symbols are in no section of the file's own.
+fn called<Elf: FileHeader>(file: &ElfFile<'_, Elf>) -> Vec<Option<&'static Call>> {
     let calls = calls();
-    let outside = file
-        .symbols()
-        .filter(|symbol| symbol.section_index().is_none());
-    let known = outside.filter_map(|symbol| {
-        let name = symbol.name().ok()?;
-        let call = calls.iter().find(|call| call.symbol == name)?;
-        Some((symbol.index(), call))
-    });
-    known.collect()
+    let mut called = Vec::new();
+    for symbol in file.symbols() {
+        if symbol.section_index().is_some() {
+            continue;
+        }
+        let Ok(name) = symbol.name() else {
+            continue;
+        };
+        if let Some(call) = calls.iter().find(|call| call.symbol == name) {
+            let number = symbol.index().0;
+            called.resize(called.len().max(number + 1), None);
+            called[number] = Some(call);
+        }
+    }
+    called
+}
+
+/// The relocations of a section that have a symbol.
+fn spots<Elf: FileHeader<Endian = Endianness>>(
+    file: &ElfFile<'_, Elf>,
+    section: &ElfSection<'_, '_, Elf>,
+) -> Vec<Spot> {
+    // Modules for 64-bit machines have one table of them; for others there is a slower way.
+    let (endian, is_mips64el) = (file.endian(), file.elf_header().is_mips64el(file.endian()));
+    match section.elf_linked_rela() {
+        Ok(all) if !all.is_empty() => {
+            let all = all.iter().filter_map(|rela| {
+                Some(Spot {
+                    offset: rela.r_offset(endian).into(),
+                    symbol: rela.symbol(endian, is_mips64el)?,
+                    addend: rela.r_addend(endian).into(),
+                    kind: rela.r_type(endian, is_mips64el).0,
+                })
+            });
+            all.collect()
+        }
+        _ => section.relocations().filter_map(spot).collect(),
+    }
 }
 
 fn spot((offset, relocation): (u64, Relocation)) -> Option<Spot> {
@@ -207,18 +241,23 @@ struct Function {
 
 /// The functions of a module, sorted by section and beginning.
 fn functions<Elf: FileHeader>(file: &ElfFile<'_, Elf>) -> Vec<Function> {
-    let code = file.symbols().filter(|symbol| symbol.size() > 0);
-    let mut functions: Vec<Function> = code
+    let code = file
+        .sections()
+        .filter(|section| section.kind() == SectionKind::Text);
+    let code: FastSet<usize> = code.map(|section| section.index().0).collect();
+    let sized = file.symbols().filter(|symbol| symbol.size() > 0);
+    let mut functions: Vec<Function> = sized
         .filter_map(|symbol| {
-            Some(Function {
-                section: symbol.section_index()?.0,
+            let section = symbol.section_index()?.0;
+            code.contains(&section).then(|| Function {
+                section,
                 start: symbol.address(),
                 end: symbol.address().saturating_add(symbol.size()),
                 symbol: symbol.index().0,
             })
         })
         .collect();
-    functions.sort();
+    functions.sort_unstable();
     functions
 }
 

@@ -1,5 +1,6 @@
 //! From a few names to everything that has to be loaded, in order, with the reasons.
 
+mod ahead;
 mod build;
 mod minimal;
 
@@ -232,17 +233,14 @@ pub fn closure(
 ) -> Result<Closure, ClosureError> {
     let names = roots.iter().filter(|root| Tree::is_name(root));
     let names: Vec<_> = names.map(|root| ModuleName::new(root)).collect();
-    let prepared = || {
-        tree.prefetch(&names, options.index_suffices());
-        let mut builder = Builder::new(tree, options)?;
-        let modules = builder.read_ahead(&names);
-        Ok::<_, ClosureError>((builder, modules))
-    };
+    let mut builder = Builder::new(tree, options)?;
     if !options.runs() {
         // No thread is started for a handful of modules.
-        return prepared()?.0.build(roots);
+        tree.prefetch(&names, options.index_suffices());
+        return builder.build(roots);
     }
     // Most rules ask about all modules.
-    let (builder, modules) = rayon::join(prepared, || tree.open_indexes()).0?;
-    rayon::join(|| builder.build(roots), || tree.read_records(&modules)).0
+    let (modules, ()) = rayon::join(|| builder.read_ahead(names), || tree.open_indexes());
+    builder.foresee(modules);
+    builder.build(roots)
 }

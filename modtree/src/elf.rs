@@ -197,11 +197,21 @@ pub enum ElfError {
 /// What is read first: as much as a 64-bit ELF header, so that a cached reader reads it once.
 pub(crate) const FIRST_READ: u64 = size_of::<elf::FileHeader64<Endianness>>() as u64;
 
+/// What becomes of a part that is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Reading {
+    #[default]
+    No,
+    /// It is read, and not kept: what is wrong with it is an error.
+    Check,
+    Keep,
+}
+
 /// Which parts of a module to read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wanted<'a> {
     pub(crate) modinfo: bool,
-    pub(crate) symbols: bool,
+    pub(crate) symbols: Reading,
     /// A whole string to find in the data.
     pub(crate) string: Option<&'a str>,
     /// What depmod takes from a module; with checksums where this is true.
@@ -228,7 +238,7 @@ impl Module {
     pub fn parse(bytes: &[u8]) -> Result<Self, ElfError> {
         let wanted = Wanted {
             modinfo: true,
-            symbols: true,
+            symbols: Reading::Keep,
             ..Wanted::default()
         };
         let parts = read(bytes, wanted)?;
@@ -238,6 +248,20 @@ impl Module {
             exports: parts.symbols.exports,
             signed: bytes.ends_with(SIGNED),
         })
+    }
+
+    /// The fields of a module. Whatever [`parse`](Self::parse) says is wrong with its bytes is an error here, too, and nothing
+    /// else is kept.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn check(bytes: &[u8]) -> Result<ModInfo, ElfError> {
+        let wanted = Wanted {
+            modinfo: true,
+            symbols: Reading::Check,
+            ..Wanted::default()
+        };
+        Ok(read(bytes, wanted)?.modinfo)
     }
 
     /// The kernel release that the module was built for: see [`ModInfo::vermagic_release`].

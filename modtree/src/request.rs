@@ -8,14 +8,16 @@
 mod apply;
 mod called;
 mod rare;
+mod shown;
 #[cfg(test)]
 #[path = "request/tests.rs"]
 mod trace_tests;
 
+pub(crate) use apply::passed_over;
 pub use apply::{Addition, Requests};
-pub(crate) use apply::{passed_over, symbol_traces};
 pub use called::Possible;
 pub use rare::is_rare_request;
+pub(crate) use shown::{Prepared, symbol_traces};
 
 /// The rules that come with this crate: (file name, contents).
 const EMBEDDED: [(&str, &str); 3] = [

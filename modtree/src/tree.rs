@@ -38,6 +38,7 @@ use crate::{Builtins, KernelConfig, ModInfo, ModuleName, Package, Symbols};
 pub use error::TreeError;
 use locate::AliasIndex;
 pub use locate::Resolution;
+pub(crate) use read::SymbolTable;
 pub use walk::Entry;
 pub(crate) use walk::has_suffix;
 
@@ -78,8 +79,8 @@ pub struct Tree {
     config: OnceLock<Option<KernelConfig>>,
     infos: Mutex<HashMap<ModuleName, Arc<ModInfo>>>,
     symbols: Mutex<HashMap<ModuleName, Arc<Symbols>>>,
-    /// Those that were read before they were asked for.
-    records: Mutex<HashMap<ModuleName, Record<'static>>>,
+    /// Those of files that are kept.
+    records: Mutex<HashMap<ModuleName, Arc<Record<'static>>>>,
     keeps_files: bool,
     kept: Mutex<FastMap<PathBuf, Arc<Mapped>>>,
     files_read: AtomicUsize,
@@ -349,6 +350,6 @@ fn try_once<T>(
 }
 
 /// A panic elsewhere leaves these maps whole: every change is one insertion.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

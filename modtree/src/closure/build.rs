@@ -7,7 +7,9 @@ use std::sync::Arc;
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
+use rayon::prelude::*;
 
+use super::ahead::ReadAhead;
 use super::{
     Closure, ClosureError, ClosureOptions, Excluded, Planned, PlannedBuiltin, SoftdepLines,
 };
@@ -30,6 +32,8 @@ pub(super) struct Builder<'a> {
     notes: Vec<String>,
     /// Modules whose own needs are not known yet.
     fresh: VecDeque<NodeIndex>,
+    /// Modules that have been read ahead, or are not to be.
+    ahead: HashSet<ModuleName>,
 }
 
 struct Member {
@@ -60,33 +64,41 @@ impl<'a> Builder<'a> {
             excluded: options.exclude.iter().map(without_reason).collect(),
             notes: Vec::new(),
             fresh: VecDeque::new(),
+            // What is left out is not read.
+            ahead: options.exclude.iter().cloned().collect(),
         })
     }
 
     /// Reads modules, and those that they depend on, for all that will be asked of each by itself: which needs no index. What goes
-    /// wrong will be told when it is asked for. Gives the modules.
-    pub(super) fn read_ahead(&mut self, names: &[ModuleName]) -> Vec<Entry> {
+    /// wrong will be told when it is asked for. Gives the modules that had not been read ahead.
+    pub(super) fn read_ahead(&mut self, names: Vec<ModuleName>) -> Vec<Entry> {
         if !self.runtime {
             return Vec::new();
         }
-        let mut begun: HashSet<ModuleName> = self.options.exclude.iter().cloned().collect();
-        let mut waiting = names.to_vec();
-        let mut entries = Vec::new();
-        while let Some(name) = waiting.pop() {
-            if !begun.insert(name.clone()) {
-                continue;
-            }
-            let Ok(Some(entry)) = self.tree.find_in_order(&name) else {
-                continue;
-            };
-            self.tree.keep(&entry);
-            if let Ok(info) = self.tree.modinfo(&entry) {
-                waiting.extend(info.depends().map(ModuleName::new));
-                entries.push(entry);
-            }
+        let work = ReadAhead::new(self.tree, self.requests.preparing(), &mut self.ahead);
+        let read = work.read(names);
+        let keep = |(entry, prepared)| {
+            self.requests.prepared(&entry, prepared);
+            entry
+        };
+        read.into_iter().map(keep).collect()
+    }
+
+    /// Finds at the same time what will be asked for one after the other: for the goals, and for modules that have been read ahead.
+    /// What goes wrong will be told then.
+    pub(super) fn foresee(&mut self, mut modules: Vec<Entry>) {
+        let goals = self.options.goals.iter().flat_map(|goal| &goal.roots);
+        let mut selectors: Vec<_> = goals.flat_map(|root| &root.find).collect();
+        while !modules.is_empty() || !selectors.is_empty() {
+            let infos = modules
+                .iter()
+                .filter_map(|entry| self.tree.modinfo(entry).ok());
+            let softdeps = infos.flat_map(|info| self.softdeps(&info));
+            let names = softdeps.map(|(_, asked)| asked).collect();
+            let found = self.requests.foresee(&modules, names, &selectors);
+            modules = self.read_ahead(found.into_iter().map(|entry| entry.name).collect());
+            selectors.clear();
         }
-        self.requests.prepare(entries.iter());
-        entries
     }
 
     /// Finds everything for the roots and the goals.
@@ -186,13 +198,29 @@ impl<'a> Builder<'a> {
                 return Ok(());
             }
             if ruled == prepared {
-                let new = self.modules[prepared..].iter();
-                self.requests.prepare(new.map(|member| &member.entry));
+                self.prepare(prepared);
                 prepared = self.modules.len();
             }
             self.runtime_needs(NodeIndex::new(ruled))?;
             ruled += 1;
         }
+    }
+
+    /// Does for the modules from this number on what has not been done [ahead](Self::read_ahead).
+    fn prepare(&mut self, first: usize) {
+        let new = self.modules[first..].iter();
+        let new = new.filter(|member| !self.requests.is_prepared(&member.entry));
+        let new: Vec<_> = new
+            .map(|member| (member.entry.clone(), Arc::clone(&member.info)))
+            .collect();
+        let preparing = self.requests.preparing();
+        let made = new.par_iter().map(|(entry, info)| preparing(entry, info));
+        let made: Vec<_> = made.collect();
+        for ((entry, _), made) in new.iter().zip(made) {
+            self.requests.prepared(entry, made);
+            self.ahead.insert(entry.name.clone());
+        }
+        self.foresee(new.into_iter().map(|(entry, _)| entry).collect());
     }
 
     fn hard_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
@@ -220,18 +248,7 @@ impl<'a> Builder<'a> {
 
     fn soft_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
         let (by, info) = self.member(node);
-        let lines = match self.options.softdeps {
-            SoftdepLines::All => usize::MAX,
-            SoftdepLines::First => 1,
-        };
-        let mut wanted: Vec<(ReasonKind, String)> = Vec::new();
-        for (when, asked) in info.softdeps().take(lines).flatten() {
-            let kind = match when {
-                When::Pre => ReasonKind::SoftPre,
-                When::Post => ReasonKind::SoftPost,
-            };
-            wanted.push((kind, asked));
-        }
+        let mut wanted: Vec<_> = self.softdeps(&info).collect();
         if self.options.weak {
             wanted.extend(info.weakdeps().map(|asked| (ReasonKind::Weak, asked)));
         }
@@ -249,6 +266,19 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The softdeps that count, in the order of the module's lines.
+    fn softdeps(&self, info: &ModInfo) -> impl Iterator<Item = (ReasonKind, String)> + use<> {
+        let lines = match self.options.softdeps {
+            SoftdepLines::All => usize::MAX,
+            SoftdepLines::First => 1,
+        };
+        let softdeps: Vec<_> = info.softdeps().take(lines).flatten().collect();
+        softdeps.into_iter().map(|(when, asked)| match when {
+            When::Pre => (ReasonKind::SoftPre, asked),
+            When::Post => (ReasonKind::SoftPost, asked),
+        })
     }
 
     fn runtime_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
@@ -284,7 +314,7 @@ impl<'a> Builder<'a> {
         from: Option<NodeIndex>,
         reason: &Reason,
     ) -> Result<bool, ClosureError> {
-        let resolution = self.tree.resolve(asked)?;
+        let resolution = self.requests.resolve(asked)?;
         self.take(resolution, from, reason)
     }
 

@@ -5,7 +5,7 @@ use object::elf;
 use object::read::ReadRef;
 use object::read::elf::{FileHeader, SectionHeader as _, Sym as _};
 
-use super::{ElfError, Parts, Symbols, Wanted};
+use super::{ElfError, Parts, Reading, Symbols, Wanted};
 use crate::ModInfo;
 
 /// `STT_REGISTER`: SPARC's declaration of a global register, which is undefined but imports nothing.
@@ -14,6 +14,12 @@ const STT_SPARC_REGISTER: u8 = 13;
 /// The longest symbol name that is believed. The kernel's own limit is 512 (`KSYM_NAME_LEN`); a table whose symbols all
 /// point at one huge string must not make us copy it a million times.
 const LONGEST_NAME: usize = 4096;
+
+/// What a symbol is to other modules.
+enum Role {
+    Import,
+    Export,
+}
 
 /// An ELF file of a known class, its header and section headers checked.
 pub(super) struct Image<'data, Elf: FileHeader, R> {
@@ -91,8 +97,16 @@ where
             let section = self.named(".modinfo")?.ok_or(ElfError::NoModinfo)?;
             parts.modinfo = ModInfo::new(section);
         }
-        if wanted.symbols {
-            parts.symbols = self.symbols()?;
+        match wanted.symbols {
+            Reading::No => {}
+            Reading::Check => self.symbols(|_, _| {})?,
+            Reading::Keep => {
+                let Symbols { imports, exports } = &mut parts.symbols;
+                self.symbols(|role, name| match role {
+                    Role::Import => imports.push(text(name)),
+                    Role::Export => exports.push(text(name)),
+                })?;
+            }
         }
         if let Some(text) = wanted.string {
             parts.string = self.find_string(text)?;
@@ -104,7 +118,20 @@ where
     fn section(&self, name: &str) -> Option<&'data Elf::SectionHeader> {
         // The header at index 0 is reserved, whatever it says.
         let mut sections = self.sections.iter().skip(1);
-        sections.find(|section| self.name_of(section) == name.as_bytes())
+        sections.find(|section| self.is_named(section, name.as_bytes()))
+    }
+
+    /// Whether a section has this name. As many bytes are compared as it has, and the end of others is not looked for. A name
+    /// that lies outside the table of names equals nothing.
+    pub(super) fn is_named(&self, section: &Elf::SectionHeader, name: &[u8]) -> bool {
+        let found = self.name_onwards(section);
+        found.starts_with(name) && found.get(name.len()) == Some(&0)
+    }
+
+    /// The table of names from a section's name on.
+    fn name_onwards(&self, section: &Elf::SectionHeader) -> &'data [u8] {
+        let start = section.sh_name(self.endian) as usize;
+        self.names.get(start..).unwrap_or_default()
     }
 
     /// Whether this is a 64-bit file.
@@ -116,12 +143,6 @@ where
         self.section(name)
             .map(|section| self.bytes(name, section))
             .transpose()
-    }
-
-    /// A section's name; none where it lies outside the name table, so that it equals nothing.
-    fn name_of(&self, section: &Elf::SectionHeader) -> &'data [u8] {
-        let start = section.sh_name(self.endian) as usize;
-        until_nul(self.names, start).unwrap_or_default()
     }
 
     /// A section's bytes.
@@ -146,25 +167,31 @@ where
             .map_err(|()| ElfError::Read { offset })
     }
 
-    fn symbols(&self) -> Result<Symbols, ElfError> {
+    /// Reads the symbols by which modules hang together, each with its name.
+    fn symbols(&self, mut found: impl FnMut(Role, &[u8])) -> Result<(), ElfError> {
         let strings = self.section("__ksymtab_strings");
-        let mut symbols = self.symbol_table(strings.is_some())?;
-        if symbols.exports.is_empty()
-            && let Some(strings) = strings
-        {
-            symbols.exports = self.ksymtab_strings(strings)?;
+        let exports = self.symbol_table(strings.is_some(), &mut found)?;
+        match strings {
+            Some(strings) if !exports => {
+                let strings = self.ksymtab_strings(strings)?;
+                strings.for_each(|name| found(Role::Export, name));
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        Ok(symbols)
     }
 
-    /// The imports, and the names behind `__crc_`.
+    /// The imports, and the names behind `__crc_`; says whether there are any of the latter.
     ///
     /// `__crc_` symbols are local, undefined symbols never are, and two of three symbols are local: a module that exports
     /// nothing is read from its first global symbol on (`sh_info`).
-    fn symbol_table(&self, exporter: bool) -> Result<Symbols, ElfError> {
-        let mut symbols = Symbols::default();
+    fn symbol_table(
+        &self,
+        exporter: bool,
+        mut found: impl FnMut(Role, &[u8]),
+    ) -> Result<bool, ElfError> {
         let Some(section) = self.section(".symtab") else {
-            return Ok(symbols);
+            return Ok(false);
         };
         let names = self.named(".strtab")?.unwrap_or_default();
         let first = if exporter {
@@ -172,6 +199,7 @@ where
         } else {
             section.sh_info(self.endian).max(1)
         };
+        let mut exports = false;
         for (index, symbol) in self.symbols_from(section, first)? {
             let undefined = symbol.st_shndx(self.endian) == elf::SHN_UNDEF;
             if !undefined && !exporter || undefined && self.is_register(symbol) {
@@ -184,12 +212,13 @@ where
                 size: names.len() as u64,
             })?;
             if let Some(export) = name.strip_prefix(b"__crc_") {
-                symbols.exports.push(text(export));
+                exports = true;
+                found(Role::Export, export);
             } else if undefined && !name.is_empty() {
-                symbols.imports.push(text(name));
+                found(Role::Import, name);
             }
         }
-        Ok(symbols)
+        Ok(exports)
     }
 
     pub(super) fn is_register(&self, symbol: &Elf::Sym) -> bool {
@@ -234,7 +263,10 @@ where
     }
 
     /// The strings of `__ksymtab_strings`; the linker may put padding in front of one.
-    fn ksymtab_strings(&self, section: &Elf::SectionHeader) -> Result<Vec<String>, ElfError> {
+    fn ksymtab_strings(
+        &self,
+        section: &Elf::SectionHeader,
+    ) -> Result<impl Iterator<Item = &'data [u8]> + use<'data, Elf, R>, ElfError> {
         const NAME: &str = "__ksymtab_strings";
         let bytes = self.bytes(NAME, section)?;
         if bytes.last().is_some_and(|&last| last != 0) {
@@ -244,27 +276,32 @@ where
             });
         }
         let strings = bytes.split(|&byte| byte == 0);
-        Ok(strings
-            .filter(|string| !string.is_empty())
-            .map(text)
-            .collect())
+        Ok(strings.filter(|string| !string.is_empty()))
     }
 
     /// Finds a whole string, NUL at its end and in front of it, in the constants and in the initialised variables (where a
     /// default value such as `static char fat_default_iocharset[]` stands).
     fn find_string(&self, wanted: &str) -> Result<Option<(String, usize)>, ElfError> {
+        let wanted = wanted.as_bytes();
         for section in self.sections {
-            let name = String::from_utf8_lossy(self.name_of(section));
-            let data = name == ".data" || name.starts_with(".rodata");
+            let data = self.is_named(section, b".data")
+                || self.name_onwards(section).starts_with(b".rodata");
             if !data || section.sh_type(self.endian) == elf::SHT_NOBITS {
                 continue;
             }
-            let mut offset = 0;
-            for string in self.bytes(&name, section)?.split(|&byte| byte == 0) {
-                if string == wanted.as_bytes() {
-                    return Ok(Some((name.into_owned(), offset)));
-                }
-                offset += string.len() + 1;
+            let name = until_nul(self.name_onwards(section), 0).unwrap_or_default();
+            let name = text(name);
+            let bytes = self.bytes(&name, section)?;
+            let is_whole = |&at: &usize| {
+                let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+                let behind = bytes.get(at + wanted.len());
+                [before, behind]
+                    .into_iter()
+                    .flatten()
+                    .all(|&byte| byte == 0)
+            };
+            if let Some(offset) = memchr::memmem::find_iter(bytes, wanted).find(is_whole) {
+                return Ok(Some((name, offset)));
             }
         }
         Ok(None)

@@ -19,6 +19,15 @@ impl<'a> Names<'a> {
         ended(&self.bytes)
     }
 
+    /// Whether this string is among them; no name has a NUL.
+    pub(crate) fn contains(&self, name: &[u8]) -> bool {
+        let mut found = memchr::memmem::find_iter(&self.bytes, name);
+        found.any(|at| {
+            let before = at.checked_sub(1).map_or(Some(&0), |at| self.bytes.get(at));
+            [before, self.bytes.get(at + name.len())] == [Some(&0); 2]
+        })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -71,6 +80,14 @@ impl Imports<'_> {
         names.into_iter().flat_map(Names::iter)
     }
 
+    /// Whether this name is among [`names`](Self::names).
+    pub(crate) fn contains(&self, name: &[u8]) -> bool {
+        match self {
+            Imports::Names(names) => names.contains(name),
+            Imports::Numbers(_) => false,
+        }
+    }
+
     pub(super) fn push(&mut self, name: &[u8]) {
         match self {
             Imports::Names(names) => names.push(name),
@@ -93,5 +110,8 @@ mod tests {
         }
         let all: Vec<_> = names.iter().collect();
         assert_eq!(all, [&b"a"[..], b"", b"bc"]);
+        let is_there = |name: &str| names.contains(name.as_bytes());
+        assert!(is_there("a") && is_there("bc"));
+        assert!(!is_there("b") && !is_there("c") && !is_there("abc"));
     }
 }

@@ -230,10 +230,7 @@ where
         let name = name.as_bytes();
         // The header at index 0 is reserved, whatever it says.
         self.sections.iter().skip(1).find(|section| {
-            // Comparing with as many bytes as the name has is enough, and does not look for the end of each.
-            let start = section.sh_name(self.endian) as usize;
-            let found = self.names.get(start..).unwrap_or_default();
-            if !found.starts_with(name) || found.get(name.len()) != Some(&0) {
+            if !self.is_named(section, name) {
                 return false;
             }
             let offset: u64 = section.sh_offset(self.endian).into();

@@ -1,18 +1,19 @@
-//! Applying rules: a module's traces are looked for, cheapest first, and what they lead to is found in the tree.
+//! Applying rules: what a module's traces lead to is found in the tree.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::called::is_certain;
+use super::shown::{Filled, Prepared, Shown, alias_trace, fill, patterns, symbol_traces};
 use super::{Possible, Rule, Rules, Selector, Traces};
-use crate::alias::Pattern;
-use crate::calls::CallSite;
+use crate::ModInfo;
 use crate::graph::RuleReason;
 use crate::tree::{Entry, Resolution, Tree, TreeError};
-use crate::{ModInfo, Symbols};
 
 /// Something that a rule adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,16 +26,26 @@ pub struct Addition {
     pub rule: RuleReason,
 }
 
-/// Rules at work on a tree. Keeps what it has found, since providers are the same for every module that needs one.
+/// Rules at work on a tree. Keeps what it has found, since that is the same for every module that needs it.
 #[derive(Debug)]
 pub struct Requests<'a> {
     pub(super) tree: &'a Tree,
     rules: Arc<[Rule]>,
-    providers: HashMap<Traces, Arc<[Provider]>>,
+    providers: HashMap<Traces, Providers>,
+    /// By the names and aliases that were asked for.
+    resolutions: HashMap<String, Resolution>,
     notes: Vec<String>,
     pub(super) possible: Vec<Possible>,
-    /// The calls of modules that have been prepared, by their paths.
-    pub(super) calls: HashMap<PathBuf, Result<Vec<CallSite>, TreeError>>,
+    /// By the modules' paths.
+    prepared: HashMap<PathBuf, Prepared>,
+}
+
+/// The modules with certain traces.
+#[derive(Debug)]
+struct Providers {
+    all: Arc<[Provider]>,
+    /// What was passed over; empty once it has been told.
+    notes: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -42,9 +53,6 @@ struct Provider {
     entry: Entry,
     evidence: Vec<String>,
 }
-
-/// The result of looking for something: the evidence, if it was found.
-type Found = Option<Vec<String>>;
 
 /// What a selector finds: what was asked for, what that stands for, and the evidence.
 pub(crate) type Selected = (String, Resolution, Vec<String>);
@@ -56,9 +64,10 @@ impl<'a> Requests<'a> {
             tree,
             rules: rules.rules.into(),
             providers: HashMap::new(),
+            resolutions: HashMap::new(),
             notes: Vec::new(),
             possible: Vec::new(),
-            calls: HashMap::new(),
+            prepared: HashMap::new(),
         }
     }
 
@@ -69,14 +78,24 @@ impl<'a> Requests<'a> {
     /// [`TreeError`], where the module itself or a listing cannot be read. A damaged module among those that might have
     /// been added is a note.
     pub fn of(&mut self, module: &Entry, info: &ModInfo) -> Result<Vec<Addition>, TreeError> {
+        let rules = Arc::clone(&self.rules);
+        let Prepared { shown, calls } = match self.prepared.remove(&module.relative) {
+            Some(prepared) => prepared,
+            None => Prepared::of(self.tree, &rules, module, info),
+        };
         let mut additions = Vec::new();
-        for rule in Arc::clone(&self.rules).iter() {
-            let asker = format!("rule {} for {}", rule.name, module.name);
-            let Some(evidence) = self.shows(&asker, module, info, &rule.when)? else {
-                continue;
+        for (rule, shown) in rules.iter().zip(shown) {
+            let asker = format_args!("rule {} for {}", rule.name, module.name);
+            let evidence = match shown? {
+                Shown::Yes { evidence } => evidence,
+                Shown::No => continue,
+                Shown::Unclear(why) => {
+                    self.note(format!("{asker}: {why}"));
+                    continue;
+                }
             };
             for selector in &rule.add {
-                for (asked, resolution, more) in self.select(&asker, selector)? {
+                for (asked, resolution, more) in self.select(asker, selector)? {
                     if resolution == Resolution::Module(module.clone()) {
                         continue;
                     }
@@ -92,8 +111,92 @@ impl<'a> Requests<'a> {
                 }
             }
         }
-        additions.extend(self.called(module)?);
+        additions.extend(self.called(module, calls?)?);
         Ok(additions)
+    }
+
+    /// Reads of a module what [`of`](Self::of) will want first: see [`prepared`](Self::prepared).
+    pub(crate) fn preparing(&self) -> impl Fn(&Entry, &ModInfo) -> Prepared + Sync + use<'a> {
+        let (tree, rules) = (self.tree, Arc::clone(&self.rules));
+        move |module, info| Prepared::of(tree, &rules, module, info)
+    }
+
+    /// Whether a module has been prepared.
+    pub(crate) fn is_prepared(&self, module: &Entry) -> bool {
+        self.prepared.contains_key(&module.relative)
+    }
+
+    /// Takes what [`preparing`](Self::preparing) gave, which can be done for many modules at the same time.
+    pub(crate) fn prepared(&mut self, module: &Entry, prepared: Prepared) {
+        self.prepared.insert(module.relative.clone(), prepared);
+    }
+
+    /// Finds at the same time what [`of`](Self::of) will look for one after the other, for some modules that have been prepared;
+    /// and what `names` and `selectors` stand for. What goes wrong will be told then. Gives the modules found that are new.
+    pub(crate) fn foresee(
+        &mut self,
+        modules: &[Entry],
+        mut names: Vec<String>,
+        selectors: &[&Selector],
+    ) -> Vec<Entry> {
+        let rules = Arc::clone(&self.rules);
+        let mut wanted = selectors.to_vec();
+        for module in modules {
+            let Some(prepared) = self.prepared.get(&module.relative) else {
+                continue;
+            };
+            for (rule, shown) in rules.iter().zip(&prepared.shown) {
+                if let Ok(Shown::Yes { .. }) = shown {
+                    wanted.extend(&rule.add);
+                }
+            }
+            let sites = prepared.calls.iter().flatten();
+            let asked = sites.flat_map(|site| &site.asks);
+            names.extend(asked.filter(|asked| is_certain(module, asked)).cloned());
+        }
+        let mut traces = Vec::new();
+        for selector in wanted {
+            match selector {
+                Selector::Module(template) | Selector::Alias(template) => {
+                    if let Ok(Filled::Text { text, .. }) = fill(self.tree, template) {
+                        names.push(text);
+                    }
+                }
+                Selector::Provider(wanted) => traces.push(wanted),
+            }
+        }
+        let mut seen = HashSet::new();
+        names.retain(|name| !self.resolutions.contains_key(name) && seen.insert(name.clone()));
+        let mut seen = HashSet::new();
+        traces.retain(|&wanted| !self.providers.contains_key(wanted) && seen.insert(wanted));
+        let tree = self.tree;
+        let resolve = || names.iter().map(|name| tree.resolve(name)).collect();
+        let find = |traces: &&Traces| Providers::find(tree, traces);
+        let (resolutions, providers): (Vec<_>, Vec<_>) = match tree.is_indexed() {
+            true => rayon::join(resolve, || {
+                traces.par_iter().with_max_len(1).map(find).collect()
+            }),
+            // The first question reads all modules, on all cores, which serves the others.
+            false => (resolve(), traces.iter().map(find).collect()),
+        };
+        let mut new = Vec::new();
+        for (traces, found) in traces.into_iter().zip(providers) {
+            if let Ok(providers) = found {
+                new.extend(providers.all.iter().map(|one| one.entry.clone()));
+                self.providers.insert(traces.clone(), providers);
+            }
+        }
+        for (name, found) in names.into_iter().zip(resolutions) {
+            match &found {
+                Ok(Resolution::Module(entry)) => new.push(entry.clone()),
+                Ok(Resolution::Aliases(entries)) => new.extend(entries.iter().cloned()),
+                _ => {}
+            }
+            if let Ok(resolution) = found {
+                self.resolutions.insert(name, resolution);
+            }
+        }
+        new
     }
 
     /// What modules may ask for, since the last call.
@@ -106,38 +209,6 @@ impl<'a> Requests<'a> {
         mem::take(&mut self.notes)
     }
 
-    /// Whether a module shows all traces that a rule wants.
-    fn shows(
-        &mut self,
-        asker: &str,
-        module: &Entry,
-        info: &ModInfo,
-        traces: &Traces,
-    ) -> Result<Found, TreeError> {
-        let Some(mut evidence) = patterns(traces).and_then(|patterns| alias_trace(info, &patterns))
-        else {
-            return Ok(None);
-        };
-        if !traces.imports.is_empty() || !traces.exports.is_empty() {
-            let symbols = self.tree.symbols(module)?;
-            match symbol_traces(&symbols, traces) {
-                Some(more) => evidence.extend(more),
-                None => return Ok(None),
-            }
-        }
-        for template in &traces.strings {
-            let Some((text, config)) = self.expand(asker, template)? else {
-                return Ok(None);
-            };
-            let Some((section, offset)) = self.tree.find_string(module, &text)? else {
-                return Ok(None);
-            };
-            evidence.push(format!("string `{text}` at {section}+{offset:#x}"));
-            evidence.extend(config);
-        }
-        Ok(Some(evidence))
-    }
-
     /// Finds what a selector stands for: what is asked for, what that is in this tree, and the evidence. `asker` begins
     /// a note where an option of the kernel's configuration is not known.
     ///
@@ -145,16 +216,21 @@ impl<'a> Requests<'a> {
     /// [`TreeError`], where a listing cannot be read or the machine is at fault.
     pub(crate) fn select(
         &mut self,
-        asker: &str,
+        asker: impl Display,
         selector: &Selector,
     ) -> Result<Vec<Selected>, TreeError> {
         match selector {
             Selector::Module(template) | Selector::Alias(template) => {
-                let Some((asked, evidence)) = self.expand(asker, template)? else {
-                    return Ok(Vec::new());
-                };
-                let resolution = self.tree.resolve(&asked)?;
-                Ok(vec![(asked, resolution, evidence)])
+                match fill(self.tree, template)? {
+                    Filled::Text { text, evidence } => {
+                        let resolution = self.resolve(&text)?;
+                        Ok(vec![(text, resolution, evidence)])
+                    }
+                    Filled::Unclear(why) => {
+                        self.note(format!("{asker}: {why}"));
+                        Ok(Vec::new())
+                    }
+                }
             }
             Selector::Provider(traces) => {
                 let providers = self.providers(traces)?;
@@ -169,21 +245,52 @@ impl<'a> Requests<'a> {
         }
     }
 
-    /// All modules of the tree with these traces. Aliases are compared first, so that symbols are read of few modules.
     fn providers(&mut self, traces: &Traces) -> Result<Arc<[Provider]>, TreeError> {
-        if let Some(known) = self.providers.get(traces) {
-            return Ok(Arc::clone(known));
+        let mut found = match self.providers.remove(traces) {
+            Some(found) => found,
+            None => Providers::find(self.tree, traces)?,
+        };
+        for note in mem::take(&mut found.notes) {
+            self.note(note);
         }
-        let tree = self.tree;
+        let all = Arc::clone(&found.all);
+        self.providers.insert(traces.clone(), found);
+        Ok(all)
+    }
+
+    /// What a name or an alias stands for in the tree.
+    pub(crate) fn resolve(&mut self, asked: &str) -> Result<Resolution, TreeError> {
+        if let Some(known) = self.resolutions.get(asked) {
+            return Ok(known.clone());
+        }
+        let found = self.tree.resolve(asked)?;
+        self.resolutions.insert(asked.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+impl Providers {
+    /// All modules of the tree with these traces. Aliases are compared first, so that symbols are read of few modules.
+    fn find(tree: &Tree, traces: &Traces) -> Result<Self, TreeError> {
+        let mut found = Self {
+            all: Arc::default(),
+            notes: Vec::new(),
+        };
         let Some(patterns) = patterns(traces) else {
-            return Ok(Arc::default());
+            return Ok(found);
         };
         let of_one = |entry: Entry| {
             let Some(mut evidence) = alias_trace(&*tree.modinfo(&entry)?, &patterns) else {
                 return Ok(None);
             };
             if !traces.imports.is_empty() || !traces.exports.is_empty() {
-                match symbol_traces(&*tree.symbols(&entry)?, traces) {
+                match symbol_traces(&tree.symbol_table(&entry)?, traces) {
                     Some(more) => evidence.extend(more),
                     None => return Ok(None),
                 }
@@ -191,58 +298,18 @@ impl<'a> Requests<'a> {
             Ok(Some(Provider { entry, evidence }))
         };
         let candidates = tree.candidates(&patterns, &traces.imports)?;
-        let found: Vec<Result<Option<Provider>, TreeError>> =
+        let looked_at: Vec<Result<Option<Provider>, TreeError>> =
             candidates.into_par_iter().map(of_one).collect();
-        let mut providers = Vec::new();
-        for one in found {
+        let mut all = Vec::new();
+        for one in looked_at {
             match one {
-                Ok(provider) => providers.extend(provider),
-                Err(error) if error.is_input() => self.note(passed_over(&error)),
+                Ok(provider) => all.extend(provider),
+                Err(error) if error.is_input() => found.notes.push(passed_over(&error)),
                 Err(error) => return Err(error),
             }
         }
-        let providers: Arc<[Provider]> = providers.into();
-        self.providers
-            .insert(traces.clone(), Arc::clone(&providers));
-        Ok(providers)
-    }
-
-    /// Puts the values of options in place of `{CONFIG_X}`; gives the text, and the options as evidence. `None`, with a
-    /// note, where the value is not known.
-    fn expand(
-        &mut self,
-        asker: &str,
-        template: &str,
-    ) -> Result<Option<(String, Vec<String>)>, TreeError> {
-        let mut text = String::new();
-        let mut evidence = Vec::new();
-        let mut rest = template;
-        while let Some((before, from)) = rest.split_once('{') {
-            let Some((option, behind)) = from.split_once('}') else {
-                break;
-            };
-            let config = self.tree.config()?;
-            let Some(value) = config.and_then(|config| config.get(option)) else {
-                let why = match config {
-                    Some(_) => "the kernel's configuration does not set it",
-                    None => "the kernel's configuration was not found",
-                };
-                self.note(format!("{asker}: {option} is not known: {why}"));
-                return Ok(None);
-            };
-            text.push_str(before);
-            text.push_str(value);
-            evidence.push(format!("{option}={value}"));
-            rest = behind;
-        }
-        text.push_str(rest);
-        Ok(Some((text, evidence)))
-    }
-
-    fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
+        found.all = all.into();
+        Ok(found)
     }
 }
 
@@ -255,38 +322,4 @@ fn all_of(condition: &[String], added: Vec<String>) -> Vec<String> {
 /// The note about a damaged module among all that were looked at.
 pub(crate) fn passed_over(error: &TreeError) -> String {
     format!("a damaged module was passed over: {error}")
-}
-
-/// The patterns for aliases. One that is not well formed matches nothing: `None` where that is so of all.
-fn patterns(traces: &Traces) -> Option<Vec<Pattern>> {
-    let patterns = traces.alias.iter();
-    let patterns: Vec<_> = patterns
-        .filter_map(|pattern| Pattern::new(pattern.as_bytes()))
-        .collect();
-    (traces.alias.is_empty() || !patterns.is_empty()).then_some(patterns)
-}
-
-/// The first alias of a module that one of the patterns matches; no evidence is needed where there are no patterns.
-fn alias_trace(info: &ModInfo, patterns: &[Pattern]) -> Found {
-    if patterns.is_empty() {
-        return Some(Vec::new());
-    }
-    let found = info
-        .raw("alias")
-        .find(|alias| patterns.iter().any(|pattern| pattern.matches(alias)))?;
-    Some(vec![format!("alias `{}`", String::from_utf8_lossy(found))])
-}
-
-pub(crate) fn symbol_traces(symbols: &Symbols, traces: &Traces) -> Found {
-    let mut evidence = Vec::new();
-    for (what, wanted, present) in [
-        ("imports", &traces.imports, &symbols.imports),
-        ("exports", &traces.exports, &symbols.exports),
-    ] {
-        if !wanted.is_empty() {
-            let symbol = wanted.iter().find(|symbol| present.contains(symbol))?;
-            evidence.push(format!("{what} `{symbol}`"));
-        }
-    }
-    Some(evidence)
 }

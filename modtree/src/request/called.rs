@@ -3,8 +3,6 @@
 //! A call with a fixed string asks for exactly that. One with a conversion in it (`nls_%s`) may ask for any module that
 //! fits, which is worth knowing and no reason to take them all; nor is one that hardly ever runs ([`is_rare_request`]).
 
-use rayon::prelude::*;
-
 use super::{Addition, Requests, is_rare_request};
 use crate::ModuleName;
 use crate::calls::{CallSite, may_ask};
@@ -23,23 +21,16 @@ pub struct Possible {
 }
 
 impl Requests<'_> {
-    /// Reads modules at the same time that [`of`](Self::of) will be asked about one after the other.
-    pub(crate) fn prepare<'m>(&mut self, modules: impl Iterator<Item = &'m Entry>) {
-        let tree = self.tree;
-        let unknown = |module: &&Entry| !self.calls.contains_key(&module.relative);
-        let modules: Vec<_> = modules.filter(unknown).collect();
-        let calls = modules.into_par_iter();
-        let calls = calls.map(|module| (module.relative.clone(), calls_of(tree, module)));
-        self.calls.par_extend(calls);
-    }
-
     /// What calls with fixed strings ask for, as far as it is there; the others are kept, and so are the rare ones.
-    pub(super) fn called(&mut self, module: &Entry) -> Result<Vec<Addition>, TreeError> {
-        let calls = self.calls.remove(&module.relative);
+    pub(super) fn called(
+        &mut self,
+        module: &Entry,
+        calls: Vec<CallSite>,
+    ) -> Result<Vec<Addition>, TreeError> {
         let mut additions = Vec::new();
-        for site in calls.unwrap_or_else(|| calls_of(self.tree, module))? {
+        for site in calls {
             for asked in &site.asks {
-                if asked.contains('*') || is_rare_request(&module.name, asked) {
+                if !is_certain(module, asked) {
                     self.possible.push(Possible {
                         by: module.name.clone(),
                         asked: asked.clone(),
@@ -48,7 +39,7 @@ impl Requests<'_> {
                     continue;
                 }
                 // Much that is asked for was never there, or is made by the kernel itself (a cipher's template).
-                let resolution = self.tree.resolve(asked)?;
+                let resolution = self.resolve(asked)?;
                 if !matches!(resolution, Resolution::Unknown) && !is_own(&resolution, module) {
                     additions.push(addition(asked, resolution, &site));
                 }
@@ -58,8 +49,15 @@ impl Requests<'_> {
     }
 }
 
-fn calls_of(tree: &Tree, module: &Entry) -> Result<Vec<CallSite>, TreeError> {
-    match may_ask(&tree.symbols(module)?.imports) {
+/// Whether a module that asks for this means exactly this, and always.
+pub(super) fn is_certain(module: &Entry, asked: &str) -> bool {
+    !asked.contains('*') && !is_rare_request(&module.name, asked)
+}
+
+/// The calls by which a module asks for others.
+pub(super) fn calls_of(tree: &Tree, module: &Entry) -> Result<Vec<CallSite>, TreeError> {
+    let symbols = tree.symbol_table(module)?;
+    match may_ask(|symbol| symbols.imports(symbol)) {
         true => tree.call_sites(module),
         false => Ok(Vec::new()),
     }

@@ -115,3 +115,51 @@ fn providers_need_all_traces_and_bring_their_own_needs() {
     assert_eq!(names(&found), ["stick", "core", "xhci"]);
     assert!(found.notes[0].contains("broken.ko"), "{:?}", found.notes);
 }
+
+#[test]
+fn a_string_counts_as_a_whole_only() {
+    let with = |rodata: &'static [u8]| {
+        let root = fat();
+        root.file("config", b"CONFIG_PAGE=437\n");
+        let fat = Synthetic {
+            imports: vec!["load_nls"],
+            rodata,
+            ..Synthetic::new("depends=\n")
+        };
+        root.file("kernel/fat.ko", &fat.bytes());
+        let found = found(&root, NLS, &["fat"]);
+        let nls = found.get(&"nls_cp437".into())?;
+        Some(nls.reasons[0].to_string())
+    };
+    for part in [&b"ncp%d\0"[..], b"cp%du\0", b"cp%\0d\0", b"cp%dcp%d\0", b""] {
+        assert_eq!(with(part), None, "{part:?}");
+    }
+    for (whole, offset) in [
+        (&b"x\0cp%d\0"[..], "+0x2"),
+        (b"cp%dcp%d\0cp%d\0", "+0x9"),
+        (b"x\0cp%d", "+0x2"),
+    ] {
+        assert!(with(whole).unwrap().contains(offset), "{whole:?}");
+    }
+}
+
+#[test]
+fn what_is_left_out_is_not_read_ahead() {
+    let root = fat();
+    root.file("config", b"CONFIG_PAGE=437\n");
+    root.file(
+        "modules.order",
+        b"kernel/fat.ko\nkernel/nls_cp437.ko\nkernel/nls_help.ko\n",
+    );
+    let tree = Tree::open(&root.dir).unwrap();
+    let options = ClosureOptions {
+        rules: Some(Rules::parse("test.toml", NLS).unwrap()),
+        runtime: true,
+        exclude: vec!["nls_help".into()],
+        ..ClosureOptions::default()
+    };
+    let found = closure(&tree, &["fat"], &options).unwrap();
+    assert_eq!(names(&found), ["fat", "nls_cp437"]);
+    let left_out = "kernel/nls_help.ko".into();
+    assert!(!tree.looked_at().contains(&left_out));
+}

@@ -12,21 +12,21 @@ use object::read::{ReadCache, ReadCacheOps, ReadRef};
 
 use super::TreeError;
 use crate::Module;
-use crate::elf::{self, ElfError, Parts, Pieces, Record, Wanted};
+use crate::elf::{self, ElfError, Parts, Pieces, Reading, Record, Wanted};
 
 /// The largest module of a distribution's kernel has 7 MB, with debugging information some 100 MB.
 const LIMIT: u64 = 512 << 20;
 
 pub(super) const MODINFO: Wanted<'static> = Wanted {
     modinfo: true,
-    symbols: false,
+    symbols: Reading::No,
     string: None,
     record: None,
 };
 
 pub(super) const SYMBOLS: Wanted<'static> = Wanted {
     modinfo: false,
-    symbols: true,
+    symbols: Reading::Keep,
     string: None,
     record: None,
 };
@@ -34,7 +34,7 @@ pub(super) const SYMBOLS: Wanted<'static> = Wanted {
 /// What depmod wants.
 pub(super) const RECORD: Wanted<'static> = Wanted {
     modinfo: false,
-    symbols: false,
+    symbols: Reading::No,
     string: None,
     record: Some(false),
 };

@@ -70,6 +70,11 @@ impl Tree {
         let _told_later = self.listed();
     }
 
+    /// Whether questions about all modules are, as a rule, answered from depmod's indexes.
+    pub(crate) fn is_indexed(&self) -> bool {
+        matches!(self.listed(), Ok(Some(_)))
+    }
+
     /// Whether a module has certainly not changed since an index was written.
     pub(super) fn is_unchanged(&self, listed: &Listed, entry: &Entry) -> bool {
         self.looks_at(entry);

@@ -3,7 +3,7 @@
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use modtree::{Builtins, Module, ModuleName, When, alias};
+use modtree::{Builtins, ModInfo, Module, ModuleName, When, alias};
 use rayon::prelude::*;
 
 use super::{Booted, codes};
@@ -14,9 +14,9 @@ use crate::inspect::modules::below_modules;
 /// Larger than any module.
 const MODULE_LIMIT: u64 = 256 << 20;
 
-/// The modules of one version, by name.
+/// The fields of the modules of one version.
 struct Modules<'files> {
-    modules: BTreeMap<ModuleName, Module>,
+    modules: BTreeMap<ModuleName, ModInfo>,
     /// Seldom asked for: an image has most of what its modules need.
     builtins: LazyCell<Builtins, Box<dyn FnOnce() -> Builtins + 'files>>,
 }
@@ -99,10 +99,10 @@ fn read<'files>(
     modules
 }
 
-/// A module, compressed or not, or what is wrong with it.
-fn parsed(stored: &[u8]) -> Result<Module, String> {
+/// The fields of a module, compressed or not, or what is wrong with it.
+fn parsed(stored: &[u8]) -> Result<ModInfo, String> {
     let bytes = codec::decode(stored, MODULE_LIMIT).map_err(|error| error.to_string())?;
-    Module::parse(&bytes).map_err(|error| error.to_string())
+    Module::check(&bytes).map_err(|error| error.to_string())
 }
 
 /// Whether the image's modprobe is kmod's, which unpacks modules itself. Where there is none, busybox's insmod is left.
@@ -119,8 +119,8 @@ fn kmod_loads(files: &Files<'_>) -> bool {
 }
 
 fn check_each(modules: &Modules<'_>, version: &str, report: &mut Report) {
-    for (name, module) in &modules.modules {
-        if let Some(release) = module
+    for (name, info) in &modules.modules {
+        if let Some(release) = info
             .vermagic_release()
             .filter(|release| release.as_ref() != version)
         {
@@ -129,7 +129,7 @@ fn check_each(modules: &Modules<'_>, version: &str, report: &mut Report) {
                 format_args!("{name} was built for {release}, and is in the folder of {version}"),
             );
         }
-        for needed in module.info.depends().map(ModuleName::new) {
+        for needed in info.depends().map(ModuleName::new) {
             if !modules.modules.contains_key(&needed) && !modules.builtins.contains(&needed) {
                 report.find(
                     &codes::MODULE_DEPENDENCY,
@@ -137,7 +137,7 @@ fn check_each(modules: &Modules<'_>, version: &str, report: &mut Report) {
                 );
             }
         }
-        for (when, asked) in module.info.softdeps().flatten() {
+        for (when, asked) in info.softdeps().flatten() {
             if when == When::Pre && !modules.has(&asked) {
                 report.find(&codes::SOFTDEP, format_args!("{name} asks for {asked}"));
             }
@@ -168,8 +168,8 @@ impl Modules<'_> {
         let Some(wanted) = alias::normalize(asked.as_bytes()) else {
             return false;
         };
-        self.modules.values().any(|module| {
-            let patterns = module.info.raw("alias").filter_map(alias::normalize);
+        self.modules.values().any(|info| {
+            let patterns = info.raw("alias").filter_map(alias::normalize);
             patterns
                 .into_iter()
                 .any(|pattern| alias::matches(&pattern, &wanted))
@@ -214,7 +214,7 @@ fn check_firmware(modules: &Modules<'_>, files: &Files<'_>, report: &mut Report)
     let missing: BTreeSet<String> = modules
         .modules
         .values()
-        .flat_map(|module| module.info.all("firmware"))
+        .flat_map(|info| info.all("firmware"))
         .filter(|name| !has_firmware(files, name))
         .map(|name| name.into_owned())
         .collect();
