@@ -51,6 +51,14 @@ pub(crate) fn resolve(
     Some(done)
 }
 
+/// Whether a path names something in a directory, which `is_directory` knows by this very name: then nothing is to be followed up
+/// to the last part. False where only [`resolve`] can tell.
+pub(crate) fn is_direct(path: &str, is_directory: impl FnOnce(&str) -> bool) -> bool {
+    path.rsplit_once('/').is_some_and(|(above, name)| {
+        !matches!(name, "" | "." | "..") && !above.is_empty() && is_directory(above)
+    })
+}
+
 /// Whether a path has no parts.
 fn is_empty(path: &str) -> bool {
     path.bytes().all(|byte| byte == b'/')

@@ -25,7 +25,7 @@ use modtree::KernelConfig;
 use crate::compression::Compression;
 use crate::cpio::{Attributes, Kind};
 use crate::kernel::Kernel;
-use crate::paths::resolve;
+use crate::paths::{is_direct, resolve};
 use crate::timing::Timings;
 
 pub use archive::SEGMENT_LENGTH;
@@ -162,6 +162,13 @@ impl Plan {
 
     /// The path with the links among its parents replaced by what they lead to: `sbin/mdev` is `usr/bin/mdev`.
     fn real_path(&self, path: &str) -> String {
+        let is_directory = |path: &str| {
+            let item = self.items.get(path);
+            item.is_some_and(|item| item.kind() == Kind::Directory)
+        };
+        if is_direct(path, is_directory) {
+            return path.to_owned();
+        }
         let target = |path: &str| {
             let item = self
                 .items

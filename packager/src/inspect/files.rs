@@ -12,7 +12,7 @@ use kmap::{Endian, Keymap};
 use super::{InspectError, Segment};
 use crate::Plan;
 use crate::cpio::{Attributes, Entry, Kind};
-use crate::paths::resolve;
+use crate::paths::{is_direct, resolve};
 
 /// A file of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +156,16 @@ impl<'image> Files<'image> {
 
     /// The path as [`resolve`] gives it, over the files that are there so far.
     fn real_path(&self, path: &str, follow_last: bool) -> Option<String> {
+        let is = |kind: Kind, path: &str| {
+            let file = self.files.get(path);
+            file.is_some_and(|file| file.attributes.kind == kind)
+        };
+        // No name of a file has a link among its parents.
+        if !(follow_last && is(Kind::Symlink, path))
+            && is_direct(path, |above| is(Kind::Directory, above))
+        {
+            return Some(path.to_owned());
+        }
         resolve(path, follow_last, |path| {
             let file = self.files.get(path)?;
             let is_link = file.attributes.kind == Kind::Symlink;

@@ -9,7 +9,7 @@ use kmap::{Compiled, SearchPath};
 
 use super::busybox::find_busybox;
 use super::kept::Kept;
-use super::selection::Selection;
+use super::selection::{Found, Selection, indexes};
 use super::{Plan, PlanError};
 use crate::cache::Cache;
 use crate::compression::Compression;
@@ -37,16 +37,46 @@ impl Plan {
         let begun = SystemTime::now();
         let mut timings = Timings::default();
         // Kernel and modules take longest, and are one thread's work for most of that time.
-        let (with_modules, (keymaps, busybox)) = rayon::join(
-            || Self::of_kernel(recipe, cache, begun, &mut timings),
+        let (of_kernel, (keymaps, busybox)) = rayon::join(
+            || OfKernel::find(recipe, cache, &mut timings),
             || (compile_keymaps(recipe), find_busybox(recipe)),
         );
-        let (mut plan, kernel) = with_modules?;
+        let of_kernel = of_kernel?;
+        let kernel = &of_kernel.kernel;
+        let mut plan = Plan {
+            compression: of_kernel.compression,
+            version: kernel.version().to_owned(),
+            kernel_image: kernel.image.clone(),
+            config: kernel.tree.config().map_err(KernelError::from)?.cloned(),
+            ..Plan::default()
+        };
+        let add = |plan: &mut Self, selection: &Selection| {
+            plan.add_skeleton();
+            plan.add_modules(kernel, recipe, selection, cache)?;
+            plan.add_keymaps(recipe, keymaps?);
+            plan.add_busybox(busybox?)
+        };
+        let indexes = timings.measure("modules", || match of_kernel.found {
+            Found::Known(selection) => add(&mut plan, &selection).map(|()| selection.indexes),
+            Found::New(closure, unknown) => {
+                let mut selection = Selection::of_closure(&closure, recipe);
+                let (added, indexes) = rayon::join(
+                    || add(&mut plan, &selection),
+                    || indexes(kernel, recipe, &closure),
+                );
+                selection.indexes = indexes?;
+                added?;
+                unknown.keep(kernel, &selection, cache);
+                if let Some(kept) = &of_kernel.kept {
+                    kept.keep(kernel, &selection, begun);
+                }
+                Ok(selection.indexes)
+            }
+        })?;
+        plan.add_indexes(indexes);
         if let Some(cache) = cache {
             cache.tidy();
         }
-        plan.add_keymaps(recipe, keymaps?);
-        timings.measure("busybox", || plan.add_busybox(busybox?))?;
         timings.measure("files", || plan.add_extras(recipe))?;
         if recipe.microcode {
             plan.add_microcode(recipe)?;
@@ -54,48 +84,11 @@ impl Plan {
         if recipe.explain {
             plan.add_record();
         }
-        plan.add_inputs(recipe, &kernel);
-        plan.kernel = Some(Arc::new(kernel));
+        plan.add_inputs(recipe, kernel);
+        plan.kernel = Some(Arc::new(of_kernel.kernel));
         plan.timings = timings;
         plan.begun = Some(begun);
         Ok(plan)
-    }
-
-    /// What is in every image, and the kernel's modules.
-    fn of_kernel(
-        recipe: &Recipe,
-        cache: Option<&Cache>,
-        begun: SystemTime,
-        timings: &mut Timings,
-    ) -> Result<(Self, Kernel), PlanError> {
-        let kept = Kept::new(cache, recipe);
-        let open = || match kept.as_ref().and_then(Kept::open) {
-            Some((kernel, selection)) => Ok((kernel, Some(selection))),
-            None => Kernel::open(&recipe.kernel, &recipe.choice).map(|kernel| (kernel, None)),
-        };
-        let (kernel, known) = timings.measure("kernel", open)?;
-        let mut plan = Plan {
-            compression: compression(&kernel, recipe)?,
-            version: kernel.version().to_owned(),
-            kernel_image: kernel.image.clone(),
-            config: kernel.tree.config().map_err(KernelError::from)?.cloned(),
-            ..Plan::default()
-        };
-        plan.add_skeleton();
-        let selection = timings.measure("find", || match known {
-            Some(selection) => Ok(selection),
-            None => {
-                let selection = Selection::find(&kernel, recipe, cache)?;
-                if let Some(kept) = kept {
-                    kept.keep(&kernel, &selection, begun);
-                }
-                Ok::<_, PlanError>(selection)
-            }
-        })?;
-        timings.measure("modules", || {
-            plan.add_modules(&kernel, recipe, selection, cache)
-        })?;
-        Ok((plan, kernel))
     }
 
     fn add_keymaps(&mut self, recipe: &Recipe, keymaps: Vec<Compiled>) {
@@ -114,6 +107,41 @@ impl Plan {
                 format!("/init loads it where the kernel's command line says keymap={map}");
             self.file(&format!("etc/keymaps/{map}.bmap"), 0o644, bytes, &reason);
         }
+    }
+}
+
+/// A kernel, and which of its modules the image has.
+struct OfKernel<'a> {
+    kernel: Kernel,
+    compression: Compression,
+    found: Found,
+    /// Where a package's kernel is kept.
+    kept: Option<Kept<'a>>,
+}
+
+impl<'a> OfKernel<'a> {
+    fn find(
+        recipe: &'a Recipe,
+        cache: Option<&'a Cache>,
+        timings: &mut Timings,
+    ) -> Result<Self, PlanError> {
+        let kept = Kept::new(cache, recipe);
+        let open = || match kept.as_ref().and_then(Kept::open) {
+            Some((kernel, selection)) => Ok((kernel, Some(selection))),
+            None => Kernel::open(&recipe.kernel, &recipe.choice).map(|kernel| (kernel, None)),
+        };
+        let (kernel, known) = timings.measure("kernel", open)?;
+        let compression = compression(&kernel, recipe)?;
+        let found = timings.measure("find", || match known {
+            Some(selection) => Ok(Found::Known(selection)),
+            None => Found::new(&kernel, recipe, cache),
+        })?;
+        Ok(Self {
+            kernel,
+            compression,
+            found,
+            kept,
+        })
     }
 }
 

@@ -73,8 +73,10 @@ const XHCI: &str = "bc0Csc03i30";
 
 /// Whether a module drives a PCI device of the class.
 fn drives(planned: &Planned, class: &str) -> bool {
-    let mut aliases = planned.info.all("alias");
-    aliases.any(|alias| alias.starts_with("pci:") && alias.contains(class))
+    let mut aliases = planned.info.raw("alias");
+    aliases.any(|alias| {
+        alias.starts_with(b"pci:") && memchr::memmem::find(alias, class.as_bytes()).is_some()
+    })
 }
 
 /// A load order that begins with the wanted modules, and with what they need; else as before.

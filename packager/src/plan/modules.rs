@@ -21,10 +21,10 @@ impl Plan {
         &mut self,
         kernel: &Kernel,
         recipe: &Recipe,
-        selection: Selection,
+        selection: &Selection,
         cache: Option<&Cache>,
     ) -> Result<(), PlanError> {
-        let folder = format!("usr/lib/modules/{}", kernel.version());
+        let folder = self.modules_folder();
         let path_of = |place: &Path| format!("{folder}/{}", place.display());
         let files = selection
             .modules
@@ -46,16 +46,24 @@ impl Plan {
         if recipe.firmware {
             self.add_firmware(recipe.root(), kernel, &selection.modules)?;
         }
-        self.notes.extend(selection.notes);
-        if self.modules.is_empty() {
-            return Ok(());
+        self.notes.extend_from_slice(&selection.notes);
+        if !self.modules.is_empty() {
+            self.add_module_settings(recipe.load, &selection.listed, &selection.filesystems);
         }
-        self.add_module_settings(recipe.load, &selection.listed, &selection.filesystems);
-        for (name, bytes) in selection.indexes {
+        Ok(())
+    }
+
+    /// Adds what depmod would write for the modules.
+    pub(super) fn add_indexes(&mut self, indexes: Vec<(String, Vec<u8>)>) {
+        let folder = self.modules_folder();
+        for (name, bytes) in indexes {
             let reason = "modprobe reads it, so that no depmod runs at boot";
             self.file(&format!("{folder}/{name}"), 0o644, bytes, reason);
         }
-        Ok(())
+    }
+
+    fn modules_folder(&self) -> String {
+        format!("usr/lib/modules/{}", self.version)
     }
 }
 

@@ -51,36 +51,73 @@ pub(super) struct Chosen {
     pub(super) firmware: Vec<String>,
 }
 
-impl Selection {
-    /// What the cache has, or what the modules say, which the cache keeps.
-    pub(super) fn find(
+/// The modules, as they were found.
+pub(super) enum Found {
+    /// The cache has their selection.
+    Known(Selection),
+    /// The modules said so themselves.
+    New(Box<Closure>, Unknown),
+}
+
+/// What the cache does not have, and what it needs to keep it: the key, the fingerprint of the files behind it, and the time before
+/// the first look at a module. `None` where it is not to be kept.
+pub(super) struct Unknown(Option<(Key, Fingerprint, SystemTime)>);
+
+impl Found {
+    /// What the cache has, or what the modules say.
+    pub(super) fn new(
         kernel: &Kernel,
         recipe: &Recipe,
         cache: Option<&Cache>,
     ) -> Result<Self, PlanError> {
-        // A package's files lie elsewhere each time; they are kept with their selection (`kept.rs`).
-        let Some(cache) = cache.filter(|_| kernel.unpacked().is_none()) else {
-            return Self::of_closure(kernel, recipe, &closure(kernel, recipe)?);
-        };
         let start = SystemTime::now();
-        let known = key(kernel, recipe)?;
-        if let Some((key, _)) = &known
-            && let Some(selection) = cache
-                .get(key)
-                .and_then(|kept| Self::kept(&kept, kernel.tree.dir()))
+        // A package's files lie elsewhere each time; they are kept with their selection (`kept.rs`).
+        let cache = cache.filter(|_| kernel.unpacked().is_none());
+        let key = match cache {
+            Some(_) => key(kernel, recipe)?,
+            None => None,
+        };
+        if let (Some(cache), Some((key, _))) = (cache, &key)
+            && let Some(kept) = cache.get(key)
+            && let Some(selection) = Selection::kept(&kept, kernel.tree.dir())
         {
-            return Ok(selection);
+            return Ok(Found::Known(selection));
         }
-        let selection = Self::of_closure(kernel, recipe, &closure(kernel, recipe)?)?;
-        if let Some((key, others)) = known
+        let closure = closure(kernel, recipe)?;
+        check_vermagic(kernel, &closure)?;
+        let unknown = key.map(|(key, files)| (key, files, start));
+        Ok(Found::New(Box::new(closure), Unknown(unknown)))
+    }
+}
+
+impl Unknown {
+    /// Keeps the selection that has been made, if the files have certainly not changed meanwhile.
+    pub(super) fn keep(self, kernel: &Kernel, selection: &Selection, cache: Option<&Cache>) {
+        if let (Some((key, others, start)), Some(cache)) = (self.0, cache)
             && others.is_settled_at(start)
             && let Some(bytes) = selection.to_keep(kernel, start)
         {
             cache.put(&key, &bytes);
         }
-        Ok(selection)
     }
+}
 
+/// What depmod would write for the modules, by name.
+pub(super) fn indexes(
+    kernel: &Kernel,
+    recipe: &Recipe,
+    closure: &Closure,
+) -> Result<Vec<(String, Vec<u8>)>, PlanError> {
+    if closure.modules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let place = |planned: &Planned| place(recipe.module_files, planned);
+    let files = modtree::index::text(&kernel.tree, closure, place)?;
+    let named = |(name, bytes): (&str, _)| (name.to_owned(), bytes);
+    Ok(files.into_iter().map(named).collect())
+}
+
+impl Selection {
     /// What is kept of a selection that was made since `start`; `None` where the files may have changed meanwhile.
     fn to_keep(&self, kernel: &Kernel, start: SystemTime) -> Option<Vec<u8>> {
         let folder = kernel.tree.dir();
@@ -106,31 +143,26 @@ impl Selection {
         })
     }
 
-    fn of_closure(kernel: &Kernel, recipe: &Recipe, closure: &Closure) -> Result<Self, PlanError> {
-        check_vermagic(kernel, closure)?;
+    /// All but the [indexes](indexes()).
+    pub(super) fn of_closure(closure: &Closure, recipe: &Recipe) -> Self {
+        let place = |planned: &Planned| place(recipe.module_files, planned);
         let builtins = closure.builtins.iter().map(|builtin| {
             let reasons = reasons(&builtin.reasons);
             format!("{} is built into the kernel ({reasons})", builtin.name)
         });
-        let place = |planned: &Planned| place(recipe.module_files, planned);
         let modules = closure.modules.iter();
         let modules = modules.map(|planned| Chosen::new(planned, closure, place));
         let (listed, filesystems) = match recipe.load {
             Load::All => (hosts_first(closure), Vec::new()),
             Load::Devices => (soft_dependencies(closure), filesystems(closure)),
         };
-        let indexes = match closure.modules.is_empty() {
-            true => Vec::new(),
-            false => modtree::index::text(&kernel.tree, closure, place)?,
-        };
-        let named = |(name, bytes): (&str, _)| (name.to_owned(), bytes);
-        Ok(Self {
+        Self {
             modules: modules.collect(),
             notes: builtins.chain(closure.notes.iter().cloned()).collect(),
             listed: listed.into_iter().map(str::to_owned).collect(),
             filesystems,
-            indexes: indexes.into_iter().map(named).collect(),
-        })
+            indexes: Vec::new(),
+        }
     }
 
     /// The listing, with its length before it in four bytes; the files' hash; the selection's own bytes.
