@@ -99,18 +99,20 @@ impl Staged {
 
     /// Puts the file in its target's place, and gives the file that was there.
     fn commit(self) -> io::Result<Option<Replaced>> {
+        let mut replaced = Replaced::open(&self.target);
         let file = match self.file {
             New::Named(file) => file,
+            // linkat(2) replaces nothing.
+            New::Nameless(file) if replaced.is_some() => named(&file, directory(&self.target))?,
             New::Nameless(file) => match link(&file, &self.target) {
                 Ok(()) => return Ok(None),
-                // linkat(2) replaces nothing.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    replaced = Replaced::open(&self.target);
                     named(&file, directory(&self.target))?
                 }
                 Err(error) => return Err(error),
             },
         };
-        let replaced = Replaced::open(&self.target);
         file.persist(&self.target).map_err(|failed| failed.error)?;
         Ok(replaced)
     }
