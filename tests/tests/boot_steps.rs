@@ -174,3 +174,29 @@ fn images_of_every_format_start() {
 fn the_probe_of_accelerators_gets_through_translation() {
     assert!(packager::qemu::Accelerator::Tcg.works());
 }
+
+#[test]
+fn a_kernel_that_is_cut_off_is_refused_before_the_machine_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((image, [_, root])) = initramfs(folder.path()) else {
+        return;
+    };
+    let kernels = fs::read_dir(Path::new(&root).join("boot")).unwrap();
+    let mut kernels = kernels.map(|entry| entry.unwrap().path());
+    let is_kernel = |path: &PathBuf| path.to_string_lossy().contains("vmlinuz");
+    let whole = fs::read(kernels.find(is_kernel).unwrap()).unwrap();
+    let kernel = folder.path().join("vmlinuz");
+    fs::write(&kernel, &whole[..whole.len() / 2]).unwrap();
+    let output = boot(
+        &image,
+        &["--kernel", kernel.to_str().unwrap(), "--wait", "1"],
+    );
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let size = format!("the file has {}", whole.len() / 2);
+    assert!(
+        said.contains("is cut off") && said.contains(&size),
+        "{said}"
+    );
+    assert!(!said.contains("QEMU"), "{said}");
+}
