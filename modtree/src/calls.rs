@@ -98,7 +98,7 @@ fn calls() -> &'static [Call] {
 /// [`ElfError`] where the file is no module that can be read.
 pub fn call_sites(bytes: &[u8]) -> Result<Vec<CallSite>, ElfError> {
     // This checks everything that has a sentence of its own.
-    crate::Module::check(bytes)?;
+    crate::Module::checked_info(bytes)?;
     call_sites_of_module(bytes)
 }
 
@@ -200,7 +200,7 @@ fn spots<Elf: FileHeader<Endian = Endianness>>(
     file: &ElfFile<'_, Elf>,
     section: &ElfSection<'_, '_, Elf>,
 ) -> Vec<Spot> {
-    // Modules for 64-bit machines have one table of them; for others there is a slower way.
+    // What most modules have: one table of relocations with addends. There is a slower way for all others.
     let (endian, is_mips64el) = (file.endian(), file.elf_header().is_mips64el(file.endian()));
     match section.elf_linked_rela() {
         Ok(all) if !all.is_empty() => {

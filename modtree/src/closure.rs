@@ -237,10 +237,14 @@ pub fn closure(
     if !options.runs() {
         // No thread is started for a handful of modules.
         tree.prefetch(&names, options.index_suffices());
-        return builder.build(roots);
+        builder.roots(roots)?;
+        return builder.build();
     }
     // Most rules ask about all modules.
-    let (modules, ()) = rayon::join(|| builder.read_ahead(names), || tree.open_indexes());
+    let (modules, ()) = rayon::join(|| builder.read_ahead(names.clone()), || tree.open_indexes());
+    // Those that are elsewhere.
+    tree.prefetch(&names, false);
+    builder.roots(roots)?;
     builder.foresee(modules);
-    builder.build(roots)
+    builder.build()
 }

@@ -18,6 +18,8 @@ mod sparse;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use object::Endianness;
 use object::elf;
 use object::read::ReadRef;
@@ -44,13 +46,33 @@ pub struct Module {
     pub signed: bool,
 }
 
-/// The symbols by which modules hang together.
+/// The symbols by which a module hangs together with others, in little memory: to look some up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbols {
+    imports: Names<'static>,
+    exports: Names<'static>,
+}
+
+impl Symbols {
+    /// Whether it is one of [`Module::imports`].
+    pub fn is_import(&self, symbol: &str) -> bool {
+        self.imports.contains(symbol.as_bytes())
+    }
+
+    /// Whether it is one of [`Module::exports`].
+    pub fn is_export(&self, symbol: &str) -> bool {
+        self.exports.contains(symbol.as_bytes())
+    }
+
     /// See [`Module::imports`].
-    pub imports: Vec<String>,
+    pub fn imports(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.imports.iter().map(String::from_utf8_lossy)
+    }
+
     /// See [`Module::exports`].
-    pub exports: Vec<String>,
+    pub fn exports(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.exports.iter().map(String::from_utf8_lossy)
+    }
 }
 
 /// Why bytes are not a readable module. Offsets and sizes are bytes from the beginning of the (decompressed) file.
@@ -244,8 +266,8 @@ impl Module {
         let parts = read(bytes, wanted)?;
         Ok(Self {
             info: parts.modinfo,
-            imports: parts.symbols.imports,
-            exports: parts.symbols.exports,
+            imports: parts.symbols.imports().map(Cow::into_owned).collect(),
+            exports: parts.symbols.exports().map(Cow::into_owned).collect(),
             signed: bytes.ends_with(SIGNED),
         })
     }
@@ -255,7 +277,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
-    pub fn check(bytes: &[u8]) -> Result<ModInfo, ElfError> {
+    pub fn checked_info(bytes: &[u8]) -> Result<ModInfo, ElfError> {
         let wanted = Wanted {
             modinfo: true,
             symbols: Reading::Check,
@@ -265,7 +287,7 @@ impl Module {
     }
 
     /// The kernel release that the module was built for: see [`ModInfo::vermagic_release`].
-    pub fn vermagic_release(&self) -> Option<std::borrow::Cow<'_, str>> {
+    pub fn vermagic_release(&self) -> Option<Cow<'_, str>> {
         self.info.vermagic_release()
     }
 }

@@ -66,7 +66,7 @@ pub fn users(tree: &Tree, name: &ModuleName) -> Result<Vec<(ModuleName, Reason)>
 /// [`TreeError`], where the machine is at fault.
 pub fn providers(tree: &Tree, traces: &Traces) -> Result<Vec<(Entry, Vec<String>)>, TreeError> {
     let of_one = |entry: &Entry| {
-        let symbols = match tree.symbol_table(entry) {
+        let symbols = match tree.symbols(entry) {
             Ok(symbols) => symbols,
             Err(error) if error.is_input() => return Ok(None),
             Err(error) => return Err(error),

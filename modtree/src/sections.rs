@@ -19,7 +19,7 @@ pub struct Section {
 /// [`ElfError`] where the file is no module that can be read.
 pub fn sections(bytes: &[u8]) -> Result<Vec<Section>, ElfError> {
     // This checks everything that has a sentence of its own.
-    crate::Module::check(bytes)?;
+    crate::Module::checked_info(bytes)?;
     let file = object::File::parse(bytes).map_err(|_| ElfError::Read { offset: 0 })?;
     let sections = file.sections().map(|section| Section {
         name: String::from_utf8_lossy(section.name_bytes().unwrap_or_default()).into_owned(),

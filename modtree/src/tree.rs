@@ -38,7 +38,6 @@ use crate::{Builtins, KernelConfig, ModInfo, ModuleName, Package, Symbols};
 pub use error::TreeError;
 use locate::AliasIndex;
 pub use locate::Resolution;
-pub(crate) use read::SymbolTable;
 pub use walk::Entry;
 pub(crate) use walk::has_suffix;
 
@@ -79,8 +78,8 @@ pub struct Tree {
     config: OnceLock<Option<KernelConfig>>,
     infos: Mutex<HashMap<ModuleName, Arc<ModInfo>>>,
     symbols: Mutex<HashMap<ModuleName, Arc<Symbols>>>,
-    /// Those of files that are kept.
-    records: Mutex<HashMap<ModuleName, Arc<Record<'static>>>>,
+    /// Those that were read before they were asked for.
+    records: Mutex<HashMap<ModuleName, Record<'static>>>,
     keeps_files: bool,
     kept: Mutex<FastMap<PathBuf, Arc<Mapped>>>,
     files_read: AtomicUsize,
@@ -276,7 +275,7 @@ impl Tree {
             .cloned())
     }
 
-    /// As [`find`](Self::find), but finds those only that are where `modules.order` says, or outside of `kernel`.
+    /// As [`find`](Self::find), but finds those only that are where `modules.order` says, or in `updates`.
     pub(crate) fn find_in_order(&self, name: &ModuleName) -> Result<Option<Entry>, TreeError> {
         let mut outside = self.outside_kernel()?.iter();
         let outside = outside.find(|entry| entry.name == *name);
@@ -309,6 +308,11 @@ impl Tree {
                 Err(error) => Err(self.named(error)),
             }
         })
+    }
+
+    /// Reads what every lookup of a name needs, before several threads do. What goes wrong will be told by these.
+    pub(crate) fn open_order(&self) {
+        let _told_later = self.outside_kernel();
     }
 
     fn outside_kernel(&self) -> Result<&Vec<Entry>, TreeError> {

@@ -51,8 +51,8 @@ pub(crate) fn resolve(
     Some(done)
 }
 
-/// Whether a path names something in a directory, which `is_directory` knows by this very name: then nothing is to be followed up
-/// to the last part. False where only [`resolve`] can tell.
+/// Whether a path names something in a directory, which `is_directory` knows by this very name, so that no link needs to be followed
+/// before the last component. False where only [`resolve`] can tell.
 pub(crate) fn is_direct(path: &str, is_directory: impl FnOnce(&str) -> bool) -> bool {
     path.rsplit_once('/').is_some_and(|(above, name)| {
         !matches!(name, "" | "." | "..") && !above.is_empty() && is_directory(above)

@@ -58,6 +58,8 @@ pub struct Plan {
     /// A module and the machine (`e_machine`) that it is for.
     machine: Option<(PathBuf, u16)>,
     items: BTreeMap<String, Item>,
+    /// Whether a file has taken a directory's place, so that a link may come to stand above paths that are there.
+    has_buried: bool,
     /// Before the first file was looked at.
     pub(crate) begun: Option<SystemTime>,
     /// A package's files are there as long as the plan is, and modules are mapped: who ends with it need not unmap them, page by
@@ -144,6 +146,10 @@ impl Plan {
         {
             self.directory(parent, 0o755, &format!("holds /{path}"));
         }
+        self.has_buried |= attributes.kind != Kind::Directory
+            && self
+                .get(&path)
+                .is_some_and(|item| item.kind() == Kind::Directory);
         let item = Item {
             attributes,
             data,
@@ -166,7 +172,7 @@ impl Plan {
             let item = self.items.get(path);
             item.is_some_and(|item| item.kind() == Kind::Directory)
         };
-        if is_direct(path, is_directory) {
+        if !self.has_buried && is_direct(path, is_directory) {
             return path.to_owned();
         }
         let target = |path: &str| {
@@ -215,6 +221,16 @@ mod tests {
         assert!(plan.get("usr/bin/a").is_some() && plan.get("usr/bin/b").is_some());
         plan.symlink("usr/bin", "elsewhere", "a directory stays a directory");
         assert_eq!(plan.get("usr/bin").unwrap().kind(), Kind::Directory);
+    }
+
+    #[test]
+    fn a_link_over_a_file_over_a_directory_leads() {
+        let mut plan = Plan::default();
+        plan.directory("opt/a/b", 0o755, "a test");
+        plan.file("opt/a", 0o644, Vec::new(), "over a directory");
+        plan.symlink("opt/a", "/srv", "over the file");
+        plan.symlink("opt/a/b/link", "/x", "through the link");
+        assert!(plan.get("srv/b/link").is_some());
     }
 
     #[test]

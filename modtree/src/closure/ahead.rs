@@ -33,6 +33,7 @@ where
 
     /// Gives those that had not been begun, in no order.
     pub(super) fn read(self, names: Vec<ModuleName>) -> Vec<(Entry, Prepared)> {
+        self.tree.open_order();
         rayon::scope(|scope| self.begin(scope, names));
         self.read
             .into_inner()
@@ -57,6 +58,7 @@ where
             return Vec::new();
         };
         let prepared = (self.prepare)(&entry, &info);
+        self.tree.read_record(&entry);
         lock(&self.read).push((entry, prepared));
         info.depends().map(ModuleName::new).collect()
     }

@@ -75,37 +75,36 @@ impl<'a> Builder<'a> {
         if !self.runtime {
             return Vec::new();
         }
-        let work = ReadAhead::new(self.tree, self.requests.preparing(), &mut self.ahead);
+        let work = ReadAhead::new(self.tree, self.requests.preparer(), &mut self.ahead);
         let read = work.read(names);
         let keep = |(entry, prepared)| {
-            self.requests.prepared(&entry, prepared);
+            self.requests.keep_prepared(&entry, prepared);
             entry
         };
         read.into_iter().map(keep).collect()
     }
 
-    /// Finds at the same time what will be asked for one after the other: for the goals, and for modules that have been read ahead.
-    /// What goes wrong will be told then.
+    /// Finds at the same time what will be asked for one after the other, for modules that have been read ahead. What goes wrong will
+    /// be told then.
     pub(super) fn foresee(&mut self, mut modules: Vec<Entry>) {
-        let goals = self.options.goals.iter().flat_map(|goal| &goal.roots);
-        let mut selectors: Vec<_> = goals.flat_map(|root| &root.find).collect();
-        while !modules.is_empty() || !selectors.is_empty() {
+        while !modules.is_empty() {
             let infos = modules
                 .iter()
                 .filter_map(|entry| self.tree.modinfo(entry).ok());
             let softdeps = infos.flat_map(|info| self.softdeps(&info));
             let names = softdeps.map(|(_, asked)| asked).collect();
-            let found = self.requests.foresee(&modules, names, &selectors);
+            let found = self.requests.foresee(&modules, names);
             modules = self.read_ahead(found.into_iter().map(|entry| entry.name).collect());
-            selectors.clear();
         }
     }
 
+    /// Takes the roots in. They need nothing but the modules themselves, so that a wrong one is told soon.
+    pub(super) fn roots(&mut self, roots: &[&str]) -> Result<(), ClosureError> {
+        roots.iter().try_for_each(|root| self.root(root))
+    }
+
     /// Finds everything for the roots and the goals.
-    pub(super) fn build(mut self, roots: &[&str]) -> Result<Closure, ClosureError> {
-        for root in roots {
-            self.root(root)?;
-        }
+    pub(super) fn build(mut self) -> Result<Closure, ClosureError> {
         for goal in &self.options.goals {
             self.goal(goal)?;
         }
@@ -213,11 +212,11 @@ impl<'a> Builder<'a> {
         let new: Vec<_> = new
             .map(|member| (member.entry.clone(), Arc::clone(&member.info)))
             .collect();
-        let preparing = self.requests.preparing();
-        let made = new.par_iter().map(|(entry, info)| preparing(entry, info));
+        let prepare = self.requests.preparer();
+        let made = new.par_iter().map(|(entry, info)| prepare(entry, info));
         let made: Vec<_> = made.collect();
         for ((entry, _), made) in new.iter().zip(made) {
-            self.requests.prepared(entry, made);
+            self.requests.keep_prepared(entry, made);
             self.ahead.insert(entry.name.clone());
         }
         self.foresee(new.into_iter().map(|(entry, _)| entry).collect());

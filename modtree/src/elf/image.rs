@@ -103,8 +103,8 @@ where
             Reading::Keep => {
                 let Symbols { imports, exports } = &mut parts.symbols;
                 self.symbols(|role, name| match role {
-                    Role::Import => imports.push(text(name)),
-                    Role::Export => exports.push(text(name)),
+                    Role::Import => imports.push(name),
+                    Role::Export => exports.push(name),
                 })?;
             }
         }
@@ -282,6 +282,9 @@ where
     /// Finds a whole string, NUL at its end and in front of it, in the constants and in the initialised variables (where a
     /// default value such as `static char fat_default_iocharset[]` stands).
     fn find_string(&self, wanted: &str) -> Result<Option<(String, usize)>, ElfError> {
+        if wanted.contains('\0') {
+            return Ok(None);
+        }
         let wanted = wanted.as_bytes();
         for section in self.sections {
             let data = self.is_named(section, b".data")

@@ -19,13 +19,14 @@ impl<'a> Names<'a> {
         ended(&self.bytes)
     }
 
-    /// Whether this string is among them; no name has a NUL.
+    /// Whether this string is among them.
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
         let mut found = memchr::memmem::find_iter(&self.bytes, name);
-        found.any(|at| {
+        let is_whole = |at: usize| {
             let before = at.checked_sub(1).map_or(Some(&0), |at| self.bytes.get(at));
             [before, self.bytes.get(at + name.len())] == [Some(&0); 2]
-        })
+        };
+        found.any(is_whole) && !name.contains(&0)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -80,14 +81,6 @@ impl Imports<'_> {
         names.into_iter().flat_map(Names::iter)
     }
 
-    /// Whether this name is among [`names`](Self::names).
-    pub(crate) fn contains(&self, name: &[u8]) -> bool {
-        match self {
-            Imports::Names(names) => names.contains(name),
-            Imports::Numbers(_) => false,
-        }
-    }
-
     pub(super) fn push(&mut self, name: &[u8]) {
         match self {
             Imports::Names(names) => names.push(name),
@@ -112,6 +105,6 @@ mod tests {
         assert_eq!(all, [&b"a"[..], b"", b"bc"]);
         let is_there = |name: &str| names.contains(name.as_bytes());
         assert!(is_there("a") && is_there("bc"));
-        assert!(!is_there("b") && !is_there("c") && !is_there("abc"));
+        assert!(!is_there("b") && !is_there("c") && !is_there("abc") && !is_there("\0bc"));
     }
 }

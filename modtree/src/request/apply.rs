@@ -115,8 +115,9 @@ impl<'a> Requests<'a> {
         Ok(additions)
     }
 
-    /// Reads of a module what [`of`](Self::of) will want first: see [`prepared`](Self::prepared).
-    pub(crate) fn preparing(&self) -> impl Fn(&Entry, &ModInfo) -> Prepared + Sync + use<'a> {
+    /// Returns a function that reads in advance what [`of`](Self::of) will need of a module itself, for
+    /// [`keep_prepared`](Self::keep_prepared): which can be done for many modules at the same time.
+    pub(crate) fn preparer(&self) -> impl Fn(&Entry, &ModInfo) -> Prepared + Sync + use<'a> {
         let (tree, rules) = (self.tree, Arc::clone(&self.rules));
         move |module, info| Prepared::of(tree, &rules, module, info)
     }
@@ -126,21 +127,16 @@ impl<'a> Requests<'a> {
         self.prepared.contains_key(&module.relative)
     }
 
-    /// Takes what [`preparing`](Self::preparing) gave, which can be done for many modules at the same time.
-    pub(crate) fn prepared(&mut self, module: &Entry, prepared: Prepared) {
+    /// Keeps what has been read in advance, until [`of`](Self::of) is asked about the module.
+    pub(crate) fn keep_prepared(&mut self, module: &Entry, prepared: Prepared) {
         self.prepared.insert(module.relative.clone(), prepared);
     }
 
-    /// Finds at the same time what [`of`](Self::of) will look for one after the other, for some modules that have been prepared;
-    /// and what `names` and `selectors` stand for. What goes wrong will be told then. Gives the modules found that are new.
-    pub(crate) fn foresee(
-        &mut self,
-        modules: &[Entry],
-        mut names: Vec<String>,
-        selectors: &[&Selector],
-    ) -> Vec<Entry> {
+    /// Finds at the same time what [`of`](Self::of) will look for one after the other, for some modules that have been prepared,
+    /// and what `names` stand for. What goes wrong will be told then. Gives the modules found that are new.
+    pub(crate) fn foresee(&mut self, modules: &[Entry], mut names: Vec<String>) -> Vec<Entry> {
         let rules = Arc::clone(&self.rules);
-        let mut wanted = selectors.to_vec();
+        let mut wanted = Vec::new();
         for module in modules {
             let Some(prepared) = self.prepared.get(&module.relative) else {
                 continue;
@@ -171,13 +167,17 @@ impl<'a> Requests<'a> {
         traces.retain(|&wanted| !self.providers.contains_key(wanted) && seen.insert(wanted));
         let tree = self.tree;
         let resolve = || names.iter().map(|name| tree.resolve(name)).collect();
-        let find = |traces: &&Traces| Providers::find(tree, traces);
+        // Each reads modules on all cores. Several may be after the same ones, and what the first has read is there for the others.
+        let find = || {
+            traces
+                .iter()
+                .map(|traces| Providers::find(tree, traces))
+                .collect()
+        };
         let (resolutions, providers): (Vec<_>, Vec<_>) = match tree.is_indexed() {
-            true => rayon::join(resolve, || {
-                traces.par_iter().with_max_len(1).map(find).collect()
-            }),
-            // The first question reads all modules, on all cores, which serves the others.
-            false => (resolve(), traces.iter().map(find).collect()),
+            true => rayon::join(resolve, find),
+            // Then a name may ask for all modules, too.
+            false => (resolve(), find()),
         };
         let mut new = Vec::new();
         for (traces, found) in traces.into_iter().zip(providers) {
@@ -290,7 +290,7 @@ impl Providers {
                 return Ok(None);
             };
             if !traces.imports.is_empty() || !traces.exports.is_empty() {
-                match symbol_traces(&tree.symbol_table(&entry)?, traces) {
+                match symbol_traces(&*tree.symbols(&entry)?, traces) {
                     Some(more) => evidence.extend(more),
                     None => return Ok(None),
                 }

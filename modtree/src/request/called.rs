@@ -56,8 +56,8 @@ pub(super) fn is_certain(module: &Entry, asked: &str) -> bool {
 
 /// The calls by which a module asks for others.
 pub(super) fn calls_of(tree: &Tree, module: &Entry) -> Result<Vec<CallSite>, TreeError> {
-    let symbols = tree.symbol_table(module)?;
-    match may_ask(|symbol| symbols.imports(symbol)) {
+    let symbols = tree.symbols(module)?;
+    match may_ask(|symbol| symbols.is_import(symbol)) {
         true => tree.call_sites(module),
         false => Ok(Vec::new()),
     }

@@ -2,10 +2,10 @@
 
 use super::called::calls_of;
 use super::{Rule, Traces};
-use crate::ModInfo;
 use crate::alias::Pattern;
 use crate::calls::CallSite;
-use crate::tree::{Entry, SymbolTable, Tree, TreeError};
+use crate::tree::{Entry, Tree, TreeError};
+use crate::{ModInfo, Symbols};
 
 /// The result of looking for something: the evidence, if it was found.
 type Found = Option<Vec<String>>;
@@ -59,7 +59,7 @@ impl Shown {
             return Ok(Shown::No);
         };
         if !traces.imports.is_empty() || !traces.exports.is_empty() {
-            match symbol_traces(&tree.symbol_table(module)?, traces) {
+            match symbol_traces(&*tree.symbols(module)?, traces) {
                 Some(more) => evidence.extend(more),
                 None => return Ok(Shown::No),
             }
@@ -125,16 +125,16 @@ pub(super) fn alias_trace(info: &ModInfo, patterns: &[Pattern]) -> Found {
     Some(vec![format!("alias `{}`", String::from_utf8_lossy(found))])
 }
 
-pub(crate) fn symbol_traces(symbols: &SymbolTable, traces: &Traces) -> Found {
+pub(crate) fn symbol_traces(symbols: &Symbols, traces: &Traces) -> Found {
     let mut evidence = Vec::new();
     if !traces.imports.is_empty() {
         let mut wanted = traces.imports.iter();
-        let symbol = wanted.find(|symbol| symbols.imports(symbol))?;
+        let symbol = wanted.find(|symbol| symbols.is_import(symbol))?;
         evidence.push(format!("imports `{symbol}`"));
     }
     if !traces.exports.is_empty() {
         let mut wanted = traces.exports.iter();
-        let symbol = wanted.find(|symbol| symbols.exports(symbol))?;
+        let symbol = wanted.find(|symbol| symbols.is_export(symbol))?;
         evidence.push(format!("exports `{symbol}`"));
     }
     Some(evidence)

@@ -44,7 +44,13 @@ impl Tree {
         lock(&self.kept).get(relative).cloned()
     }
 
-    /// The calls by which a module asks for others. Its symbols have been read before.
+    /// Maps all pages of the files that are kept open: for who will write them. See [`Mapped::populate`].
+    pub fn populate_mapped(&self) {
+        let files: Vec<_> = lock(&self.kept).values().cloned().collect();
+        files.iter().for_each(|file| file.populate());
+    }
+
+    /// The calls by which a module asks for others. Its symbols have been read before, so that its bytes are known to be a module's.
     pub(crate) fn call_sites(&self, entry: &Entry) -> Result<Vec<CallSite>, TreeError> {
         let sites = match self.mapped(&entry.relative) {
             Some(file) => call_sites_of_module(&file),

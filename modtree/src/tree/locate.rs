@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::listed::Listed;
 use super::{Entry, Tree, TreeError, file, has_suffix, try_once};
-use crate::ModuleName;
 use crate::alias::Patterns;
+use crate::{ModuleName, Symbols};
 
 /// What a name or an alias stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,19 +198,19 @@ impl Tree {
 
     fn all_exports(&self) -> Result<HashMap<String, ModuleName>, TreeError> {
         let exports = |entry| match self.read_file(entry, file::SYMBOLS) {
-            Ok(parts) => Ok((entry, parts.symbols.exports)),
-            Err(error) if error.is_input() => Ok((entry, Vec::new())),
+            Ok(parts) => Ok((entry, parts.symbols)),
+            Err(error) if error.is_input() => Ok((entry, Symbols::default())),
             Err(error) => Err(error),
         };
-        let found: Vec<Result<(&Entry, Vec<String>), TreeError>> =
+        let found: Vec<Result<(&Entry, Symbols), TreeError>> =
             self.modules()?.par_iter().map(exports).collect();
         let mut exporters = HashMap::new();
         for one in found {
             let (entry, symbols) = one?;
             exporters.extend(
                 symbols
-                    .into_iter()
-                    .map(|symbol| (symbol, entry.name.clone())),
+                    .exports()
+                    .map(|symbol| (symbol.into_owned(), entry.name.clone())),
             );
         }
         Ok(exporters)

@@ -7,30 +7,6 @@ use super::{Entry, Tree, TreeError, file, lock};
 use crate::elf::{Parts, Record, Wanted};
 use crate::{ModInfo, Module, ModuleName, Symbols};
 
-/// The symbols of a module.
-pub(crate) enum SymbolTable {
-    OfRecord(Arc<Record<'static>>),
-    Alone(Arc<Symbols>),
-}
-
-impl SymbolTable {
-    /// Whether the module uses a symbol that the kernel or another module defines.
-    pub(crate) fn imports(&self, symbol: &str) -> bool {
-        match self {
-            SymbolTable::OfRecord(record) => record.imports.contains(symbol.as_bytes()),
-            SymbolTable::Alone(symbols) => symbols.imports.iter().any(|import| import == symbol),
-        }
-    }
-
-    /// Whether the module offers a symbol to others.
-    pub(crate) fn exports(&self, symbol: &str) -> bool {
-        match self {
-            SymbolTable::OfRecord(record) => record.exports.contains(symbol.as_bytes()),
-            SymbolTable::Alone(symbols) => symbols.exports.iter().any(|export| export == symbol),
-        }
-    }
-}
-
 /// What is known of a module, else what `read` gives, which is kept. The lock is not held while it reads.
 fn known_or<T>(
     known: &Mutex<HashMap<ModuleName, Arc<T>>>,
@@ -81,30 +57,20 @@ impl Tree {
         })
     }
 
-    /// The symbols that a module imports and exports, to look some up. Of a module that is [kept](Self::keeping_files), the record is
-    /// read and kept for this, since that will be asked for as well.
-    ///
-    /// # Errors
-    /// As [`symbols`](Self::symbols).
-    pub(crate) fn symbol_table(&self, entry: &Entry) -> Result<SymbolTable, TreeError> {
-        if let Some(record) = lock(&self.records).get(&entry.name) {
-            return Ok(SymbolTable::OfRecord(Arc::clone(record)));
-        }
-        // What is wrong with a record may be of no concern to its symbols.
+    /// Reads the record of a module which will be asked for next, if its file is [kept](Self::keeping_files). What goes wrong will be
+    /// told then.
+    pub(crate) fn read_record(&self, entry: &Entry) {
         if self.mapped(&entry.relative).is_some()
             && let Ok(record) = self.record(entry)
         {
-            let record = Arc::new(record);
-            lock(&self.records).insert(entry.name.clone(), Arc::clone(&record));
-            return Ok(SymbolTable::OfRecord(record));
+            lock(&self.records).insert(entry.name.clone(), record);
         }
-        Ok(SymbolTable::Alone(self.symbols(entry)?))
     }
 
     /// What depmod takes from a module. A part that cannot be read is an error here.
     pub(crate) fn record(&self, entry: &Entry) -> Result<Record<'static>, TreeError> {
         if let Some(record) = lock(&self.records).remove(&entry.name) {
-            return Ok(Arc::unwrap_or_clone(record));
+            return Ok(record);
         }
         let parts = self.read_file(entry, file::RECORD)?;
         match parts.faults.into_iter().next() {

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::testing::Root;
+use crate::testing::{Root, Synthetic};
 use crate::{ClosureError, ClosureOptions, closure};
 
 pub(super) fn load(tree: &Tree, roots: &[&str]) -> Result<Vec<String>, ClosureError> {
@@ -70,6 +70,32 @@ fn a_damaged_module_of_the_closure_is_an_input_error_that_names_it() {
         error.to_string().contains("the xz stream is truncated"),
         "{error}"
     );
+}
+
+/// A file that is kept open is read in other ways, and as strictly.
+#[test]
+fn damaged_symbols_are_an_error_whether_the_file_is_kept_open_or_not() {
+    let root = Root::new("6.1.0-test");
+    let damaged = Synthetic {
+        ksymtab_strings: Some(b"no end"),
+        ..Synthetic::new("depends=\n")
+    };
+    root.file("kernel/a.ko", &damaged.bytes());
+    root.file("modules.order", b"kernel/a.ko\n");
+    let options = ClosureOptions {
+        runtime: true,
+        ..ClosureOptions::default()
+    };
+    let errors = [
+        Tree::open(&root.dir).unwrap(),
+        Tree::open(&root.dir).unwrap().keeping_files(),
+    ]
+    .map(|tree| closure(&tree, &["a"], &options).unwrap_err().to_string());
+    assert!(
+        errors[0].contains("__ksymtab_strings") && errors[0].contains("does not end with a NUL"),
+        "{errors:?}"
+    );
+    assert_eq!(errors[0], errors[1]);
 }
 
 #[test]

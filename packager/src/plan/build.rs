@@ -58,19 +58,22 @@ impl Plan {
         };
         let indexes = timings.measure("modules", || match of_kernel.found {
             Found::Known(selection) => add(&mut plan, &selection).map(|()| selection.indexes),
-            Found::New(closure, unknown) => {
+            Found::New(closure, to_keep) => {
                 let mut selection = Selection::of_closure(&closure, recipe);
                 let (added, indexes) = rayon::join(
                     || add(&mut plan, &selection),
-                    || indexes(kernel, recipe, &closure),
+                    || {
+                        let indexes = indexes(kernel, recipe, &closure);
+                        kernel.tree.populate_mapped();
+                        indexes
+                    },
                 );
                 selection.indexes = indexes?;
-                added?;
-                unknown.keep(kernel, &selection, cache);
+                to_keep.keep(kernel, &selection, cache);
                 if let Some(kept) = &of_kernel.kept {
                     kept.keep(kernel, &selection, begun);
                 }
-                Ok(selection.indexes)
+                added.map(|()| selection.indexes)
             }
         })?;
         plan.add_indexes(indexes);

@@ -67,8 +67,8 @@ impl Plan {
     }
 }
 
-/// The module's file, in the form that the recipe wants, and the machine that it is for. That it is a whole module was seen
-/// when its part of the indexes was made.
+/// The module's file, in the form that the recipe wants, and the machine that it is for. Whether it is a whole module is seen
+/// where its part of the indexes is made.
 fn read_module(
     kernel: &Kernel,
     path: &Path,

@@ -56,12 +56,12 @@ pub(super) enum Found {
     /// The cache has their selection.
     Known(Selection),
     /// The modules said so themselves.
-    New(Box<Closure>, Unknown),
+    New(Box<Closure>, ToKeep),
 }
 
-/// What the cache does not have, and what it needs to keep it: the key, the fingerprint of the files behind it, and the time before
-/// the first look at a module. `None` where it is not to be kept.
-pub(super) struct Unknown(Option<(Key, Fingerprint, SystemTime)>);
+/// What the cache needs to keep a new selection: the key, the fingerprint of the files behind it, and the time before the first look
+/// at a module. `None` where it is not to be kept.
+pub(super) struct ToKeep(Option<(Key, Fingerprint, SystemTime)>);
 
 impl Found {
     /// What the cache has, or what the modules say.
@@ -85,12 +85,12 @@ impl Found {
         }
         let closure = closure(kernel, recipe)?;
         check_vermagic(kernel, &closure)?;
-        let unknown = key.map(|(key, files)| (key, files, start));
-        Ok(Found::New(Box::new(closure), Unknown(unknown)))
+        let to_keep = key.map(|(key, files)| (key, files, start));
+        Ok(Found::New(Box::new(closure), ToKeep(to_keep)))
     }
 }
 
-impl Unknown {
+impl ToKeep {
     /// Keeps the selection that has been made, if the files have certainly not changed meanwhile.
     pub(super) fn keep(self, kernel: &Kernel, selection: &Selection, cache: Option<&Cache>) {
         if let (Some((key, others, start)), Some(cache)) = (self.0, cache)

@@ -6,10 +6,11 @@ use clap::{Args as ClapArgs, ValueEnum};
 use cli::Failure;
 use packager::disk::ImageFormat;
 use packager::inspect;
-use packager::kernel::{Kernel, KernelChoice, length_of};
+use packager::kernel::{Kernel, KernelChoice};
 use packager::qemu::{Accelerator, BootDisk, Bus, Firmware, Machine, UsbController};
 
 use crate::args::KernelArgs;
+use crate::content::check_whole;
 use crate::convert::unreadable;
 use crate::watch::{WatchArgs, watch};
 use crate::{input, report};
@@ -144,7 +145,7 @@ pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
             Some(format) => (Machine::from_disk(disk(args, format)?), None),
             None => {
                 let (kernel, kept) = kernel(args)?;
-                check_whole(&kernel)?;
+                check_whole(&kernel, &input::read(&kernel)?)?;
                 (Machine::new(kernel, &args.image), kept)
             }
         };
@@ -213,19 +214,6 @@ fn kernel(args: &BootArgs) -> Result<(PathBuf, Option<Kernel>), Failure> {
     let image = kernel.image.clone();
     let image = image.ok_or_else(|| report::no_image(kernel.version()))?;
     Ok((image, Some(kernel)))
-}
-
-/// Refuses a kernel that has been cut off: the machine would end without a word.
-fn check_whole(kernel: &Path) -> Result<(), Failure> {
-    let image = input::read(kernel)?;
-    match length_of(&image) {
-        Some(length) if length > image.len() as u64 => Err(Failure::input(format_args!(
-            "`{}` is cut off: by its header, the kernel has {length} bytes, and the file has {}; copy it again, and compare the sizes",
-            kernel.display(),
-            image.len()
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// The version in the first name like `lib/modules/VERSION/…`.

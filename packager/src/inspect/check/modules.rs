@@ -102,7 +102,7 @@ fn read<'files>(
 /// The fields of a module, compressed or not, or what is wrong with it.
 fn parsed(stored: &[u8]) -> Result<ModInfo, String> {
     let bytes = codec::decode(stored, MODULE_LIMIT).map_err(|error| error.to_string())?;
-    Module::check(&bytes).map_err(|error| error.to_string())
+    Module::checked_info(&bytes).map_err(|error| error.to_string())
 }
 
 /// Whether the image's modprobe is kmod's, which unpacks modules itself. Where there is none, busybox's insmod is left.
