@@ -5,6 +5,7 @@ use object::elf;
 use object::read::ReadRef;
 use object::read::elf::{FileHeader, SectionHeader as _, Sym as _};
 
+use super::names::find_whole;
 use super::{ElfError, Parts, Reading, Symbols, Wanted};
 use crate::ModInfo;
 
@@ -282,10 +283,6 @@ where
     /// Finds a whole string, NUL at its end and in front of it, in the constants and in the initialised variables (where a
     /// default value such as `static char fat_default_iocharset[]` stands).
     fn find_string(&self, wanted: &str) -> Result<Option<(String, usize)>, ElfError> {
-        if wanted.contains('\0') {
-            return Ok(None);
-        }
-        let wanted = wanted.as_bytes();
         for section in self.sections {
             let data = self.is_named(section, b".data")
                 || self.name_onwards(section).starts_with(b".rodata");
@@ -295,15 +292,7 @@ where
             let name = until_nul(self.name_onwards(section), 0).unwrap_or_default();
             let name = text(name);
             let bytes = self.bytes(&name, section)?;
-            let is_whole = |&at: &usize| {
-                let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-                let behind = bytes.get(at + wanted.len());
-                [before, behind]
-                    .into_iter()
-                    .flatten()
-                    .all(|&byte| byte == 0)
-            };
-            if let Some(offset) = memchr::memmem::find_iter(bytes, wanted).find(is_whole) {
+            if let Some(offset) = find_whole(bytes, wanted.as_bytes()) {
                 return Ok(Some((name, offset)));
             }
         }

@@ -21,12 +21,8 @@ impl<'a> Names<'a> {
 
     /// Whether this string is among them.
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
-        let mut found = memchr::memmem::find_iter(&self.bytes, name);
-        let is_whole = |at: usize| {
-            let before = at.checked_sub(1).map_or(Some(&0), |at| self.bytes.get(at));
-            [before, self.bytes.get(at + name.len())] == [Some(&0); 2]
-        };
-        found.any(is_whole) && !name.contains(&0)
+        let names = self.bytes.strip_suffix(b"\0");
+        names.is_some_and(|names| find_whole(names, name).is_some())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -53,6 +49,22 @@ pub(crate) enum Imports<'a> {
     Names(Names<'a>),
     /// By their numbers, each little-endian, in a list of names that many modules share.
     Numbers(&'a [[u8; 4]]),
+}
+
+/// Where a string stands that is not a part of another one: between NULs, the beginning and the end.
+pub(super) fn find_whole(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    if wanted.contains(&0) {
+        return None;
+    }
+    let is_whole = |&at: &usize| {
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        let behind = bytes.get(at + wanted.len());
+        [before, behind]
+            .into_iter()
+            .flatten()
+            .all(|&byte| byte == 0)
+    };
+    memchr::memmem::find_iter(bytes, wanted).find(is_whole)
 }
 
 /// Strings one after the other, each ended by NUL.
@@ -98,13 +110,14 @@ mod tests {
     fn names_come_back_as_they_were_put_in() {
         let mut names = Names::default();
         assert_eq!(names.iter().count(), 0);
+        assert!(!names.contains(b""));
         for name in ["a", "", "bc"] {
             names.push(name.as_bytes());
         }
         let all: Vec<_> = names.iter().collect();
         assert_eq!(all, [&b"a"[..], b"", b"bc"]);
         let is_there = |name: &str| names.contains(name.as_bytes());
-        assert!(is_there("a") && is_there("bc"));
+        assert!(is_there("a") && is_there("bc") && is_there(""));
         assert!(!is_there("b") && !is_there("c") && !is_there("abc") && !is_there("\0bc"));
     }
 }

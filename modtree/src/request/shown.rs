@@ -125,17 +125,20 @@ pub(super) fn alias_trace(info: &ModInfo, patterns: &[Pattern]) -> Found {
     Some(vec![format!("alias `{}`", String::from_utf8_lossy(found))])
 }
 
+/// Whether a symbol has a role in a module.
+type Lookup = fn(&Symbols, &str) -> bool;
+
 pub(crate) fn symbol_traces(symbols: &Symbols, traces: &Traces) -> Found {
     let mut evidence = Vec::new();
-    if !traces.imports.is_empty() {
-        let mut wanted = traces.imports.iter();
-        let symbol = wanted.find(|symbol| symbols.is_import(symbol))?;
-        evidence.push(format!("imports `{symbol}`"));
-    }
-    if !traces.exports.is_empty() {
-        let mut wanted = traces.exports.iter();
-        let symbol = wanted.find(|symbol| symbols.is_export(symbol))?;
-        evidence.push(format!("exports `{symbol}`"));
+    let roles: [(_, _, Lookup); 2] = [
+        ("imports", &traces.imports, Symbols::is_import),
+        ("exports", &traces.exports, Symbols::is_export),
+    ];
+    for (what, wanted, has) in roles {
+        if !wanted.is_empty() {
+            let symbol = wanted.iter().find(|symbol| has(symbols, symbol))?;
+            evidence.push(format!("{what} `{symbol}`"));
+        }
     }
     Some(evidence)
 }
