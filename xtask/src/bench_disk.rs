@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use tests::environment::{find_program, workspace};
 
 use crate::measure::{self, HEAD, Start, Way, Work, load, measure};
-use crate::{corpus, shell};
+use crate::{corpus, release, shell};
 
 /// MBR, FAT32, syslinux and systemd-boot, by the tools that everybody uses. `$1` is the size in MiB.
 const TABLE_AND_FAT: &str = r#"
@@ -102,9 +102,9 @@ const INPUTS: [(&str, &str); 4] = [
 
 /// Measures, prints the table, and writes it to `benches/results/disk.md`.
 pub(crate) fn run() -> Result<()> {
-    shell::run(Command::new("cargo").args(["build", "--release", "--quiet", "-p", "packager"]))?;
+    release::build(&["packager"])?;
     let folder = tempfile::tempdir_in(workspace().join("target"))?;
-    let packager = workspace().join("target/release/packager");
+    let packager = release::program("packager");
     inputs(&packager, folder.path())?;
     let mut text = heading()?;
     text.push_str(HEAD);

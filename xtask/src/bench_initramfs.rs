@@ -14,7 +14,7 @@ use packager::{Plan, Recipe};
 use tests::environment::{find_program, workspace};
 
 use crate::measure::{self, HEAD, Start, Way, Work, load, measure};
-use crate::{bench_guest, corpus, shell};
+use crate::{bench_guest, corpus, release, shell};
 
 /// busybox, the modules and nothing of the host, as small as dracut can make it.
 const DRACUT: &str = r#"dracut -q --force --no-hostonly --no-early-microcode --tmpdir . --kver "$version" --kmoddir "$indexed/lib/modules/$version" \
@@ -51,7 +51,7 @@ struct Place {
 
 /// Measures, prints the tables, and writes them to `benches/results/initramfs.md`.
 pub(crate) fn run() -> Result<()> {
-    shell::run(Command::new("cargo").args(["build", "--release", "--quiet", "-p", "packager"]))?;
+    release::build(&["packager"])?;
     let folder = tempfile::tempdir_in(workspace().join("target"))?;
     let place = Place::new(folder.path(), corpus::linux_6_1()?)?;
     let mut text = heading()?;
@@ -385,7 +385,7 @@ impl Place {
 }
 
 fn packager() -> PathBuf {
-    workspace().join("target/release/packager")
+    release::program("packager")
 }
 
 fn heading() -> Result<String> {

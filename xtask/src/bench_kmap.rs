@@ -13,7 +13,7 @@ use tests::environment::workspace;
 use tests::keymaps::{Characters, Loadkeys, console_data};
 
 use crate::measure::{self, HEAD, Start, Way, Work, load, measure};
-use crate::shell;
+use crate::{release, shell};
 
 /// One map takes little more than the start of a process.
 const RUNS_OF_ONE: usize = 20;
@@ -24,8 +24,8 @@ const INTRODUCTION: &str = "# kmapc beside loadkeys\n\n\
     time, writes to `/dev/null`. `/dev/shm` is memory.\n";
 
 pub(crate) fn run() -> Result<()> {
-    shell::run(Command::new("cargo").args(["build", "--release", "--quiet", "-p", "kmap"]))?;
-    let kmapc = target().join("release/kmapc");
+    release::build(&["kmap"])?;
+    let kmapc = release::program("kmapc");
     let maps = accepted()?;
     let folder = target().join("bench-kmap");
     if folder.exists() {

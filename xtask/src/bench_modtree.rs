@@ -13,7 +13,7 @@ use tests::modules::trees::{LISTINGS, modules_dir};
 use tests::modules::{Kmod, index_files};
 
 use crate::measure::{self, HEAD, Start, Way, Work, load, measure};
-use crate::{corpus, shell};
+use crate::{corpus, release, shell};
 
 /// The module that is added for `--incremental`, below the modules directory, as DKMS would put it there.
 const ADDED: &str = "updates/dkms/added.ko";
@@ -33,15 +33,7 @@ enum Before {
 
 /// Measures, prints the table, and writes it to `benches/results/modtree.md`.
 pub(crate) fn run() -> Result<()> {
-    shell::run(Command::new("cargo").args([
-        "build",
-        "--release",
-        "--quiet",
-        "-p",
-        "modtree",
-        "-p",
-        "xtask",
-    ]))?;
+    release::build(&["modtree", "xtask"])?;
     let kmod = Kmod::v34().context("kmod 34 is missing from the corpus")?;
     let temporary = tempfile::tempdir()?;
     corpus::recompressed()?;
@@ -122,7 +114,7 @@ impl Tree {
 
 /// The words of a command of ours.
 fn modtree(tree: &Tree, subcommand: &str, words: &[&str]) -> Vec<String> {
-    let program = workspace().join("target/release/modtree");
+    let program = release::program("modtree");
     let mut all = vec![program.to_string_lossy().into_owned()];
     all.extend([subcommand, "-q", "-b", &tree.root.to_string_lossy()].map(str::to_owned));
     all.extend(words.iter().map(ToString::to_string));
@@ -178,7 +170,7 @@ fn works(kmod: &Kmod, tree: &Rc<Tree>, form: &str) -> Vec<Work> {
         "plain" => "the floor: reading the needed sections, all cores",
         _ => "the floor: decoding all files, all cores",
     };
-    let xtask = workspace().join("target/release/xtask");
+    let xtask = release::program("xtask");
     let xtask = xtask.to_string_lossy().into_owned();
     let mut works = vec![
         Work {

@@ -12,7 +12,7 @@ use rustix::termios;
 use tests::environment::workspace;
 use tests::stick::Stick;
 
-use crate::{corpus, setup, shell};
+use crate::{corpus, release, setup, shell};
 
 /// What the stick's file says; ASCII, so that every terminal shows it.
 const MESSAGE: &str = "Hola! This file was read from the USB stick.";
@@ -27,17 +27,7 @@ pub(crate) fn run(keep: bool) -> Result<()> {
     setup::install(setup::DEMO)?;
     let root = kernel_root()?;
     step("building the three commands (cargo build --release)");
-    shell::run(Command::new("cargo").args([
-        "build",
-        "--release",
-        "--quiet",
-        "-p",
-        "kmap",
-        "-p",
-        "modtree",
-        "-p",
-        "packager",
-    ]))?;
+    release::build(&["kmap", "modtree", "packager"])?;
     let folder = workspace().join("target/demo");
     fs::create_dir_all(&folder)?;
     let mut made = Vec::new();
@@ -172,9 +162,7 @@ fn kernel_image(root: &Path) -> Result<PathBuf> {
 }
 
 fn command(name: &str) -> Command {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace().join("target"), PathBuf::from);
-    Command::new(target.join("release").join(name))
+    Command::new(release::program(name))
 }
 
 fn show_and_run(command: &mut Command) -> Result<()> {

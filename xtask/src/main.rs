@@ -14,6 +14,7 @@ mod demo;
 mod floor;
 mod keymaps;
 mod measure;
+mod release;
 mod setup;
 mod shell;
 mod test;
