@@ -215,8 +215,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_test_itself_is_dynamic() {
-        let bytes = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    fn a_shell_is_dynamic() {
+        let bytes = std::fs::read("/bin/sh").unwrap();
         let elf = Elf::parse(&bytes).unwrap();
         assert!(elf.interpreter.is_some_and(|path| path.contains("ld")));
         assert!(
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_header_cut_anywhere_never_panics() {
-        let bytes = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let bytes = std::fs::read("/bin/sh").unwrap();
         for length in (0..2000).chain((2000..bytes.len()).step_by(9973)) {
             let _ = Elf::parse(&bytes[..length]);
         }
