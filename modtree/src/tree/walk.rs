@@ -72,8 +72,8 @@ pub(super) struct Order {
     text: Text,
     /// Where each line ends.
     ends: Vec<u32>,
-    /// The numbers of the lines.
-    numbers: FastMap<u64, u32>,
+    /// The numbers of the lines, by a part of the hash: the smaller the table, the fewer of its pages are touched for the first time.
+    numbers: FastMap<u32, u32>,
 }
 
 impl Order {
@@ -153,7 +153,7 @@ impl Order {
 }
 
 /// The hash of the name of the module in a file.
-fn file_hash(file: &[u8]) -> u64 {
+fn file_hash(file: &[u8]) -> u32 {
     // The usual name is made without an allocation of its own.
     let mut name = [0; 64];
     let stem = &file[..memchr(b'.', file).unwrap_or(file.len())];
@@ -172,8 +172,8 @@ fn file_hash(file: &[u8]) -> u64 {
     }
 }
 
-fn hash(name: &[u8]) -> u64 {
-    Seeded::default().hash_one(name)
+fn hash(name: &[u8]) -> u32 {
+    Seeded::default().hash_one(name) as u32
 }
 
 /// Every module file below `dir`.
