@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use codec::file::ReadError;
 use memchr::memmem::Finder;
 
-use crate::elf::Elf;
+use crate::elf::{self, Elf};
 use crate::plan::Data;
 
 /// Larger than any busybox: Debian's static one has 2 MB.
@@ -155,8 +155,19 @@ impl Busybox {
     }
 }
 
-/// The longest sorted run of names around a landmark; empty where there is none that deserves to be called a table.
+/// The table of names; empty where there is none.
 pub(crate) fn applets(bytes: &[u8]) -> BTreeSet<String> {
+    // Most of the file is code, which is searched only where the linker has put constants there, too.
+    let mut tables = elf::data(bytes).into_iter().map(table);
+    let names = tables.find(|names| is_table(names));
+    let names = names.unwrap_or_else(|| table(bytes)).into_iter();
+    names
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect()
+}
+
+/// The longest sorted run of names around a landmark; empty where there is none that deserves to be called a table.
+fn table(bytes: &[u8]) -> Vec<&[u8]> {
     let mut longest = Vec::new();
     let mut runs = LANDMARKS
         .iter()
@@ -171,13 +182,10 @@ pub(crate) fn applets(bytes: &[u8]) -> BTreeSet<String> {
         }
     }
     // A shell and its landmarks alone are more than this; shorter runs are chance.
-    if longest.len() < 4 {
-        return BTreeSet::new();
+    match longest.len() {
+        ..4 => Vec::new(),
+        _ => longest,
     }
-    longest
-        .into_iter()
-        .map(|name| String::from_utf8_lossy(name).into_owned())
-        .collect()
 }
 
 /// Whether a sorted run has most landmarks, which does not happen by chance.

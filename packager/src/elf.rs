@@ -54,6 +54,29 @@ impl Elf {
     }
 }
 
+/// What a program has in memory and does not execute: constants, among other things. Empty for what is no program.
+pub(crate) fn data(bytes: &[u8]) -> Vec<&[u8]> {
+    fn of<Header: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+        let header = Header::parse(bytes).ok()?;
+        let endian = header.endian().ok()?;
+        let segments = header.program_headers(endian, bytes).ok()?.iter();
+        let segments = segments
+            .filter(|segment| segment.p_type(endian) == elf::PT_LOAD)
+            .filter(|segment| !segment.p_flags(endian).contains(elf::PF_X));
+        Some(
+            segments
+                .filter_map(|segment| segment.data(endian, bytes).ok())
+                .collect(),
+        )
+    }
+    match object::FileKind::parse(bytes) {
+        Ok(object::FileKind::Elf32) => of::<elf::FileHeader32<Endianness>>(bytes),
+        Ok(object::FileKind::Elf64) => of::<elf::FileHeader64<Endianness>>(bytes),
+        _ => None,
+    }
+    .unwrap_or_default()
+}
+
 /// `e_machine` of any ELF file, a module's too: 62 for x86-64, for example.
 pub fn machine(bytes: &[u8]) -> Option<u16> {
     fn of<Header: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<u16> {
