@@ -34,6 +34,8 @@ impl Tree {
             && let Some(file) = file::map_plain(&self.dir.join(&entry.relative))
         {
             self.reads(entry);
+            // Parsing touches a good part of it, and who wants the file, all.
+            file.populate();
             lock(&self.kept).insert(entry.relative.clone(), Arc::new(file));
         }
     }
@@ -42,12 +44,6 @@ impl Tree {
     /// is not compressed, where [`keeping_files`](Self::keeping_files) asked for that.
     pub fn mapped(&self, relative: &Path) -> Option<Arc<Mapped>> {
         lock(&self.kept).get(relative).cloned()
-    }
-
-    /// Maps all pages of the files that are kept open: for who will write them. See [`Mapped::populate`].
-    pub fn populate_mapped(&self) {
-        let files: Vec<_> = lock(&self.kept).values().cloned().collect();
-        files.iter().for_each(|file| file.populate());
     }
 
     /// The calls by which a module asks for others. Its symbols have been read before, so that its bytes are known to be a module's.

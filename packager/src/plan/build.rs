@@ -62,11 +62,7 @@ impl Plan {
                 let mut selection = Selection::of_closure(&closure, recipe);
                 let (added, indexes) = rayon::join(
                     || add(&mut plan, &selection),
-                    || {
-                        let indexes = indexes(kernel, recipe, &closure);
-                        kernel.tree.populate_mapped();
-                        indexes
-                    },
+                    || indexes(kernel, recipe, &closure),
                 );
                 selection.indexes = indexes?;
                 to_keep.keep(kernel, &selection, cache);
