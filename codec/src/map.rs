@@ -9,7 +9,7 @@ use std::fs::Metadata;
 use std::ops::Deref;
 use std::path::Path;
 
-use memmap2::{Advice, Mmap};
+use memmap2::{Advice, Mmap, MmapOptions};
 
 use crate::file::{ReadError, open_known};
 
@@ -53,20 +53,21 @@ impl Deref for Mapped {
 /// [`ReadError::Io`], [`ReadError::NotRegular`], [`ReadError::TooLarge`].
 pub fn map(path: &Path, limit: u64) -> Result<Mapped, ReadError> {
     let (file, found) = open_known(path)?;
-    if found.len() > limit {
-        return Err(ReadError::TooLarge {
-            path: path.to_path_buf(),
-            limit,
-        });
-    }
+    let length = usize::try_from(found.len())
+        .ok()
+        .filter(|_| found.len() <= limit);
+    let length = length.ok_or_else(|| ReadError::TooLarge {
+        path: path.to_path_buf(),
+        limit,
+    })?;
     // There are no maps of nothing.
-    if found.len() == 0 {
+    if length == 0 {
         return Ok(Mapped { bytes: None, found });
     }
     // SAFETY: the map is private and read-only, so nothing here changes the bytes. Another process may change the file while it
     // is mapped; all that looks at the bytes takes them for untrusted input, checks every offset against the slice's own
     // length, and keeps no decision about them for a second look.
-    let map = unsafe { Mmap::map(&file) }.map_err(ReadError::io(path))?;
+    let map = unsafe { MmapOptions::new().len(length).map(&file) }.map_err(ReadError::io(path))?;
     Ok(Mapped {
         bytes: Some(map),
         found,

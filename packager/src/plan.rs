@@ -16,6 +16,7 @@ mod selection;
 mod skeleton;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -134,29 +135,36 @@ impl Plan {
     }
 
     fn insert_shared(&mut self, path: &str, attributes: Attributes, data: Data, reason: &str) {
-        let path = self.real_path(path);
-        if attributes.kind == Kind::Symlink
-            && let Some(there) = self.items.get(&path)
-            && matches!(there.kind(), Kind::Directory | Kind::Symlink)
-        {
-            return;
-        }
-        if let Some((parent, _)) = path.rsplit_once('/')
-            && !self.items.contains_key(parent)
-        {
-            self.directory(parent, 0o755, &format!("holds /{path}"));
-        }
-        self.has_buried |= attributes.kind != Kind::Directory
-            && self
-                .get(&path)
-                .is_some_and(|item| item.kind() == Kind::Directory);
-        let item = Item {
+        let path = match self.is_direct(path) {
+            true => path.to_owned(),
+            false => {
+                let path = self.real_path(path);
+                if let Some((parent, _)) = path.rsplit_once('/')
+                    && !self.items.contains_key(parent)
+                {
+                    self.directory(parent, 0o755, &format!("holds /{path}"));
+                }
+                path
+            }
+        };
+        let item = || Item {
             attributes,
             data,
             reason: reason.to_owned(),
             because: Vec::new(),
         };
-        self.items.insert(path, item);
+        match self.items.entry(path) {
+            Entry::Vacant(place) => {
+                place.insert(item());
+            }
+            Entry::Occupied(mut place) => match (attributes.kind, place.get().kind()) {
+                (Kind::Symlink, Kind::Directory | Kind::Symlink) => {}
+                (new, old) => {
+                    self.has_buried |= old == Kind::Directory && new != Kind::Directory;
+                    place.insert(item());
+                }
+            },
+        }
     }
 
     /// Says because of which other entries the one at `path` is there.
@@ -166,15 +174,17 @@ impl Plan {
         }
     }
 
-    /// The path with the links among its parents replaced by what they lead to: `sbin/mdev` is `usr/bin/mdev`.
-    fn real_path(&self, path: &str) -> String {
+    /// Whether a path names something in a directory that is there, with no links among its parents.
+    fn is_direct(&self, path: &str) -> bool {
         let is_directory = |path: &str| {
             let item = self.items.get(path);
             item.is_some_and(|item| item.kind() == Kind::Directory)
         };
-        if !self.has_buried && is_direct(path, is_directory) {
-            return path.to_owned();
-        }
+        !self.has_buried && is_direct(path, is_directory)
+    }
+
+    /// The path with the links among its parents replaced by what they lead to: `sbin/mdev` is `usr/bin/mdev`.
+    fn real_path(&self, path: &str) -> String {
         let target = |path: &str| {
             let item = self
                 .items

@@ -167,17 +167,11 @@ impl<'a> Requests<'a> {
         traces.retain(|&wanted| !self.providers.contains_key(wanted) && seen.insert(wanted));
         let tree = self.tree;
         let resolve = || names.iter().map(|name| tree.resolve(name)).collect();
-        // Each reads modules on all cores. Several may be after the same ones, and what the first has read is there for the others.
-        let find = || {
-            traces
-                .iter()
-                .map(|traces| Providers::find(tree, traces))
-                .collect()
-        };
+        let find = |traces: &&Traces| Providers::find(tree, traces);
         let (resolutions, providers): (Vec<_>, Vec<_>) = match tree.is_indexed() {
-            true => rayon::join(resolve, find),
-            // Then a name may ask for all modules, too.
-            false => (resolve(), find()),
+            true => rayon::join(resolve, || traces.par_iter().map(find).collect()),
+            // Then a name may ask for all modules, as each trace does: they are read on all cores by the first who asks.
+            false => (resolve(), traces.iter().map(find).collect()),
         };
         let mut new = Vec::new();
         for (traces, found) in traces.into_iter().zip(providers) {

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::build::KEYMAP;
-use super::{Plan, PlanError};
+use super::{Data, Plan, PlanError};
 use crate::busybox::{Busybox, BusyboxError};
+use crate::cpio::{Attributes, Kind};
 use crate::kernel::KernelSource;
 use crate::libraries::Collector;
 use crate::recipe::Recipe;
@@ -59,12 +60,11 @@ impl Plan {
             });
         }
         let from = "the programs: one file with all of them";
+        let link = Attributes::of_root(Kind::Symlink, 0o777);
+        let target = Data::from(b"busybox".to_vec());
         for applet in busybox.applets.iter().filter(|name| *name != "busybox") {
-            self.symlink(
-                &format!("usr/bin/{applet}"),
-                "busybox",
-                "an applet of busybox",
-            );
+            let path = format!("usr/bin/{applet}");
+            self.insert_shared(&path, link, target.clone(), "an applet of busybox");
         }
         if busybox.is_dynamic {
             let mut collector = Collector::new(&root);
