@@ -11,7 +11,7 @@ use crate::goal::GoalRoots;
 use crate::name::suggestion;
 use crate::request::{Possible, Rules, RulesError};
 use crate::tree::{Entry, Tree, TreeError};
-use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind};
+use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind, When};
 use build::Builder;
 pub use minimal::Necessity;
 
@@ -218,6 +218,22 @@ impl Closure {
     }
 }
 
+/// The softdeps that count, in the order of the module's lines.
+fn softdeps(
+    options: &ClosureOptions,
+    info: &ModInfo,
+) -> impl Iterator<Item = (ReasonKind, String)> + use<> {
+    let lines = match options.softdeps {
+        SoftdepLines::All => usize::MAX,
+        SoftdepLines::First => 1,
+    };
+    let softdeps: Vec<_> = info.softdeps().take(lines).flatten().collect();
+    softdeps.into_iter().map(|(when, asked)| match when {
+        When::Pre => (ReasonKind::SoftPre, asked),
+        When::Post => (ReasonKind::SoftPost, asked),
+    })
+}
+
 /// Finds everything that has to be loaded for `roots` (names of modules, aliases, modaliases of devices, or paths of files) and for
 /// [`ClosureOptions::goals`].
 ///
@@ -241,10 +257,10 @@ pub fn closure(
         return builder.build();
     }
     // Most rules ask about all modules.
-    let (modules, ()) = rayon::join(|| builder.read_ahead(names.clone()), || tree.open_indexes());
+    builder.read_ahead(names.clone());
     // Those that are elsewhere.
     tree.prefetch(&names, false);
     builder.roots(roots)?;
-    builder.foresee(modules);
+    builder.foresee();
     builder.build()
 }

@@ -7,17 +7,20 @@
 
 mod apply;
 mod called;
+mod foresee;
+mod providers;
 mod rare;
 mod shown;
 #[cfg(test)]
 #[path = "request/tests.rs"]
 mod trace_tests;
 
-pub(crate) use apply::passed_over;
 pub use apply::{Addition, Requests};
 pub use called::Possible;
+pub(crate) use foresee::{Foreseen, Foresight, Question};
+pub(crate) use providers::passed_over;
 pub use rare::is_rare_request;
-pub(crate) use shown::{Prepared, symbol_traces};
+pub(crate) use shown::symbol_traces;
 
 /// The rules that come with this crate: (file name, contents).
 const EMBEDDED: [(&str, &str); 3] = [

@@ -7,16 +7,14 @@ use std::sync::Arc;
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
-use rayon::prelude::*;
+use rayon::Scope;
 
-use super::ahead::ReadAhead;
-use super::{
-    Closure, ClosureError, ClosureOptions, Excluded, Planned, PlannedBuiltin, SoftdepLines,
-};
+use super::ahead::Ahead;
+use super::{Closure, ClosureError, ClosureOptions, Excluded, Planned, PlannedBuiltin, softdeps};
 use crate::goal::{GoalRoot, GoalRoots};
-use crate::request::{Addition, Requests, Rules, Selector, passed_over};
+use crate::request::{Addition, Question, Requests, Rules, Selector, passed_over};
 use crate::tree::{Entry, Resolution, Tree};
-use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind, RuleReason, When};
+use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind, RuleReason};
 
 /// A closure in the making.
 pub(super) struct Builder<'a> {
@@ -34,6 +32,8 @@ pub(super) struct Builder<'a> {
     fresh: VecDeque<NodeIndex>,
     /// Modules that have been read ahead, or are not to be.
     ahead: HashSet<ModuleName>,
+    /// What will be asked, and has not been.
+    waiting: Vec<Question>,
 }
 
 struct Member {
@@ -66,36 +66,49 @@ impl<'a> Builder<'a> {
             fresh: VecDeque::new(),
             // What is left out is not read.
             ahead: options.exclude.iter().cloned().collect(),
+            waiting: Vec::new(),
         })
     }
 
-    /// Reads modules, and those that they depend on, for all that will be asked of each by itself: which needs no index. What goes
-    /// wrong will be told when it is asked for. Gives the modules that had not been read ahead.
-    pub(super) fn read_ahead(&mut self, names: Vec<ModuleName>) -> Vec<Entry> {
+    /// Reads modules, and those that they depend on, for all that will be asked of each by itself: which needs no index. Finds out
+    /// at the same time whether there are indexes to be believed, and asks what the modules will ask for if there are. What goes
+    /// wrong will be told when it is asked for.
+    pub(super) fn read_ahead(&mut self, names: Vec<ModuleName>) {
         if !self.runtime {
-            return Vec::new();
+            return;
         }
-        let work = ReadAhead::new(self.tree, self.requests.preparer(), &mut self.ahead);
-        let read = work.read(names);
-        let keep = |(entry, prepared)| {
-            self.requests.keep_prepared(&entry, prepared);
-            entry
-        };
-        read.into_iter().map(keep).collect()
+        self.look_ahead(|tree, ahead, scope| {
+            scope.spawn(|scope| ahead.open_indexes(scope));
+            tree.open_order();
+            ahead.read(scope, names);
+        });
     }
 
-    /// Finds at the same time what will be asked for one after the other, for modules that have been read ahead. What goes wrong will
-    /// be told then.
-    pub(super) fn foresee(&mut self, mut modules: Vec<Entry>) {
-        while !modules.is_empty() {
-            let infos = modules
-                .iter()
-                .filter_map(|entry| self.tree.modinfo(entry).ok());
-            let softdeps = infos.flat_map(|info| self.softdeps(&info));
-            let names = softdeps.map(|(_, asked)| asked).collect();
-            let found = self.requests.foresee(&modules, names);
-            modules = self.read_ahead(found.into_iter().map(|entry| entry.name).collect());
+    /// Asks what modules that have been looked at ahead will ask for, where no index answers. Each question may take a look at every
+    /// module; the first that does reads them on all cores.
+    pub(super) fn foresee(&mut self) {
+        while !self.waiting.is_empty() {
+            let mut waiting = std::mem::take(&mut self.waiting);
+            waiting.sort_by_key(|question| matches!(question, Question::Providers(_)));
+            self.look_ahead(|_, ahead, scope| {
+                for question in waiting {
+                    ahead.answer(scope, question);
+                }
+            });
         }
+    }
+
+    /// Does some work ahead, and keeps what it finds.
+    fn look_ahead(
+        &mut self,
+        work: impl for<'scope> FnOnce(&'a Tree, &'scope Ahead<'_>, &Scope<'scope>) + Send,
+    ) {
+        let tree = self.tree;
+        let ahead = Ahead::new(tree, self.options, &self.requests, &mut self.ahead);
+        rayon::scope(|scope| work(tree, &ahead, scope));
+        let (found, waiting) = ahead.finish();
+        self.requests.keep(found);
+        self.waiting.extend(waiting);
     }
 
     /// Takes the roots in. They need nothing but the modules themselves, so that a wrong one is told soon.
@@ -212,14 +225,16 @@ impl<'a> Builder<'a> {
         let new: Vec<_> = new
             .map(|member| (member.entry.clone(), Arc::clone(&member.info)))
             .collect();
-        let prepare = self.requests.preparer();
-        let made = new.par_iter().map(|(entry, info)| prepare(entry, info));
-        let made: Vec<_> = made.collect();
-        for ((entry, _), made) in new.iter().zip(made) {
-            self.requests.keep_prepared(entry, made);
-            self.ahead.insert(entry.name.clone());
-        }
-        self.foresee(new.into_iter().map(|(entry, _)| entry).collect());
+        let names = new.iter().map(|(entry, _)| entry.name.clone());
+        self.ahead.extend(names);
+        self.look_ahead(|_, ahead, scope| {
+            // The answer is known by now.
+            ahead.open_indexes(scope);
+            for (entry, info) in new {
+                scope.spawn(move |scope| ahead.look_at(scope, &entry, &info));
+            }
+        });
+        self.foresee();
     }
 
     fn hard_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
@@ -247,7 +262,7 @@ impl<'a> Builder<'a> {
 
     fn soft_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
         let (by, info) = self.member(node);
-        let mut wanted: Vec<_> = self.softdeps(&info).collect();
+        let mut wanted: Vec<_> = softdeps(self.options, &info).collect();
         if self.options.weak {
             wanted.extend(info.weakdeps().map(|asked| (ReasonKind::Weak, asked)));
         }
@@ -265,19 +280,6 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(())
-    }
-
-    /// The softdeps that count, in the order of the module's lines.
-    fn softdeps(&self, info: &ModInfo) -> impl Iterator<Item = (ReasonKind, String)> + use<> {
-        let lines = match self.options.softdeps {
-            SoftdepLines::All => usize::MAX,
-            SoftdepLines::First => 1,
-        };
-        let softdeps: Vec<_> = info.softdeps().take(lines).flatten().collect();
-        softdeps.into_iter().map(|(when, asked)| match when {
-            When::Pre => (ReasonKind::SoftPre, asked),
-            When::Post => (ReasonKind::SoftPost, asked),
-        })
     }
 
     fn runtime_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {

@@ -64,13 +64,8 @@ impl Tree {
         Ok(())
     }
 
-    /// Finds out whether depmod's indexes can be believed, before the first question about all modules. What goes wrong will be
-    /// told by that.
-    pub(crate) fn open_indexes(&self) {
-        let _told_later = self.listed();
-    }
-
-    /// Whether questions about all modules are, as a rule, answered from depmod's indexes.
+    /// Whether questions about all modules are, as a rule, answered from depmod's indexes: whether these can be believed, which is
+    /// found out once.
     pub(crate) fn is_indexed(&self) -> bool {
         matches!(self.listed(), Ok(Some(_)))
     }
