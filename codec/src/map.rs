@@ -8,6 +8,7 @@
 use std::fs::Metadata;
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::{Advice, Mmap, MmapOptions};
 
@@ -21,6 +22,7 @@ use crate::file::{ReadError, open_known};
 pub struct Mapped {
     bytes: Option<Mmap>,
     found: Metadata,
+    is_populated: AtomicBool,
 }
 
 impl Mapped {
@@ -29,11 +31,22 @@ impl Mapped {
         &self.found
     }
 
+    fn new(bytes: Option<Mmap>, found: Metadata) -> Self {
+        let is_populated = AtomicBool::new(false);
+        Self {
+            bytes,
+            found,
+            is_populated,
+        }
+    }
+
     /// Maps all pages now, and not each when it is looked at. The kernel writes from such a map in half the time: it does not
     /// stop within a write(2) to find the next page, and begin with half a page of the output anew. Nothing changes where the
     /// kernel does not know how (before Linux 5.14).
     pub fn populate(&self) {
-        if let Some(bytes) = &self.bytes {
+        if let Some(bytes) = &self.bytes
+            && !self.is_populated.swap(true, Ordering::Relaxed)
+        {
             let _ = bytes.advise(Advice::PopulateRead);
         }
     }
@@ -62,16 +75,13 @@ pub fn map(path: &Path, limit: u64) -> Result<Mapped, ReadError> {
     })?;
     // There are no maps of nothing.
     if length == 0 {
-        return Ok(Mapped { bytes: None, found });
+        return Ok(Mapped::new(None, found));
     }
     // SAFETY: the map is private and read-only, so nothing here changes the bytes. Another process may change the file while it
     // is mapped; all that looks at the bytes takes them for untrusted input, checks every offset against the slice's own
     // length, and keeps no decision about them for a second look.
     let map = unsafe { MmapOptions::new().len(length).map(&file) }.map_err(ReadError::io(path))?;
-    Ok(Mapped {
-        bytes: Some(map),
-        found,
-    })
+    Ok(Mapped::new(Some(map), found))
 }
 
 #[cfg(test)]

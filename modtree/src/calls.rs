@@ -118,6 +118,7 @@ pub(crate) fn call_sites_of_module(bytes: &[u8]) -> Result<Vec<CallSite>, ElfErr
 }
 
 /// A relocation in a section of code.
+#[derive(Clone, Copy)]
 struct Spot {
     offset: u64,
     symbol: SymbolIndex,
@@ -137,26 +138,27 @@ fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>
         if section.kind() != SectionKind::Text {
             continue;
         }
-        let mut spots = spots(file, &section);
-        if !spots.iter().any(|spot| called_by(spot).is_some()) {
+        let spots = Spots::of(file, &section);
+        if !spots.iter().any(|spot| called_by(&spot).is_some()) {
             continue;
         }
-        if !spots.is_sorted_by_key(|spot| spot.offset) {
-            spots.sort_by_key(|spot| spot.offset);
-        }
+        let spots = spots.sorted();
         let code = section.data().unwrap_or_default();
-        for (at, spot) in spots.iter().enumerate() {
-            let Some(call) = called_by(spot) else {
+        for at in 0..spots.len() {
+            let Some(spot) = spots.get(at) else {
+                continue;
+            };
+            let Some(call) = called_by(&spot) else {
                 continue;
             };
             let function = enclosing(&functions, section.index(), spot.offset);
             let start = function.map_or(0, |function| function.start);
-            let before = spots[..at].iter().rev();
+            let before = (0..at).rev().filter_map(|at| spots.get(at));
             let string = before
                 .take(FARTHEST)
                 .take_while(|earlier| earlier.offset >= start)
                 .find(|earlier| loads(file.architecture(), code, earlier, call.argument))
-                .and_then(|earlier| string_at(file, earlier));
+                .and_then(|earlier| string_at(file, &earlier));
             let asks = string
                 .as_deref()
                 .map_or(Vec::new(), |text| asks(call, text));
@@ -196,25 +198,68 @@ fn called<Elf: FileHeader>(file: &ElfFile<'_, Elf>) -> Vec<Option<&'static Call>
 }
 
 /// The relocations of a section that have a symbol.
-fn spots<Elf: FileHeader<Endian = Endianness>>(
-    file: &ElfFile<'_, Elf>,
-    section: &ElfSection<'_, '_, Elf>,
-) -> Vec<Spot> {
-    // What most modules have: one table of relocations with addends. There is a slower way for all others.
-    let (endian, is_mips64el) = (file.endian(), file.elf_header().is_mips64el(file.endian()));
-    match section.elf_linked_rela() {
-        Ok(all) if !all.is_empty() => {
-            let all = all.iter().filter_map(|rela| {
-                Some(Spot {
-                    offset: rela.r_offset(endian).into(),
-                    symbol: rela.symbol(endian, is_mips64el)?,
-                    addend: rela.r_addend(endian).into(),
-                    kind: rela.r_type(endian, is_mips64el).0,
-                })
-            });
-            all.collect()
+enum Spots<'data, Elf: FileHeader> {
+    /// As the file has them: what most modules have is one table of relocations with addends, and in order.
+    Table {
+        all: &'data [Elf::Rela],
+        endian: Elf::Endian,
+        is_mips64el: bool,
+    },
+    List(Vec<Spot>),
+}
+
+impl<'data, Elf: FileHeader<Endian = Endianness>> Spots<'data, Elf> {
+    fn of(file: &ElfFile<'data, Elf>, section: &ElfSection<'data, '_, Elf>) -> Self {
+        match section.elf_linked_rela() {
+            Ok(all) if !all.is_empty() => Self::Table {
+                all,
+                endian: file.endian(),
+                is_mips64el: file.elf_header().is_mips64el(file.endian()),
+            },
+            _ => Self::List(section.relocations().filter_map(spot).collect()),
         }
-        _ => section.relocations().filter_map(spot).collect(),
+    }
+
+    /// How many there are, with those that have no symbol.
+    fn len(&self) -> usize {
+        match self {
+            Self::Table { all, .. } => all.len(),
+            Self::List(all) => all.len(),
+        }
+    }
+
+    /// One of them, if it has a symbol.
+    fn get(&self, at: usize) -> Option<Spot> {
+        match self {
+            Self::Table {
+                all,
+                endian,
+                is_mips64el,
+            } => {
+                let rela = all.get(at)?;
+                Some(Spot {
+                    offset: rela.r_offset(*endian).into(),
+                    symbol: rela.symbol(*endian, *is_mips64el)?,
+                    addend: rela.r_addend(*endian).into(),
+                    kind: rela.r_type(*endian, *is_mips64el).0,
+                })
+            }
+            Self::List(all) => all.get(at).copied(),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Spot> {
+        (0..self.len()).filter_map(|at| self.get(at))
+    }
+
+    /// The same by their offsets.
+    fn sorted(self) -> Self {
+        if self.iter().is_sorted_by_key(|spot| spot.offset) {
+            return self;
+        }
+        let mut all: Vec<_> = self.iter().collect();
+        all.sort_by_key(|spot| spot.offset);
+        Self::List(all)
     }
 }
 

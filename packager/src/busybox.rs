@@ -114,6 +114,7 @@ impl Busybox {
     /// See [`BusyboxError`].
     pub fn open(path: &Path) -> Result<Self, BusyboxError> {
         let bytes = Data::read(path, SIZE_LIMIT)?;
+        bytes.populate();
         let not_elf = |reason: String| BusyboxError::NotElf {
             path: path.to_path_buf(),
             reason,

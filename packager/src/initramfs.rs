@@ -224,6 +224,9 @@ fn archives<'plan>(
     plan: &'plan Plan,
     recipe: &Recipe,
 ) -> Result<Vec<Archive<&'plan Data>>, WriteError> {
+    if plan.compression.format.is_none() {
+        plan.items().for_each(|(_, item)| item.data.populate());
+    }
     if plan.compression.format.is_none() || recipe.segments == Segments::One {
         return Ok(vec![plan.archive_in_pieces(recipe.archive)?]);
     }

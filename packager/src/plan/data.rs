@@ -44,6 +44,13 @@ impl Data {
         Self::read(path, limit)?.decoded(path, limit)
     }
 
+    /// Makes ready to be written; see [`Mapped::populate`].
+    pub(crate) fn populate(&self) {
+        if let Bytes::Mapped(file, _) = &self.bytes {
+            file.populate();
+        }
+    }
+
     /// These contents without the first bytes.
     pub(crate) fn behind(self, bytes: usize) -> Self {
         match self.bytes {
