@@ -11,9 +11,6 @@ use modtree::{Package, PackageError, Tree, TreeError};
 
 pub use decompressors::Unpacked;
 
-/// The boot header points to the version's text with 16 bits, so that it stands in the image's beginning.
-const HEADER_LENGTH: usize = 128 << 10;
-
 /// Larger than any kernel image.
 const IMAGE_LIMIT: u64 = 512 << 20;
 
@@ -179,12 +176,12 @@ pub enum Architecture {
 /// # Errors
 /// [`ReadError`].
 pub fn image_of(path: &Path) -> Result<Option<(Architecture, String)>, ReadError> {
-    let image = codec::map(path, IMAGE_LIMIT)?;
-    let header = &image[..image.len().min(HEADER_LENGTH)];
-    if let Some(version) = bzimage::version(header) {
+    let mut image = codec::file::open(path)?;
+    if let Some(version) = bzimage::version_in(&mut image).map_err(ReadError::io(path))? {
         return Ok(Some((Architecture::X86, version)));
     }
     // The others say it somewhere inside.
+    let image = codec::map(path, IMAGE_LIMIT)?;
     Ok(arm64::version(&image).map(|version| (Architecture::Arm64, version)))
 }
 

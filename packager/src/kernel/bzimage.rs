@@ -1,5 +1,7 @@
 //! The boot header of an x86 kernel image, as `Documentation/arch/x86/boot.rst` of the kernel's source gives it.
 
+use std::io::{self, Read, Seek, SeekFrom};
+
 /// `HdrS`, at offset 0x202, says that the header is there.
 const MAGIC: (usize, &[u8]) = (0x202, b"HdrS");
 
@@ -18,12 +20,34 @@ const VERSION_MAX: usize = 128;
 
 /// The kernel's version (`uname -r`), or `None` where this is no such image.
 pub(super) fn version(image: &[u8]) -> Option<String> {
+    first_word(image.get(version_start(image)?..)?)
+}
+
+/// As [`version`], of a file of which only the places that count are read.
+pub(super) fn version_in(image: &mut (impl Read + Seek)) -> io::Result<Option<String>> {
+    let head = part(image, 0, VERSION_POINTER + 2)?;
+    let Some(start) = version_start(&head) else {
+        return Ok(None);
+    };
+    Ok(first_word(&part(image, start, VERSION_MAX)?))
+}
+
+fn part(file: &mut (impl Read + Seek), start: usize, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    file.seek(SeekFrom::Start(start as u64))?;
+    file.take(length as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn version_start(image: &[u8]) -> Option<usize> {
     if !image.get(MAGIC.0..)?.starts_with(MAGIC.1) {
         return None;
     }
     let pointer = image.get(VERSION_POINTER..)?.first_chunk::<2>()?;
-    let start = usize::from(u16::from_le_bytes(*pointer)) + 0x200;
-    let text = image.get(start..)?;
+    Some(usize::from(u16::from_le_bytes(*pointer)) + 0x200)
+}
+
+fn first_word(text: &[u8]) -> Option<String> {
     let end = text
         .iter()
         .take(VERSION_MAX)
@@ -66,7 +90,9 @@ fn code_start(image: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{length, version};
+    use std::io::Cursor;
+
+    use super::{length, version, version_in};
 
     fn image(text: &[u8]) -> Vec<u8> {
         let mut image = vec![0; 0x400];
@@ -80,6 +106,11 @@ mod tests {
     fn the_version_is_the_first_word() {
         let image = image(b"6.1.0-56-amd64 (builder@example) #1 SMP\0");
         assert_eq!(version(&image).as_deref(), Some("6.1.0-56-amd64"));
+        for length in 0..image.len() {
+            let cut = &image[..length];
+            let read = version_in(&mut Cursor::new(cut)).unwrap();
+            assert_eq!(read, version(cut), "{length} bytes");
+        }
     }
 
     #[test]

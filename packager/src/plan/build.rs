@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use kmap::{Compiled, SearchPath};
 
-use super::busybox::find_busybox;
+use super::busybox::System;
 use super::kept::Kept;
 use super::selection::{Found, Selection, indexes};
 use super::{Plan, PlanError};
@@ -36,33 +36,39 @@ impl Plan {
     pub fn with_cache(recipe: &Recipe, cache: Option<&Cache>) -> Result<Self, PlanError> {
         let begun = SystemTime::now();
         let mut timings = Timings::default();
-        // Kernel and modules take longest, and are one thread's work for most of that time.
-        let (of_kernel, (keymaps, busybox)) = rayon::join(
+        let (of_kernel, (keymaps, system)) = rayon::join(
             || OfKernel::find(recipe, cache, &mut timings),
-            || (compile_keymaps(recipe), find_busybox(recipe)),
+            || (compile_keymaps(recipe), System::new(recipe)),
         );
         let of_kernel = of_kernel?;
         let kernel = &of_kernel.kernel;
+        let (plan, busybox) = match system {
+            Ok(System { plan, busybox }) => (plan, Ok(busybox)),
+            // What is wrong with the modules is told first.
+            Err(error) => (Plan::default(), Err(error)),
+        };
         let mut plan = Plan {
             compression: of_kernel.compression,
             version: kernel.version().to_owned(),
             kernel_image: kernel.image.clone(),
             config: kernel.tree.config().map_err(KernelError::from)?.cloned(),
-            ..Plan::default()
+            ..plan
         };
         let add = |plan: &mut Self, selection: &Selection| {
-            plan.add_skeleton();
             plan.add_modules(kernel, recipe, selection, cache)?;
             plan.add_keymaps(recipe, keymaps?);
-            plan.add_busybox(busybox?)
+            plan.fits(&busybox?)
         };
         let indexes = timings.measure("modules", || match of_kernel.found {
             Found::Known(selection) => add(&mut plan, &selection).map(|()| selection.indexes),
             Found::New(closure, to_keep) => {
-                let mut selection = Selection::of_closure(&closure, recipe);
-                let (added, indexes) = rayon::join(
-                    || add(&mut plan, &selection),
+                let (indexes, (mut selection, added)) = rayon::join(
                     || indexes(kernel, recipe, &closure),
+                    || {
+                        let selection = Selection::of_closure(&closure, recipe);
+                        let added = add(&mut plan, &selection);
+                        (selection, added)
+                    },
                 );
                 selection.indexes = indexes?;
                 to_keep.keep(kernel, &selection, cache);

@@ -40,9 +40,25 @@ const NEEDED_APPLETS: &[&str] = &[
     "xargs",
 ];
 
+/// What does not depend on the kernel: the skeleton, and the programs.
+pub(super) struct System {
+    pub(super) plan: Plan,
+    pub(super) busybox: Busybox,
+}
+
+impl System {
+    pub(super) fn new(recipe: &Recipe) -> Result<Self, PlanError> {
+        let mut plan = Plan::default();
+        plan.add_skeleton();
+        let (busybox, root) = find_busybox(recipe)?;
+        plan.add_busybox(&busybox, &root)?;
+        Ok(Self { plan, busybox })
+    }
+}
+
 impl Plan {
-    pub(super) fn add_busybox(&mut self, (busybox, root): Found) -> Result<(), PlanError> {
-        busybox.require(NEEDED_APPLETS, "for /init")?;
+    /// Whether busybox is what the other parts of the plan need.
+    pub(super) fn fits(&self, busybox: &Busybox) -> Result<(), PlanError> {
         if !self.modules.is_empty() {
             busybox.require(&["modprobe"], "to load modules")?;
         }
@@ -53,12 +69,17 @@ impl Plan {
             && *machine != busybox.machine
         {
             return Err(PlanError::Machine {
-                path: busybox.path,
+                path: busybox.path.clone(),
                 machine: busybox.machine,
                 module: module.clone(),
                 modules: *machine,
             });
         }
+        Ok(())
+    }
+
+    fn add_busybox(&mut self, busybox: &Busybox, root: &Path) -> Result<(), PlanError> {
+        busybox.require(NEEDED_APPLETS, "for /init")?;
         let from = "the programs: one file with all of them";
         let link = Attributes::of_root(Kind::Symlink, 0o777);
         let target = Data::from(b"busybox".to_vec());
@@ -67,22 +88,22 @@ impl Plan {
             self.insert_shared(&path, link, target.clone(), "an applet of busybox");
         }
         if busybox.is_dynamic {
-            let mut collector = Collector::new(&root);
+            let mut collector = Collector::new(root);
             collector.add_needs_of("/usr/bin/busybox", &busybox.bytes)?;
-            self.add_libraries(collector.finish(), &root);
+            self.add_libraries(collector.finish(), root);
         }
-        self.inputs.push(busybox.path);
-        self.shared_file("usr/bin/busybox", 0o755, busybox.bytes, from);
+        self.inputs.push(busybox.path.clone());
+        self.shared_file("usr/bin/busybox", 0o755, busybox.bytes.clone(), from);
         Ok(())
     }
 }
 
 /// A busybox, and the root where its libraries are.
-pub(super) type Found = (Busybox, PathBuf);
+type Found = (Busybox, PathBuf);
 
 /// The one that is named; else one below the kernel's root; else this machine's. With it comes the root where its libraries
 /// are, if it needs any.
-pub(super) fn find_busybox(recipe: &Recipe) -> Result<Found, BusyboxError> {
+fn find_busybox(recipe: &Recipe) -> Result<Found, BusyboxError> {
     let machine = Path::new("/");
     let of_machine = || Ok((Busybox::find(machine)?, machine.to_path_buf()));
     if let Some(path) = &recipe.busybox {
