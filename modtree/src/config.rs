@@ -1,13 +1,16 @@
 //! The kernel's build configuration: `boot/config-VERSION`.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use codec::detect;
 use codec::file::{ReadError, read_decoded};
 use memchr::{memchr, memmem};
 
 use crate::text::Text;
+use crate::tree::lock;
 
 /// A configuration is some 250 KiB; more than this is something else.
 const LIMIT: u64 = 16 << 20;
@@ -27,6 +30,8 @@ pub struct KernelConfig {
     text: Text,
     /// The few strings with an escape in them.
     unescaped: HashMap<String, String>,
+    /// Where the values are that have been asked for: rules ask for the same ones of module after module.
+    known: Arc<Mutex<HashMap<String, Option<Range<usize>>>>>,
 }
 
 impl KernelConfig {
@@ -49,6 +54,7 @@ impl KernelConfig {
             path: None,
             unescaped: escapes.collect(),
             text,
+            known: Arc::default(),
         }
     }
 
@@ -73,20 +79,30 @@ impl KernelConfig {
         if !option.starts_with("CONFIG_") {
             return None;
         }
+        let known = lock(&self.known).get(option).cloned();
+        let place = known.unwrap_or_else(|| {
+            let place = self.place(option);
+            lock(&self.known).insert(option.to_owned(), place.clone());
+            place
+        });
+        let value = std::str::from_utf8(self.text.get(place?)?).ok()?;
+        let unescaped = value.contains('\\').then(|| self.unescaped.get(option));
+        match unescaped.flatten() {
+            Some(string) => Some(string),
+            None => Some(unquoted(value).unwrap_or(value.trim_end())),
+        }
+    }
+
+    /// Where an option's value is in the text.
+    fn place(&self, option: &str) -> Option<Range<usize>> {
         let text = &*self.text;
         let key = format!("{option}=");
         let found = memmem::find_iter(text, key.as_bytes());
         let found = found.filter(|&at| at == 0 || text[at - 1] == b'\n');
         // The last one counts. memchr searches with vector instructions, but not backwards.
         let start = found.last()? + key.len();
-        let rest = text.get(start..)?;
-        let value = &rest[..memchr(b'\n', rest).unwrap_or(rest.len())];
-        let value = std::str::from_utf8(value).ok()?;
-        let unescaped = value.contains('\\').then(|| self.unescaped.get(option));
-        match unescaped.flatten() {
-            Some(string) => Some(string),
-            None => Some(unquoted(value).unwrap_or(value.trim_end())),
-        }
+        let length = memchr(b'\n', text.get(start..)?);
+        Some(start..length.map_or(text.len(), |length| start + length))
     }
 
     /// The file that was read.
