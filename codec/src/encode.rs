@@ -60,6 +60,27 @@ pub fn encode(bytes: &[u8], format: Format, level: Option<i32>) -> Result<Vec<u8
     encode_parts(&[bytes], format, level)
 }
 
+/// The level that is used: the default one, or this one, if the format has it.
+///
+/// # Errors
+/// [`EncodeError::Level`], [`EncodeError::Unsupported`].
+pub fn check_level(format: Format, level: Option<i32>) -> Result<i32, EncodeError> {
+    if format == Format::Lz4Frame {
+        return Err(EncodeError::Unsupported(format));
+    }
+    let (default, range) = levels(format);
+    let level = level.unwrap_or(default);
+    match range.contains(&level) {
+        true => Ok(level),
+        false => Err(EncodeError::Level {
+            format,
+            level,
+            lowest: *range.start(),
+            highest: *range.end(),
+        }),
+    }
+}
+
 /// As [`encode`], of bytes that stand in several places: the same stream as of all of them in a row, without a copy of them.
 ///
 /// # Errors
@@ -69,16 +90,7 @@ pub fn encode_parts(
     format: Format,
     level: Option<i32>,
 ) -> Result<Vec<u8>, EncodeError> {
-    let (default, range) = levels(format);
-    let level = level.unwrap_or(default);
-    if !range.contains(&level) {
-        return Err(EncodeError::Level {
-            format,
-            level,
-            lowest: *range.start(),
-            highest: *range.end(),
-        });
-    }
+    let level = check_level(format, level)?;
     let encoded = match format {
         Format::Gzip => gzip(parts, level),
         Format::Xz => xz(parts, level),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use codec::detect;
 use codec::file::{ReadError, read_decoded};
@@ -26,10 +26,10 @@ const LIMIT: u64 = 16 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct KernelConfig {
     path: Option<PathBuf>,
-    /// The lines, which are UTF-8. Of 9,000 options a run asks for a dozen, so they are searched.
+    /// The lines. Of 9,000 options a run asks for a dozen, so they are searched.
     text: Text,
-    /// The few strings with an escape in them.
-    unescaped: HashMap<String, String>,
+    /// The few values that are not as they stand in the text.
+    rewritten: OnceLock<HashMap<String, String>>,
     /// Where the values are that have been asked for: rules ask for the same ones of module after module.
     known: Arc<Mutex<HashMap<String, Option<Range<usize>>>>>,
 }
@@ -41,20 +41,9 @@ impl KernelConfig {
     }
 
     fn of_text(text: Text) -> Self {
-        let Ok(lines) = std::str::from_utf8(&text) else {
-            let lossy = String::from_utf8_lossy(&text).into_owned();
-            return Self::parse(lossy.as_bytes());
-        };
-        let escapes = lines.match_indices('\\').filter_map(|(at, _)| {
-            let start = lines[..at].rfind('\n').map_or(0, |end| end + 1);
-            let (name, value) = lines[start..].lines().next()?.split_once('=')?;
-            Some((name.to_owned(), unescape(unquoted(value)?)))
-        });
         Self {
-            path: None,
-            unescaped: escapes.collect(),
             text,
-            known: Arc::default(),
+            ..Self::default()
         }
     }
 
@@ -85,12 +74,30 @@ impl KernelConfig {
             lock(&self.known).insert(option.to_owned(), place.clone());
             place
         });
-        let value = std::str::from_utf8(self.text.get(place?)?).ok()?;
-        let unescaped = value.contains('\\').then(|| self.unescaped.get(option));
-        match unescaped.flatten() {
-            Some(string) => Some(string),
-            None => Some(unquoted(value).unwrap_or(value.trim_end())),
+        match std::str::from_utf8(self.text.get(place?)?) {
+            Ok(value) if !value.contains('\\') => Some(unquoted(value)),
+            _ => self.rewritten().get(option).map(String::as_str),
         }
+    }
+
+    fn rewritten(&self) -> &HashMap<String, String> {
+        self.rewritten.get_or_init(|| {
+            let lines = self.text.split(|&byte| byte == b'\n');
+            let odd = lines.filter(|line| line.contains(&b'\\') || !line.is_ascii());
+            let odd = odd.filter_map(|line| {
+                let line = String::from_utf8_lossy(line);
+                let (name, value) = line.split_once('=')?;
+                let string = unquoted(value);
+                let is_quoted = string.len() < value.trim_end().len();
+                let string = if is_quoted {
+                    unescape(string)
+                } else {
+                    string.to_owned()
+                };
+                Some((name.to_owned(), string))
+            });
+            odd.collect()
+        })
     }
 
     /// Where an option's value is in the text.
@@ -111,9 +118,13 @@ impl KernelConfig {
     }
 }
 
-/// What stands between quotes.
-fn unquoted(value: &str) -> Option<&str> {
-    value.trim_end().strip_prefix('"')?.strip_suffix('"')
+/// What stands between quotes, if there are any.
+fn unquoted(value: &str) -> &str {
+    let value = value.trim_end();
+    let string = value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    string.unwrap_or(value)
 }
 
 /// Kconfig escapes quotes and backslashes in strings with a backslash.
@@ -143,6 +154,11 @@ mod tests {
         assert_eq!(config.get("CONFIG_B"), Some("437"));
         assert_eq!(config.get("NOT_CONFIG"), None);
         assert_eq!(config.get("CONFIG_"), None);
+        let odd =
+            KernelConfig::parse(b"CONFIG_A=\"x\xff\"\nCONFIG_B=a\\b \nCONFIG_C=\"\xc3\xa9\"\n");
+        assert_eq!(odd.get("CONFIG_A"), Some("x\u{fffd}"));
+        assert_eq!(odd.get("CONFIG_B"), Some("a\\b"));
+        assert_eq!(odd.get("CONFIG_C"), Some("\u{e9}"));
     }
 
     #[test]

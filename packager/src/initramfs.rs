@@ -10,7 +10,7 @@ use codec::file::ReadError;
 use codec::{EncodeError, Format};
 use rayon::prelude::*;
 
-use crate::cache::{self, Cache};
+use crate::cache::{self, Cache, Key};
 use crate::compression::Compression;
 use crate::cpio::{self, Archive, WriteError};
 use crate::finding::Report;
@@ -31,6 +31,8 @@ const ZEROS: [u8; 516] = [0; 516];
 #[derive(Debug)]
 pub struct Initramfs<'plan> {
     parts: Vec<Part<'plan>>,
+    /// What the cache shall keep.
+    fresh: Vec<(Key, Data)>,
     /// The size of its own archives before compression, in bytes.
     pub unpacked: usize,
 }
@@ -101,7 +103,8 @@ impl<'plan> Initramfs<'plan> {
         Self::with_cache(plan, recipe, None, timings)
     }
 
-    /// As [`new`](Self::new), with the same bytes; what the cache has is not compressed again.
+    /// As [`new`](Self::new), with the same bytes; what the cache has is not compressed again. What it lacks is for
+    /// [`keep`](Self::keep).
     ///
     /// # Errors
     /// See [`InitramfsError`].
@@ -114,6 +117,7 @@ impl<'plan> Initramfs<'plan> {
         let archives = timings.measure("archive", || archives(plan, recipe))?;
         let mut image = Self {
             parts: Vec::new(),
+            fresh: Vec::new(),
             unpacked: archives.iter().map(Archive::length).sum(),
         };
         let own = timings.measure("compression", || {
@@ -125,9 +129,8 @@ impl<'plan> Initramfs<'plan> {
             let parts = parts.map(|archive| compress(archive, plan.compression, cache));
             parts.collect::<Result<Vec<_>, _>>()
         })?;
-        if let Some(cache) = cache {
-            cache.tidy();
-        }
+        let (own, fresh): (Vec<_>, Vec<_>) = own.into_iter().unzip();
+        image.fresh = fresh.into_iter().flatten().collect();
         image.join(plan.early.iter().cloned().map(Part::Given));
         for path in &recipe.prepend {
             image.join([Part::Given(segment(path)?)]);
@@ -157,6 +160,14 @@ impl<'plan> Initramfs<'plan> {
     /// What `out` says.
     pub fn write_to(&self, out: impl Write) -> io::Result<()> {
         cpio::write_all(out, &self.pieces())
+    }
+
+    /// Keeps what had to be compressed.
+    pub fn keep(&self, cache: &Cache) {
+        for (key, bytes) in &self.fresh {
+            cache.put(key, bytes);
+        }
+        cache.tidy();
     }
 
     /// The image's bytes in a row.
@@ -234,30 +245,29 @@ fn archives<'plan>(
     plan.segments().iter().map(write).collect()
 }
 
-/// What the cache has, or the compressor's work, which the cache keeps.
+/// What the cache has, or the compressor's work, which the cache shall keep.
 fn compress<'plan>(
     archive: Archive<&'plan Data>,
     compression: Compression,
     cache: Option<&Cache>,
-) -> Result<Part<'plan>, InitramfsError> {
+) -> Result<(Part<'plan>, Option<(Key, Data)>), InitramfsError> {
     let Some(format) = compression.format else {
-        return Ok(Part::Archive(archive));
+        return Ok((Part::Archive(archive), None));
     };
     let pieces = archive.pieces();
     let cached = cache.map(|cache| (cache, cache::key(&archive, compression)));
     if let Some((cache, key)) = &cached
         && let Some(bytes) = cache.get(key)
     {
-        return Ok(Part::Compressed(bytes));
+        return Ok((Part::Compressed(bytes), None));
     }
     let bytes = codec::encode_parts(&pieces, format, compression.level)?;
     if !codec::decodes_to(&bytes, &pieces) {
         return Err(InitramfsError::Unsound { format });
     }
-    if let Some((cache, key)) = cached {
-        cache.put(&key, &bytes);
-    }
-    Ok(Part::Compressed(bytes.into()))
+    let bytes = Data::from(bytes);
+    let fresh = cached.map(|(_, key)| (key, bytes.clone()));
+    Ok((Part::Compressed(bytes), fresh))
 }
 
 /// A file that the kernel can read as a part of an initramfs, to its last entry.

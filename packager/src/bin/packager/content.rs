@@ -127,6 +127,9 @@ impl ContentArgs {
         *timings = std::mem::take(&mut plan.timings);
         let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), timings)
             .map_err(report::initramfs)?;
+        if let Some(cache) = &cache {
+            image.keep(cache);
+        }
         let (kernel, _) = read_kernel(plan.kernel_image.as_deref(), &plan.version)?;
         Ok(Content {
             kernel,

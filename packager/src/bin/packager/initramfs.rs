@@ -109,7 +109,12 @@ impl<'plan> Made<'plan> {
         let (staged, late) = timings.measure("write", || {
             rayon::join(
                 || cli::Staged::with(output, |file| image.write_to(file)),
-                || plan.is_joined(recipe).then(|| image.check(booted(plan))),
+                || {
+                    if let Some(cache) = cache {
+                        image.keep(cache);
+                    }
+                    plan.is_joined(recipe).then(|| image.check(booted(plan)))
+                },
             )
         });
         Ok(Self {

@@ -202,8 +202,10 @@ impl RecipeArgs {
         let of_recipe = of_recipe.filter(|it| it.format == format);
         let level = self.level.or(of_recipe.and_then(|it| it.level));
         let compression = Compression { format, level };
-        // Try the level on nothing, so that a wrong one is told before any work is done.
-        compression.apply(Vec::new()).map_err(Failure::usage)?;
+        // Before any work is done.
+        if let Some(format) = format {
+            codec::check_level(format, level).map_err(Failure::usage)?;
+        }
         Ok(Some(compression))
     }
 }
