@@ -135,11 +135,18 @@ fn memory(commands: &[Start]) -> Result<Option<u64>> {
             .args(["-f", "%M"])
             .arg(measured.get_program())
             .args(measured.get_args())
+            .envs(
+                measured
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
             .stdout(Stdio::null());
         if let Some(folder) = measured.get_current_dir() {
             command.current_dir(folder);
         }
-        let stderr = String::from_utf8_lossy(&command.output()?.stderr).into_owned();
+        let output = command.output()?;
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "{command:?} failed: {stderr}");
         let last = stderr.lines().last().unwrap_or_default();
         let kib = last
             .parse()
