@@ -136,11 +136,17 @@ impl<'a> OfKernel<'a> {
             None => Kernel::open(&recipe.kernel, &recipe.choice).map(|kernel| (kernel, None)),
         };
         let (kernel, known) = timings.measure("kernel", open)?;
-        let compression = compression(&kernel, recipe)?;
-        let found = timings.measure("find", || match known {
-            Some(selection) => Ok(Found::Known(selection)),
-            None => Found::new(&kernel, recipe, cache),
-        })?;
+        let (found, compression) = timings.measure("find", || {
+            rayon::join(
+                || match known {
+                    Some(selection) => Ok(Found::Known(selection)),
+                    None => Found::new(&kernel, recipe, cache),
+                },
+                || compression(&kernel, recipe),
+            )
+        });
+        // What takes a word of the recipe to mend is told first.
+        let (compression, found) = (compression?, found?);
         Ok(Self {
             kernel,
             compression,
