@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use packager::kernel::KernelSource;
 use packager::qemu::Machine;
-use packager::recipe::{Contents, Load, ModuleFiles, Step};
+use packager::recipe::{Contents, Entry, Load, ModuleFiles, Step};
 use packager::timing::Timings;
 use packager::{Initramfs, Plan, PlanError, Recipe, cpio, inspect};
-use tests::environment::{has, kernel};
+use tests::environment::{command, has, kernel};
 use tests::guest::{boot, power_off, run};
 use tests::stick::Stick;
 
@@ -175,4 +175,30 @@ fn microcode_that_is_not_there_is_told() {
         error.contains("no microcode below `/nonexistent`"),
         "{error}"
     );
+}
+
+/// Ours are single files, which a rescue system runs as they are.
+#[test]
+fn a_command_of_ours_runs_where_there_is_no_c_library() {
+    let Some(root) = kernel("linux-6.1").filter(|_| has(&["qemu-system-x86_64"])) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = Recipe {
+        entries: vec![Entry {
+            path: "/usr/bin/modtree".into(),
+            contents: Contents::File(command("modtree").get_program().into()),
+            permissions: Some(0o755),
+            uid: 0,
+            gid: 0,
+        }],
+        ..recipe(&root)
+    };
+    let (machine, plan, _) = built(folder.path(), &recipe);
+    assert!(plan.items().all(|(path, _)| !path.contains(".so.")));
+    let mut session = boot(&machine);
+    let found = run(&mut session, "modtree closure vfat");
+    let files: Vec<_> = found.lines().map(|line| line.rsplit('/').next()).collect();
+    assert_eq!(files, [Some("fat.ko"), Some("vfat.ko")], "{found}");
+    power_off(session);
 }
