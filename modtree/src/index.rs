@@ -69,7 +69,20 @@ pub fn text(
     closure: &Closure,
     place: impl Fn(&Planned) -> PathBuf + Sync,
 ) -> Result<Vec<(&'static str, Vec<u8>)>, IndexError> {
-    let (items, builtins) = rayon::join(|| items(tree, closure, &place), || tree.builtins());
+    let modules = closure.modules.iter();
+    let mut modules: Vec<&Planned> = modules.collect();
+    // depmod's order, which is the order of `modules.order`.
+    tree.sort(&mut modules, |module| (&module.name, &module.relative))?;
+    let item = |module: &Planned| item(tree, module, place(module));
+    // No thread is woken up for what has been read.
+    let (items, builtins) = match modules.iter().all(|it| tree.has_record(&it.name)) {
+        true => (modules.into_iter().map(item).collect(), tree.builtins()),
+        false => rayon::join(
+            || modules.into_par_iter().map(item).collect(),
+            || tree.builtins(),
+        ),
+    };
+    let items: Result<Vec<_>, TreeError> = items;
     let (items, builtins) = (items?, builtins?);
     let set = Set::new(&items, None, &[]);
     let rank = set
@@ -111,22 +124,12 @@ impl Planned {
     }
 }
 
-/// The modules in depmod's order, which is the order of `modules.order`.
-fn items(
-    tree: &Tree,
-    closure: &Closure,
-    place: impl Fn(&Planned) -> PathBuf + Sync,
-) -> Result<Vec<Item<'static>>, TreeError> {
-    let mut planned: Vec<&Planned> = closure.modules.iter().collect();
-    tree.sort(&mut planned, |module| (&module.name, &module.relative))?;
-    let items = planned.into_par_iter().map(|module| {
-        Ok(Item {
-            name: module.name.as_str().as_bytes().to_vec().into(),
-            place: place(module).into_os_string().into_encoded_bytes().into(),
-            record: tree.record(&module.entry())?,
-        })
-    });
-    items.collect()
+fn item(tree: &Tree, module: &Planned, place: PathBuf) -> Result<Item<'static>, TreeError> {
+    Ok(Item {
+        name: module.name.as_str().as_bytes().to_vec().into(),
+        place: place.into_os_string().into_encoded_bytes().into(),
+        record: tree.record(&module.entry())?,
+    })
 }
 
 fn names(items: &[Item<'_>], numbers: &[u32]) -> Vec<String> {

@@ -67,6 +67,11 @@ impl Tree {
         }
     }
 
+    /// Whether a record has been [read](Self::read_record) and not been asked for.
+    pub(crate) fn has_record(&self, name: &ModuleName) -> bool {
+        lock(&self.records).contains_key(name)
+    }
+
     /// What depmod takes from a module. A part that cannot be read is an error here.
     pub(crate) fn record(&self, entry: &Entry) -> Result<Record<'static>, TreeError> {
         if let Some(record) = lock(&self.records).remove(&entry.name) {

@@ -1,12 +1,14 @@
 //! The kernel's modules, in load order, with their indexes and their firmware.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use codec::Mapped;
 use modtree::goal::Goals;
 use modtree::{Closure, ClosureOptions, Module, Planned};
 use rayon::prelude::*;
 
-use super::selection::Selection;
+use super::selection::{Chosen, Selection};
 use super::{Data, Plan, PlanError};
 use crate::cache::{self, Cache, Key};
 use crate::kernel::Kernel;
@@ -26,12 +28,16 @@ impl Plan {
     ) -> Result<(), PlanError> {
         let folder = self.modules_folder();
         let path_of = |place: &Path| format!("{folder}/{}", place.display());
-        let files = selection
-            .modules
-            .par_iter()
-            .map(|module| read_module(kernel, &module.path, recipe, cache));
-        let files: Vec<Result<_, PlanError>> = files.collect();
-        for (module, file) in selection.modules.iter().zip(files) {
+        let modules = &selection.modules;
+        let read = |module: &Chosen| read_module(kernel, &module.path, recipe, cache);
+        let is_open = |module: &Chosen| mapped(kernel, &module.path).is_some();
+        // No thread is woken up for what is open and goes in as it is.
+        let files: Vec<Result<_, PlanError>> =
+            match recipe.module_files == ModuleFiles::Plain && modules.iter().all(is_open) {
+                true => modules.iter().map(read).collect(),
+                false => modules.par_iter().map(read).collect(),
+            };
+        for (module, file) in modules.iter().zip(files) {
             let path = path_of(&module.place);
             let (bytes, machine) = file?;
             if self.machine.is_none() {
@@ -116,12 +122,15 @@ fn read_module(
 
 /// A module's file as it is; one that the closure has opened is not opened again.
 fn stored(kernel: &Kernel, path: &Path) -> Result<Data, PlanError> {
-    let relative = path.strip_prefix(kernel.tree.dir());
-    let mapped = relative.ok().and_then(|path| kernel.tree.mapped(path));
-    match mapped.filter(|file| file.len() as u64 <= MODULE_LIMIT) {
+    match mapped(kernel, path).filter(|file| file.len() as u64 <= MODULE_LIMIT) {
         Some(file) => Ok(file.into()),
         None => Ok(Data::read(path, MODULE_LIMIT)?),
     }
+}
+
+fn mapped(kernel: &Kernel, path: &Path) -> Option<Arc<Mapped>> {
+    let relative = path.strip_prefix(kernel.tree.dir()).ok()?;
+    kernel.tree.mapped(relative)
 }
 
 /// A module's file without its compression: what the cache has, or the decoder's work, which the cache keeps, with its hash before

@@ -107,15 +107,16 @@ impl<'plan> Made<'plan> {
         let image = image.map_err(report::initramfs)?;
         // The disk is waited for meanwhile.
         let (staged, late) = timings.measure("write", || {
-            rayon::join(
-                || cli::Staged::with(output, |file| image.write_to(file)),
-                || {
-                    if let Some(cache) = cache {
-                        image.keep(cache);
-                    }
-                    plan.is_joined(recipe).then(|| image.check(booted(plan)))
-                },
-            )
+            let write = || cli::Staged::with(output, |file| image.write_to(file));
+            if cache.is_none() && !plan.is_joined(recipe) {
+                return (write(), None);
+            }
+            rayon::join(write, || {
+                if let Some(cache) = cache {
+                    image.keep(cache);
+                }
+                plan.is_joined(recipe).then(|| image.check(booted(plan)))
+            })
         });
         Ok(Self {
             image,
