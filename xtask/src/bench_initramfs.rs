@@ -93,8 +93,7 @@ impl Place {
         place.large_image()?;
         for (name, text) in [("one", "# one\n"), ("two", "# two\n")] {
             let recipe = format!(
-                "[kernel]\nroot = {:?}\n[[file]]\npath = \"/etc/note\"\ntext = {text:?}\n",
-                folder.join("indexed")
+                "[kernel]\nroot = \"indexed\"\n[[file]]\npath = \"/etc/note\"\ntext = {text:?}\n"
             );
             fs::write(folder.join(format!("{name}.toml")), recipe)?;
         }
@@ -372,7 +371,7 @@ impl Place {
 
     /// `packager initramfs` of the kernel, with depmod's indexes as where it is installed.
     fn packager(&self, words: &[&str]) -> Start {
-        self.packager_of(&self.folder.join("indexed"), words)
+        self.packager_of(Path::new("indexed"), words)
     }
 
     fn packager_of(&self, root: &Path, words: &[&str]) -> Start {
