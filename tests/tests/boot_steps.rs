@@ -196,4 +196,8 @@ fn a_kernel_that_is_cut_off_is_refused_before_the_machine_starts() {
     let seen = format!("is cut off: it has {} bytes", whole.len() / 2);
     assert!(said.contains(&seen), "{said}");
     assert!(!said.contains("QEMU"), "{said}");
+    fs::write(&kernel, "").unwrap();
+    let output = boot(&image, &["--kernel", kernel.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("is empty; name a kernel's image"));
 }
