@@ -131,21 +131,40 @@ impl<'plan> Initramfs<'plan> {
         })?;
         let (own, fresh): (Vec<_>, Vec<_>) = own.into_iter().unzip();
         image.fresh = fresh.into_iter().flatten().collect();
-        image.join(plan.early.iter().cloned().map(Part::Given));
+        match image.assemble(plan, recipe, own) {
+            Ok(()) => Ok(image),
+            Err(error) => {
+                // Another limit, or another archive beside them, and they are wanted again.
+                if let Some(cache) = cache {
+                    image.keep(cache);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts the plan's own archives between the others.
+    fn assemble(
+        &mut self,
+        plan: &Plan,
+        recipe: &Recipe,
+        own: Vec<Part<'plan>>,
+    ) -> Result<(), InitramfsError> {
+        self.join(plan.early.iter().cloned().map(Part::Given));
         for path in &recipe.prepend {
-            image.join([Part::Given(segment(path)?)]);
+            self.join([Part::Given(segment(path)?)]);
         }
         // Nothing stands between these: where zeros follow a member, gunzip(1) and others end.
-        image.join(own);
+        self.join(own);
         for path in &recipe.append {
-            image.join([Part::Given(segment(path)?)]);
+            self.join([Part::Given(segment(path)?)]);
         }
         match recipe.size_limit {
-            Some(limit) if image.length() as u64 > limit => Err(InitramfsError::TooLarge {
-                length: image.length(),
+            Some(limit) if self.length() as u64 > limit => Err(InitramfsError::TooLarge {
+                length: self.length(),
                 limit,
             }),
-            _ => Ok(image),
+            _ => Ok(()),
         }
     }
 

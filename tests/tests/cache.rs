@@ -123,6 +123,27 @@ fn what_is_damaged_in_a_cache_is_made_again() {
     assert!(sound == again);
 }
 
+/// What had to be compressed is kept, also when the image is refused in the end.
+#[test]
+fn an_image_that_is_too_large_leaves_its_segments() {
+    let Some(bench) = Bench::new() else { return };
+    let recipe = bench.path("packager.toml");
+    fs::write(&recipe, "size-limit = 1000\n").unwrap();
+    let limited = ["--recipe", recipe.to_str().unwrap()];
+    assert!(
+        !bench
+            .start_cached("a.igz", &limited)
+            .wait()
+            .unwrap()
+            .success()
+    );
+    assert!(!bench.path("a.igz").exists());
+    let kept = bench.segments();
+    assert!(!kept.is_empty());
+    bench.packed("a.igz", bench.start_cached("a.igz", &[]));
+    assert_eq!(bench.segments(), kept);
+}
+
 #[test]
 fn a_cache_stays_within_its_limit() {
     let Some(bench) = Bench::new() else { return };
