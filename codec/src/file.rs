@@ -78,7 +78,7 @@ pub fn open(path: &Path) -> Result<File, ReadError> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_known(path: &Path) -> Result<(File, Metadata), ReadError> {
+fn open_known(path: &Path) -> Result<(File, Metadata), ReadError> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
@@ -102,6 +102,21 @@ pub fn open_known(path: &Path) -> Result<(File, Metadata), ReadError> {
         path: path.to_path_buf(),
         kind,
     })
+}
+
+/// As [`open`], with what is known of the file, which has at most `limit` bytes.
+///
+/// # Errors
+/// As [`open`]; [`ReadError::TooLarge`].
+pub fn open_within(path: &Path, limit: u64) -> Result<(File, Metadata), ReadError> {
+    let (file, found) = open_known(path)?;
+    match found.len() <= limit {
+        true => Ok((file, found)),
+        false => Err(ReadError::TooLarge {
+            path: path.to_path_buf(),
+            limit,
+        }),
+    }
 }
 
 /// Reads a whole regular file of at most `limit` bytes, as it is.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::{Advice, Mmap, MmapOptions};
 
-use crate::file::{ReadError, open_known};
+use crate::file::{ReadError, open_within};
 
 /// The bytes of a regular file.
 ///
@@ -65,22 +65,16 @@ impl Deref for Mapped {
 /// # Errors
 /// [`ReadError::Io`], [`ReadError::NotRegular`], [`ReadError::TooLarge`].
 pub fn map(path: &Path, limit: u64) -> Result<Mapped, ReadError> {
-    let (file, found) = open_known(path)?;
-    let length = usize::try_from(found.len())
-        .ok()
-        .filter(|_| found.len() <= limit);
-    let length = length.ok_or_else(|| ReadError::TooLarge {
-        path: path.to_path_buf(),
-        limit,
-    })?;
+    let (file, found) = open_within(path, limit)?;
     // There are no maps of nothing.
-    if length == 0 {
+    if found.len() == 0 {
         return Ok(Mapped::new(None, found));
     }
     // SAFETY: the map is private and read-only, so nothing here changes the bytes. Another process may change the file while it
     // is mapped; all that looks at the bytes takes them for untrusted input, checks every offset against the slice's own
     // length, and keeps no decision about them for a second look.
-    let map = unsafe { MmapOptions::new().len(length).map(&file) }.map_err(ReadError::io(path))?;
+    let map = unsafe { MmapOptions::new().len(found.len() as usize).map(&file) }
+        .map_err(ReadError::io(path))?;
     Ok(Mapped::new(Some(map), found))
 }
 

@@ -176,7 +176,7 @@ pub enum Architecture {
 /// # Errors
 /// [`ReadError`].
 pub fn image_of(path: &Path) -> Result<Option<(Architecture, String)>, ReadError> {
-    let mut image = codec::file::open(path)?;
+    let (mut image, _) = codec::file::open_within(path, IMAGE_LIMIT)?;
     if let Some(version) = bzimage::version_in(&mut image).map_err(ReadError::io(path))? {
         return Ok(Some((Architecture::X86, version)));
     }

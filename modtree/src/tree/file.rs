@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use codec::Mapped;
-use codec::file::{ReadError, open_known, read_decoded};
+use codec::file::{ReadError, open_within, read_decoded};
 use object::read::{ReadCache, ReadCacheOps, ReadRef};
 
 use super::TreeError;
@@ -118,13 +118,7 @@ fn compressed(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError> {
 
 /// Opens a regular file of a size that is believed, and gives its size.
 fn open_sized(path: &Path) -> Result<(File, u64), TreeError> {
-    let (file, found) = open_known(path)?;
-    if found.len() > LIMIT {
-        return Err(TreeError::Read(ReadError::TooLarge {
-            path: path.to_path_buf(),
-            limit: LIMIT,
-        }));
-    }
+    let (file, found) = open_within(path, LIMIT)?;
     Ok((file, found.len()))
 }
 
