@@ -63,11 +63,8 @@ pub fn encode(bytes: &[u8], format: Format, level: Option<i32>) -> Result<Vec<u8
 /// The level that is used: the default one, or this one, if the format has it.
 ///
 /// # Errors
-/// [`EncodeError::Level`], [`EncodeError::Unsupported`].
+/// [`EncodeError::Level`].
 pub fn check_level(format: Format, level: Option<i32>) -> Result<i32, EncodeError> {
-    if format == Format::Lz4Frame {
-        return Err(EncodeError::Unsupported(format));
-    }
     let (default, range) = levels(format);
     let level = level.unwrap_or(default);
     match range.contains(&level) {

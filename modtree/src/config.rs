@@ -75,7 +75,7 @@ impl KernelConfig {
             place
         });
         match std::str::from_utf8(self.text.get(place?)?) {
-            Ok(value) if !value.contains('\\') => Some(unquoted(value)),
+            Ok(value) if !value.contains('\\') => Some(unquoted(value).unwrap_or(value.trim_end())),
             _ => self.rewritten().get(option).map(String::as_str),
         }
     }
@@ -87,14 +87,9 @@ impl KernelConfig {
             let odd = odd.filter_map(|line| {
                 let line = String::from_utf8_lossy(line);
                 let (name, value) = line.split_once('=')?;
-                let string = unquoted(value);
-                let is_quoted = string.len() < value.trim_end().len();
-                let string = if is_quoted {
-                    unescape(string)
-                } else {
-                    string.to_owned()
-                };
-                Some((name.to_owned(), string))
+                let unescaped = unquoted(value).map(unescape);
+                let value = unescaped.unwrap_or_else(|| value.trim_end().to_owned());
+                Some((name.to_owned(), value))
             });
             odd.collect()
         })
@@ -118,13 +113,9 @@ impl KernelConfig {
     }
 }
 
-/// What stands between quotes, if there are any.
-fn unquoted(value: &str) -> &str {
-    let value = value.trim_end();
-    let string = value
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    string.unwrap_or(value)
+/// What stands between quotes.
+fn unquoted(value: &str) -> Option<&str> {
+    value.trim_end().strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Kconfig escapes quotes and backslashes in strings with a backslash.

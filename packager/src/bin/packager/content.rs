@@ -227,11 +227,13 @@ fn read_image(path: &Path) -> Result<Image, Failure> {
 
 /// Refuses an empty file, and an x86 kernel that has been cut off: a machine that starts it ends without a word.
 pub(crate) fn check_whole(path: &Path, kernel: &[u8]) -> Result<(), Failure> {
-    match length_of(kernel) {
-        _ if kernel.is_empty() => Err(Failure::input(format_args!(
+    if kernel.is_empty() {
+        return Err(Failure::input(format_args!(
             "`{}` is empty; name a kernel's image, such as /boot/vmlinuz-VERSION",
             path.display()
-        ))),
+        )));
+    }
+    match length_of(kernel) {
         Some(length) if length > kernel.len() as u64 => Err(Failure::input(format_args!(
             "`{}` is cut off: it has {} bytes, and its header says that there are at least {length}; copy the kernel again",
             path.display(),
