@@ -71,6 +71,9 @@ pub struct Tree {
     all: OnceLock<All>,
     aliases: OnceLock<AliasIndex>,
     listed: OnceLock<Option<listed::Listed>>,
+    /// Whether that is newer than all directories with modules.
+    current: OnceLock<bool>,
+    supposes: bool,
     indexed: OnceLock<Option<indexed::Indexed>>,
     found: Mutex<HashMap<ModuleName, Entry>>,
     exporters: OnceLock<HashMap<String, ModuleName>>,
@@ -170,6 +173,8 @@ impl Tree {
             all: OnceLock::new(),
             aliases: OnceLock::new(),
             listed: OnceLock::new(),
+            current: OnceLock::new(),
+            supposes: false,
             indexed: OnceLock::new(),
             found: Mutex::default(),
             exporters: OnceLock::new(),

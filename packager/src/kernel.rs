@@ -116,6 +116,13 @@ impl Kernel {
         Ok(Self { tree, image })
     }
 
+    /// The same kernel, of whose indexes is supposed that they are current; see [`Tree::supposing_current`].
+    #[must_use]
+    pub(crate) fn supposing_current(self) -> Self {
+        let tree = self.tree.supposing_current();
+        Self { tree, ..self }
+    }
+
     /// The modules' version, for example `6.1.0-56-amd64`.
     pub fn version(&self) -> &str {
         self.tree.version()

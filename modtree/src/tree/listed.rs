@@ -14,6 +14,8 @@
 //! and in a module below `kernel` whose file was overwritten in place, an alias or an exported symbol that it did not have
 //! before. modprobe and udev, which believe the files without a look, do not find such a module either.
 //!
+//! A tree may [suppose](super::Tree::supposing_current) the first of these, for who has time for a look later.
+//!
 //! Nothing is parsed before a question comes. Names, aliases and symbols are looked up in the binary files, of which a lookup
 //! touches a few pages; a pattern is searched for in the text of `modules.alias`.
 
@@ -35,7 +37,7 @@ use crate::{FormatError, Index, ModuleName};
 
 pub(super) const LIMIT: u64 = 256 << 20;
 
-/// The indexes of a tree, up to date.
+/// The indexes of a tree.
 #[derive(Debug)]
 pub(super) struct Listed {
     since: Time,
@@ -52,8 +54,8 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Opens the files, if they are there and are newer than the directories with modules. Whether they know the modules
-    /// outside of `kernel` remains to be asked.
+    /// Opens the files, if they are there and whole. Whether they are [newer](Self::is_current) than the directories with modules,
+    /// and whether they know the modules outside of `kernel`, remains to be asked.
     pub(super) fn read(dir: &Path) -> Option<Self> {
         let files = [
             "modules.dep",
@@ -82,7 +84,12 @@ impl Listed {
         if !knows_kernel && dir.join("kernel").exists() {
             return None;
         }
-        unchanged_since(dir, paths(&listed.dep), since).then_some(listed)
+        Some(listed)
+    }
+
+    /// Whether no directory with modules has changed since.
+    pub(super) fn is_current(&self, dir: &Path) -> bool {
+        unchanged_since(dir, paths(&self.dep), self.since)
     }
 
     /// Whether a module is listed, with this file, and has certainly not changed since.
@@ -115,6 +122,7 @@ impl Listed {
 
     /// The modules with an alias that one of `patterns` matches, each once.
     pub(super) fn having(&self, patterns: &[Pattern]) -> FastSet<ModuleName> {
+        self.alias.populate();
         let (first, second) = halves(&self.alias);
         let (mut found, more) =
             rayon::join(|| having(first, patterns), || having(second, patterns));

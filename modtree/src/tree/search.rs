@@ -76,11 +76,40 @@ impl Tree {
         listed.is_unchanged(&self.dir, entry)
     }
 
-    /// What depmod wrote, where it can be believed.
+    /// Takes depmod's indexes for newer than all directories with modules, without a look at these, which takes longer than most
+    /// questions. Before the answers are believed, [`is_as_supposed`](Self::is_as_supposed) must be asked.
+    #[must_use]
+    pub fn supposing_current(self) -> Self {
+        Self {
+            supposes: true,
+            ..self
+        }
+    }
+
+    /// Whether what was [supposed](Self::supposing_current) of the indexes so far is true. If not, they are not used from now on, and
+    /// every question has to be asked again.
+    pub fn is_as_supposed(&self) -> bool {
+        let Some(Some(listed)) = self.listed.get() else {
+            return true;
+        };
+        if let Some(&is_current) = self.current.get() {
+            return is_current;
+        }
+        let is_current = listed.is_current(&self.dir);
+        *self.current.get_or_init(|| is_current)
+    }
+
+    /// What depmod wrote, where it can be believed, or [is](Self::supposing_current) for the time being.
     pub(super) fn listed(&self) -> Result<Option<&Listed>, TreeError> {
         let listed = try_once(&self.listed, || {
-            let (listed, outside) =
-                rayon::join(|| Listed::read(&self.dir), || self.outside_kernel());
+            let read = || {
+                let listed = Listed::read(&self.dir)?;
+                if !self.supposes {
+                    let _of_another_thread = self.current.set(listed.is_current(&self.dir));
+                }
+                Some(listed)
+            };
+            let (listed, outside) = rayon::join(read, || self.outside_kernel());
             let outside = outside?;
             outside.iter().for_each(|entry| self.looks_at(entry));
             Ok(listed.filter(|listed| {
@@ -89,7 +118,8 @@ impl Tree {
                     .all(|entry| listed.is_unchanged(&self.dir, entry))
             }))
         })?;
-        Ok(listed.as_ref())
+        let listed = listed.as_ref();
+        Ok(listed.filter(|_| self.current.get().is_none_or(|&is_current| is_current)))
     }
 }
 

@@ -34,10 +34,31 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn with_cache(recipe: &Recipe, cache: Option<&Cache>) -> Result<Self, PlanError> {
+        Self::make(recipe, cache, false)
+    }
+
+    /// As [`new`](Self::new), but supposes that depmod's indexes are newer than all directories with modules: a look at these takes as
+    /// long as finding the modules, and has time until the image is written, when [`is_as_supposed`](Self::is_as_supposed) must be
+    /// asked.
+    ///
+    /// # Errors
+    /// See [`PlanError`].
+    pub fn supposing_current(recipe: &Recipe) -> Result<Self, PlanError> {
+        // What is wrong may be what was supposed.
+        Self::make(recipe, None, true).or_else(|_| Self::new(recipe))
+    }
+
+    /// Whether what was [supposed](Self::supposing_current) is true. If not, the plan may be one for modules that were there once.
+    pub fn is_as_supposed(&self) -> bool {
+        let kernel = self.kernel.as_ref();
+        kernel.is_none_or(|kernel| kernel.tree.is_as_supposed())
+    }
+
+    fn make(recipe: &Recipe, cache: Option<&Cache>, supposes: bool) -> Result<Self, PlanError> {
         let begun = SystemTime::now();
         let mut timings = Timings::default();
         let (of_kernel, (keymaps, system)) = rayon::join(
-            || OfKernel::find(recipe, cache, &mut timings),
+            || OfKernel::find(recipe, cache, supposes, &mut timings),
             || (compile_keymaps(recipe), System::new(recipe)),
         );
         let of_kernel = of_kernel?;
@@ -128,6 +149,7 @@ impl<'a> OfKernel<'a> {
     fn find(
         recipe: &'a Recipe,
         cache: Option<&'a Cache>,
+        supposes: bool,
         timings: &mut Timings,
     ) -> Result<Self, PlanError> {
         let kept = Kept::new(cache, recipe);
@@ -136,6 +158,10 @@ impl<'a> OfKernel<'a> {
             None => Kernel::open(&recipe.kernel, &recipe.choice).map(|kernel| (kernel, None)),
         };
         let (kernel, known) = timings.measure("kernel", open)?;
+        let kernel = match supposes {
+            true => kernel.supposing_current(),
+            false => kernel,
+        };
         let (found, compression) = timings.measure("find", || {
             rayon::join(
                 || match known {

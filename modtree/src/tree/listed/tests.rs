@@ -61,6 +61,31 @@ fn an_index_is_not_believed_when_a_module_came_went_or_was_replaced() {
 }
 
 #[test]
+fn what_is_supposed_of_an_index_is_believed_until_somebody_asks() {
+    let root = fat();
+    index(&root);
+    let open = || Tree::open(&root.dir).unwrap().supposing_current();
+    let found = |tree: &Tree| load(tree, &["fs-new"]).is_ok();
+    let tree = open();
+    assert!(tree.is_as_supposed(), "nothing has been supposed yet");
+    assert_eq!(load(&tree, &["fs-vfat"]).unwrap(), ["fat", "vfat"]);
+    assert!(tree.is_as_supposed() && tree.files_read() == 2);
+    tick();
+    root.module("kernel/fs/fat/new.ko", "depends=\nalias=fs-new\n");
+    let tree = open();
+    assert!(!found(&tree), "the index does not know it");
+    assert!(!tree.is_as_supposed());
+    assert!(found(&tree) && !tree.is_as_supposed());
+    // Outside of `kernel` every module is looked at all the same.
+    index(&root);
+    tick();
+    root.module("updates/newer.ko", "depends=\nalias=fs-newer\n");
+    let tree = open();
+    assert_eq!(load(&tree, &["fs-newer"]).unwrap(), ["newer"]);
+    assert!(tree.is_as_supposed());
+}
+
+#[test]
 fn an_index_is_not_believed_when_what_it_names_was_overwritten() {
     let exporter = |symbol| Synthetic {
         crcs: vec![symbol],

@@ -7,6 +7,7 @@ use packager::cache::Cache;
 use packager::finding::Report;
 use packager::inspect::check::Booted;
 use packager::kernel::KernelSource;
+use packager::plan::PlanError;
 use packager::timing::Timings;
 use packager::{Initramfs, Plan, Recipe};
 
@@ -24,24 +25,53 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
             output.join("simple.igz").display()
         )));
     }
-    join_pool();
     let recipe = args.content.recipe(args.output.as_deref())?;
-    let progress = Progress::new("packing the initramfs");
     let cache = args.content.cache()?;
-    let mut plan = Plan::with_cache(&recipe, cache.as_ref()).map_err(report::plan)?;
-    let mut timings = std::mem::take(&mut plan.timings);
     if args.dry_run {
-        drop(progress);
-        plan::tell(&plan, &timings, args.quiet, args.timings);
-        return plan::print(&plan, args.json);
+        return tell_plan(&args, &recipe, cache.as_ref());
     }
+    // A cache shall keep nothing that is only supposed.
+    let done = cache.is_none() && pack(&args, &recipe, None, Plan::supposing_current)?;
+    if !done {
+        let plan = |recipe: &_| Plan::with_cache(recipe, cache.as_ref());
+        pack(&args, &recipe, cache.as_ref(), plan)?;
+    }
+    Ok(())
+}
+
+fn tell_plan(args: &InitramfsArgs, recipe: &Recipe, cache: Option<&Cache>) -> Result<(), Failure> {
+    let progress = Progress::new("planning the initramfs");
+    let mut plan = Plan::with_cache(recipe, cache).map_err(report::plan)?;
+    drop(progress);
+    let timings = std::mem::take(&mut plan.timings);
+    plan::tell(&plan, &timings, args.quiet, args.timings);
+    plan::print(&plan, args.json)
+}
+
+/// Gives whether the plan was [as supposed](Plan::is_as_supposed); if not, nothing has happened.
+fn pack(
+    args: &InitramfsArgs,
+    recipe: &Recipe,
+    cache: Option<&Cache>,
+    plan: impl FnOnce(&Recipe) -> Result<Plan, PlanError>,
+) -> Result<bool, Failure> {
+    let progress = Progress::new("packing the initramfs");
+    let mut plan = plan(recipe).map_err(report::plan)?;
+    let mut timings = std::mem::take(&mut plan.timings);
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     // Most images are checked while they are made; what the check refuses never gets its name.
     let mut meanwhile = Timings::default();
-    let (made, report) = rayon::join(
-        || Made::new(&plan, &recipe, cache.as_ref(), &output, &mut timings),
-        || meanwhile.measure("check", || plan.check(&recipe, booted(&plan))),
+    let (made, (is_as_supposed, report)) = rayon::join(
+        || Made::new(&plan, recipe, cache, &output, &mut timings),
+        || {
+            let is_as_supposed = meanwhile.measure("indexes", || plan.is_as_supposed());
+            let check = || plan.check(recipe, booted(&plan));
+            (is_as_supposed, meanwhile.measure("check", check))
+        },
     );
+    if !is_as_supposed {
+        return Ok(false);
+    }
     timings.append(meanwhile);
     let Made {
         image,
@@ -67,16 +97,7 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     if !matches!(recipe.kernel, KernelSource::Deb(_)) {
         std::mem::forget(plan);
     }
-    Ok(())
-}
-
-/// Makes this thread one of rayon's: else each piece of work is handed over to a thread that has to be woken up for it, 0.1 to
-/// 1.5 ms later, while this one waits.
-fn join_pool() {
-    // Where there is a pool already, nothing changes.
-    let _ = rayon::ThreadPoolBuilder::new()
-        .use_current_thread()
-        .build_global();
+    Ok(true)
 }
 
 /// The kernel that is to boot with an image of the plan.
