@@ -60,9 +60,11 @@ pub(crate) fn parts(path: &Path, wanted: Wanted<'_>) -> Result<Parts, TreeError>
     }
 }
 
-/// Maps the module at `path`, if it is not compressed, whatever its name says.
+/// Maps the module at `path`, whole, if it is not compressed, whatever its name says.
 pub(super) fn map_plain(path: &Path) -> Option<Mapped> {
     let file = codec::map(path, LIMIT).ok()?;
+    // Parsing touches a good part of it, and who wants the file, all.
+    file.populate();
     codec::detect(&file).is_none().then_some(file)
 }
 

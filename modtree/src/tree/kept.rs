@@ -34,8 +34,6 @@ impl Tree {
             && let Some(file) = file::map_plain(&self.dir.join(&entry.relative))
         {
             self.reads(entry);
-            // Parsing touches a good part of it, and who wants the file, all.
-            file.populate();
             lock(&self.kept).insert(entry.relative.clone(), Arc::new(file));
         }
     }

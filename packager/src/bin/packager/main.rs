@@ -15,6 +15,7 @@ mod input;
 mod list;
 mod menu;
 mod plan;
+mod pool;
 mod progress;
 mod pxe;
 mod recipe;
@@ -32,6 +33,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    pool::start_early();
     let args = args::Args::parse();
     cli::finish(match args.command {
         args::Command::Initramfs(args) => initramfs::run(args),
