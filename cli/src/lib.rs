@@ -19,6 +19,7 @@ mod tell;
 
 pub use failure::{Failure, Fault, finish};
 pub use output::{
-    Staged, commit, directory, is_same_file, print, write_atomically, write_atomically_with,
+    Room, Staged, Staging, commit, directory, is_same_file, print, write_atomically,
+    write_atomically_with,
 };
 pub use tell::to_stderr;

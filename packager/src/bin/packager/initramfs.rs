@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cli::Failure;
+use cli::{Failure, Staged, Staging};
 use packager::cache::Cache;
 use packager::finding::Report;
 use packager::inspect::check::Booted;
@@ -12,6 +12,7 @@ use packager::timing::Timings;
 use packager::{Initramfs, Plan, Recipe};
 
 use crate::args::InitramfsArgs;
+use crate::pool::{self, WhenIdle};
 use crate::progress::Progress;
 use crate::{plan, report};
 
@@ -56,13 +57,17 @@ fn pack(
     plan: impl FnOnce(&Recipe) -> Result<Plan, PlanError>,
 ) -> Result<bool, Failure> {
     let progress = Progress::new("packing the initramfs");
+    let file = args.output.as_deref().map(Output::new);
     let mut plan = plan(recipe).map_err(report::plan)?;
     let mut timings = std::mem::take(&mut plan.timings);
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     // Most images are checked while they are made; what the check refuses never gets its name.
     let mut meanwhile = Timings::default();
     let (made, (is_as_supposed, report)) = rayon::join(
-        || Made::new(&plan, recipe, cache, &output, &mut timings),
+        || {
+            let file = file.unwrap_or_else(|| Output::new(&output));
+            Made::new(&plan, recipe, cache, file, &mut timings)
+        },
         || {
             let is_as_supposed = meanwhile.measure("indexes", || plan.is_as_supposed());
             let check = || plan.check(recipe, booted(&plan));
@@ -80,6 +85,7 @@ fn pack(
     } = made?;
     let report = report.or(late).unwrap_or_default();
     report::verdict(&report, args.no_check, args.quiet, "the image")?;
+    pool::end();
     cli::commit([staged?])?;
     drop(progress);
     if let Some(path) = &args.depfile {
@@ -108,10 +114,30 @@ fn booted(plan: &Plan) -> Booted<'_> {
     }
 }
 
+/// The image's file, begun before there is an image: while a thread has nothing to do, it makes room.
+struct Output {
+    file: Result<Staging, Failure>,
+    room: Option<WhenIdle>,
+}
+
+impl Output {
+    fn new(path: &Path) -> Self {
+        let mut file = Staging::new(path);
+        let room = file.as_mut().ok().and_then(Staging::room);
+        let room = room.map(|mut room| pool::when_idle(move || room.make()));
+        Self { file, room }
+    }
+
+    fn write(self, image: &Initramfs<'_>) -> Result<Staged, Failure> {
+        drop(self.room);
+        self.file?.finish(|file| image.write_to(file))
+    }
+}
+
 /// An image, and its file.
 struct Made<'plan> {
     image: Initramfs<'plan>,
-    staged: Result<cli::Staged, Failure>,
+    staged: Result<Staged, Failure>,
     /// What `packager check` says of it, where the plan is not enough to tell.
     late: Option<Report>,
 }
@@ -121,14 +147,14 @@ impl<'plan> Made<'plan> {
         plan: &'plan Plan,
         recipe: &Recipe,
         cache: Option<&Cache>,
-        output: &Path,
+        file: Output,
         timings: &mut Timings,
     ) -> Result<Self, Failure> {
         let image = Initramfs::with_cache(plan, recipe, cache, timings);
         let image = image.map_err(report::initramfs)?;
         // The disk is waited for meanwhile.
         let (staged, late) = timings.measure("write", || {
-            let write = || cli::Staged::with(output, |file| image.write_to(file));
+            let write = || file.write(&image);
             if cache.is_none() && !plan.is_joined(recipe) {
                 return (write(), None);
             }
