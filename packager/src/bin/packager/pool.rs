@@ -3,8 +3,8 @@
 //!
 //! A processor that sleeps takes up to a tenth of a millisecond to wake up, and all that is to be done takes five. In a virtual
 //! machine that is not all: its kernel may take a processor that sleeps for one that the host has given to somebody else
-//! (`available_idle_cpu`, `kernel/sched/core.c`), and then a new thread stays in the queue of the one that started it up to the
-//! next tick, 1 to 10 ms later. So the threads are told where to go, and do not sleep.
+//! (`available_idle_cpu`, `kernel/sched/core.c`), and then a thread stays in the queue of the one that started it, or woke it up, until
+//! the next tick, 1 to 10 ms later. So the threads are told where to run, and do not sleep, for that long.
 
 use std::ffi::OsStr;
 use std::hint::black_box;
@@ -44,23 +44,24 @@ pub(crate) fn start_early() {
 /// Makes this thread one of them: else each piece of work is handed over to a thread that has to be woken up for it, while this one
 /// waits. Where no threads can be had, this one does all.
 fn start() {
-    let allowed = sched_getaffinity(None).ok();
     let pool = ThreadPoolBuilder::new()
         .use_current_thread()
-        .start_handler(move |_| begin(allowed.as_ref()))
+        .start_handler(|_| begin())
         .build();
-    if let Some(allowed) = &allowed {
-        send_away(allowed);
-    }
+    let Ok(pool) = pool else { return };
+    let places = Places::take();
     let started = Instant::now();
-    if let Ok(pool) = &pool {
-        pool.spawn_broadcast(move |thread| {
-            if (1..=WAKEFUL).contains(&thread.index()) {
-                stay_awake(started);
-            }
-        });
-    }
-    *lock(&POOL) = pool.ok();
+    pool.spawn_broadcast(move |thread| {
+        if (1..=WAKEFUL).contains(&thread.index()) {
+            stay_awake(started);
+        }
+        if let Some(places) = &places
+            && thread.index() > 0
+        {
+            places.leave();
+        }
+    });
+    *lock(&POOL) = Some(pool);
 }
 
 /// Ends them, without waiting: a process ends sooner without threads that sleep.
@@ -85,34 +86,48 @@ impl Drop for WhenIdle {
 }
 
 /// What each thread does first, while the arguments are read.
-fn begin(allowed: Option<&CpuSet>) {
-    if let Some(allowed) = allowed {
-        // It is where it should be, and may go elsewhere now.
-        let _ = sched_setaffinity(None, allowed);
-    }
+fn begin() {
     drop(black_box(Vec::<u8>::with_capacity(MEMORY)));
     // The answer is kept for all threads. It takes a dozen CPUID instructions, each of which a virtual machine's host answers.
     #[cfg(target_arch = "x86_64")]
     black_box(std::arch::is_x86_feature_detected!("avx2"));
 }
 
-/// Moves all other threads of this process to other processors than this one's, if there are any.
-fn send_away(allowed: &CpuSet) {
-    let mut elsewhere = *allowed;
-    elsewhere.unset(sched_getcpu());
-    if elsewhere.count() == 0 {
-        return;
+/// Where the threads run: the first one where it is, all others elsewhere.
+struct Places {
+    first: Pid,
+    /// Where all may run.
+    allowed: CpuSet,
+}
+
+impl Places {
+    /// `None` where there is only one processor, and nothing has changed. What the kernel refuses happens by itself, later.
+    fn take() -> Option<Self> {
+        let allowed = sched_getaffinity(None).ok()?;
+        let mut here = CpuSet::new();
+        here.set(sched_getcpu());
+        let mut elsewhere = allowed;
+        elsewhere.unset(sched_getcpu());
+        let threads = std::fs::read_dir("/proc/self/task").ok()?;
+        if elsewhere.count() == 0 {
+            return None;
+        }
+        let first = gettid();
+        for thread in threads.flatten() {
+            let number = thread.file_name();
+            let number = number.to_str().and_then(|number| number.parse().ok());
+            if let Some(thread) = number.and_then(Pid::from_raw).filter(|it| *it != first) {
+                let _ = sched_setaffinity(Some(thread), &elsewhere);
+            }
+        }
+        let _ = sched_setaffinity(None, &here);
+        Some(Self { first, allowed })
     }
-    let Ok(threads) = std::fs::read_dir("/proc/self/task") else {
-        return;
-    };
-    let threads = threads.flatten().filter_map(|thread| {
-        let number = thread.file_name().to_str()?.parse().ok()?;
-        Pid::from_raw(number).filter(|thread| *thread != gettid())
-    });
-    for thread in threads {
-        // It would get there by itself, later.
-        let _ = sched_setaffinity(Some(thread), &elsewhere);
+
+    /// Lets this thread and the first one run anywhere again.
+    fn leave(&self) {
+        let _ = sched_setaffinity(None, &self.allowed);
+        let _ = sched_setaffinity(Some(self.first), &self.allowed);
     }
 }
 
