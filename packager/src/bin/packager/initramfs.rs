@@ -31,13 +31,21 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     if args.dry_run {
         return tell_plan(&args, &recipe, cache.as_ref());
     }
-    // A cache shall keep nothing that is only supposed.
-    let done = cache.is_none() && pack(&args, &recipe, None, Plan::supposing_current)?;
+    let done = may_suppose(&recipe, cache.as_ref())
+        && pack(&args, &recipe, None, Plan::supposing_current)?;
     if !done {
         let plan = |recipe: &_| Plan::with_cache(recipe, cache.as_ref());
         pack(&args, &recipe, cache.as_ref(), plan)?;
     }
     Ok(())
+}
+
+/// Whether it does not matter much if all has to be done twice: nothing is compressed, and no package unpacked. A cache shall keep
+/// nothing that is only supposed.
+fn may_suppose(recipe: &Recipe, cache: Option<&Cache>) -> bool {
+    let is_plain = recipe.compression.is_some_and(|it| it.format.is_none());
+    let is_package = matches!(recipe.kernel, KernelSource::Deb(_));
+    is_plain && !is_package && cache.is_none()
 }
 
 fn tell_plan(args: &InitramfsArgs, recipe: &Recipe, cache: Option<&Cache>) -> Result<(), Failure> {
