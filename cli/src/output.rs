@@ -1,21 +1,21 @@
 //! Output is all or nothing: a file without a name in the target's own directory, synced, then named and renamed over the target.
 
+mod staging;
+
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use tempfile::{NamedTempFile, TempPath};
-
-use rustix::fs::{
-    AtFlags, CWD, FallocateFlags, FsWord, Mode, OFlags, fallocate, fstatfs, linkat, openat,
-};
+use rustix::fs::{CWD, FsWord, Mode, OFlags, fstatfs, openat};
+use tempfile::TempPath;
 
 use crate::Failure;
+pub use staging::{Room, Staging};
+use staging::{link, named};
 
 /// Writes `bytes` to `path` so that the file is either the old one or the whole new one, also after a power cut.
 ///
@@ -113,118 +113,6 @@ impl Staged {
     }
 }
 
-/// A new file that nothing has been written to yet: what becomes a [`Staged`] one.
-#[derive(Debug)]
-pub struct Staging {
-    file: Unfinished,
-    path: PathBuf,
-    target: PathBuf,
-    has_room: bool,
-}
-
-#[derive(Debug)]
-enum Unfinished {
-    Nameless(File),
-    Named(NamedTempFile),
-}
-
-impl Staging {
-    /// An empty file beside `path`.
-    ///
-    /// # Errors
-    /// As [`write_atomically`].
-    pub fn new(path: &Path) -> Result<Self, Failure> {
-        let target = resolve(path)?;
-        let file = unfinished(directory(&target))
-            .map_err(|error| cannot_write(path, directory(&target), &error))?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-            target,
-            has_room: false,
-        })
-    }
-
-    /// Room for as many bytes as the target has now, if both are in memory (tmpfs(5)): a new version of a file is about as long as
-    /// the old one. What is not needed in the end is given back.
-    pub fn room(&mut self) -> Option<Room> {
-        let length = fs::metadata(&self.target).ok()?.len();
-        let file = self.file();
-        let is_in_memory = fstatfs(file).is_ok_and(|found| found.f_type == TMPFS_MAGIC);
-        let file = is_in_memory.then(|| file.try_clone().ok())??;
-        self.has_room = true;
-        Some(Room {
-            file,
-            made: 0,
-            length,
-        })
-    }
-
-    /// Writes the file, and to the disk.
-    ///
-    /// # Errors
-    /// As [`write_atomically`].
-    pub fn finish(self, write: impl FnOnce(&File) -> io::Result<()>) -> Result<Staged, Failure> {
-        write(self.file())
-            .and_then(|()| self.give_back())
-            .and_then(|()| self.file().sync_all())
-            .map_err(|error| cannot_write(&self.path, directory(&self.target), &error))?;
-        let file = match self.file {
-            Unfinished::Nameless(file) => New::Nameless(file),
-            Unfinished::Named(file) => New::Named(file.into_temp_path()),
-        };
-        let (path, target) = (self.path, self.target);
-        Ok(Staged { file, path, target })
-    }
-
-    fn give_back(&self) -> io::Result<()> {
-        if !self.has_room {
-            return Ok(());
-        }
-        let file = self.file();
-        file.set_len(file.metadata()?.len())
-    }
-
-    fn file(&self) -> &File {
-        match &self.file {
-            Unfinished::Nameless(file) => file,
-            Unfinished::Named(file) => file.as_file(),
-        }
-    }
-}
-
-/// Pages of memory for a file that is not written yet, which take a quarter of the time of writing. See [`Staging::room`].
-#[derive(Debug)]
-pub struct Room {
-    file: File,
-    made: u64,
-    length: u64,
-}
-
-impl Room {
-    /// Bytes: some 10 microseconds of work.
-    const PORTION: u64 = 128 << 10;
-
-    /// Makes some more, and gives whether it did. Who writes to the file meanwhile waits.
-    pub fn make(&mut self) -> bool {
-        let next = Self::PORTION.min(self.length - self.made);
-        let keep = FallocateFlags::KEEP_SIZE;
-        // Where there is no room, writing will say so.
-        let has_made = next > 0 && fallocate(&self.file, keep, self.made, next).is_ok();
-        self.made += next;
-        has_made
-    }
-}
-
-fn unfinished(directory: &Path) -> io::Result<Unfinished> {
-    if let Some(file) = nameless(directory) {
-        return Ok(Unfinished::Nameless(file));
-    }
-    let permissions = Permissions::from_mode(0o644);
-    let file = names().permissions(permissions).tempfile_in(directory)?;
-    Ok(Unfinished::Named(file))
-}
-
 /// A file that has lost its name. Its blocks are free when it is closed, which takes as long as syncing where the file system
 /// tells the disk of each (mount option `discard`): 12 ms for 13 MB.
 struct Replaced(OwnedFd);
@@ -235,10 +123,11 @@ impl Replaced {
             .ok()
             .map(Self)
     }
+}
 
-    fn is_in_memory(&self) -> bool {
-        fstatfs(&self.0).is_ok_and(|found| found.f_type == TMPFS_MAGIC)
-    }
+/// Whether a file is on a tmpfs(5).
+fn is_in_memory(file: impl AsFd) -> bool {
+    fstatfs(file).is_ok_and(|found| found.f_type == TMPFS_MAGIC)
 }
 
 /// `linux/magic.h`.
@@ -264,7 +153,7 @@ pub fn commit(files: impl IntoIterator<Item = Staged>) -> Result<(), Failure> {
         directories.insert(directory, path);
     }
     // In memory, closing takes no longer than starting a thread, and there is nothing to wait for meanwhile.
-    replaced.retain(|file| !file.is_in_memory());
+    replaced.retain(|Replaced(file)| !is_in_memory(file));
     thread::scope(|scope| {
         if !replaced.is_empty() {
             scope.spawn(|| drop(replaced));
@@ -324,66 +213,6 @@ pub fn print(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// The file that `path` stands for, symbolic links followed, checked to be replaceable by a regular file.
-fn resolve(path: &Path) -> Result<std::path::PathBuf, Failure> {
-    match fs::metadata(path) {
-        Ok(found) if found.is_dir() => Err(Failure::input(format_args!(
-            "cannot write `{}`: it is a directory; name a file in it",
-            path.display()
-        ))),
-        Ok(found) if !found.is_file() => Err(Failure::input(format_args!(
-            "cannot write `{}`: it is not a regular file",
-            path.display()
-        ))),
-        Ok(_) => fs::canonicalize(path).map_err(|error| {
-            Failure::machine(format_args!("cannot write `{}`: {error}", path.display()))
-        }),
-        Err(_) if path.as_os_str().as_bytes().ends_with(b"/") => Err(Failure::input(format_args!(
-            "cannot write `{}`: that is the name of a directory, which is not there; name a file",
-            path.display()
-        ))),
-        Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_link(path) {
-            // A link to what is not there yet. A circle of links is another error.
-            Ok(link) => resolve(&directory(path).join(link)),
-            Err(_) => Ok(path.to_path_buf()),
-        },
-        Err(error) => Err(Failure::machine(format_args!(
-            "cannot write `{}`: {error}",
-            path.display()
-        ))),
-    }
-}
-
-fn names<'a>() -> tempfile::Builder<'a, 'a> {
-    let mut names = tempfile::Builder::new();
-    names.prefix(".tmp-");
-    names
-}
-
-/// Gives a nameless file a name of its own.
-fn named(file: &File, directory: &Path) -> io::Result<TempPath> {
-    let named = names().make_in(directory, |path| link(file, path))?;
-    Ok(named.into_temp_path())
-}
-
-fn link(file: &File, path: &Path) -> io::Result<()> {
-    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(linkat(CWD, &*open, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
-}
-
-/// A new file that has no name until it is complete, so that nothing is left of a run that is killed; `None` where the file
-/// system has no such files (open(2), `O_TMPFILE`).
-fn nameless(directory: &Path) -> Option<File> {
-    let has_proc = Path::new("/proc/self/fd").is_dir();
-    let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .mode(0o644)
-        .custom_flags(OFlags::TMPFILE.bits() as i32);
-    has_proc.then(|| options.open(directory).ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -414,30 +243,6 @@ mod tests {
         )
         .unwrap();
         assert!(paths.iter().all(|path| fs::read(path).unwrap() == b"new"));
-    }
-
-    #[test]
-    fn room_that_is_not_needed_is_given_back() {
-        // The only place that is in memory everywhere.
-        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
-        let path = dir.path().join("image");
-        let blocks = || fs::metadata(&path).unwrap().blocks();
-        fs::write(&path, vec![1; 300_000]).unwrap();
-        let old = blocks();
-        for length in [10_000, 300_000] {
-            let mut staging = Staging::new(&path).unwrap();
-            let mut room = staging.room().unwrap();
-            assert!(room.make() && room.make() && room.make(), "300000 bytes");
-            assert!(!room.make() && staging.file().metadata().unwrap().blocks() == old);
-            let new = vec![2; length];
-            let staged = staging.finish(|mut file| file.write_all(&new)).unwrap();
-            commit([staged]).unwrap();
-            assert_eq!(fs::read(&path).unwrap(), new);
-            assert_eq!(blocks(), (length as u64).div_ceil(4096) * 8);
-            fs::write(&path, vec![1; 300_000]).unwrap();
-        }
-        let none = dir.path().join("none");
-        assert!(Staging::new(&none).unwrap().room().is_none());
     }
 
     #[test]
