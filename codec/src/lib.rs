@@ -25,4 +25,4 @@ mod map;
 pub use decode::{DecodeError, Member, decode, decode_into, decodes_to};
 pub use encode::{EncodeError, REVISION, check_level, encode, encode_parts};
 pub use format::{Format, detect};
-pub use map::{Mapped, map};
+pub use map::{Mapped, map, map_opened};

@@ -5,7 +5,7 @@
 //! initramfs.
 #![allow(unsafe_code)]
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,17 +65,25 @@ impl Deref for Mapped {
 /// # Errors
 /// [`ReadError::Io`], [`ReadError::NotRegular`], [`ReadError::TooLarge`].
 pub fn map(path: &Path, limit: u64) -> Result<Mapped, ReadError> {
+    map_opened(path, limit).map(|(_, mapped)| mapped)
+}
+
+/// As [`map()`]; gives the open file, too.
+///
+/// # Errors
+/// As [`map()`].
+pub fn map_opened(path: &Path, limit: u64) -> Result<(File, Mapped), ReadError> {
     let (file, found) = open_within(path, limit)?;
     // There are no maps of nothing.
     if found.len() == 0 {
-        return Ok(Mapped::new(None, found));
+        return Ok((file, Mapped::new(None, found)));
     }
     // SAFETY: the map is private and read-only, so nothing here changes the bytes. Another process may change the file while it
     // is mapped; all that looks at the bytes takes them for untrusted input, checks every offset against the slice's own
     // length, and keeps no decision about them for a second look.
     let map = unsafe { MmapOptions::new().len(found.len() as usize).map(&file) }
         .map_err(ReadError::io(path))?;
-    Ok(Mapped::new(Some(map), found))
+    Ok((file, Mapped::new(Some(map), found)))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod write;
 pub(crate) use pieces::write_all;
 pub use pieces::{Archive, Piece, PieceWriter};
 pub use read::{Entries, Entry, Problem, ReadError, entries};
-pub(crate) use stream::{Stop, Stream};
+pub(crate) use stream::{Source, Stop, Stream};
 pub use write::{Attributes, Options, WriteError, Writer};
 
 /// The name of the entry that ends an archive.

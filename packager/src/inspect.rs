@@ -26,7 +26,7 @@ pub use diff::{
 pub use extract::{ExtractError, Extracted, extract};
 pub use files::{File, Files};
 pub use modules::ModuleFile;
-pub use skim::skim;
+pub use skim::{skim, skim_file};
 
 /// The most that one image may decode to.
 const DECODED_LIMIT: u64 = 4 << 30;
@@ -73,6 +73,14 @@ pub enum InspectError {
         offset: usize,
         /// What is wrong.
         source: DecodeError,
+    },
+    /// The file cannot be read.
+    #[error("the segment at offset {offset} cannot be read: {source}")]
+    Read {
+        /// Offset of the segment in the image, in bytes.
+        offset: usize,
+        /// What the system says.
+        source: std::io::Error,
     },
     /// An archive is damaged.
     #[error("the segment at offset {offset} cannot be read: {source}")]

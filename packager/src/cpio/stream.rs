@@ -1,13 +1,26 @@
 //! The reader of archives that are not in memory: what comes out of a decoder is looked at and forgotten.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, BufReader, Read};
 
 use super::read::{Header, name};
 use super::{Entry, HEADER, NAME_MAX, Problem, ReadError};
 
+/// What archives are read from.
+pub(crate) trait Source: BufRead {
+    /// Goes past as many as `length` bytes, and gives how many: none only at the end.
+    fn leap(&mut self, length: usize) -> io::Result<usize> {
+        let there = self.fill_buf()?.len().min(length);
+        self.consume(there);
+        Ok(there)
+    }
+}
+
+/// What comes out of a decoder must be decoded to go past it.
+impl<R: Read> Source for BufReader<R> {}
+
 /// The archives of a stream, one behind the other, with NULs between them.
-pub(crate) struct Stream<Source> {
-    source: Source,
+pub(crate) struct Stream<S> {
+    source: S,
     /// How many bytes have been read.
     offset: usize,
     /// Where the archive begins that is being read.
@@ -45,8 +58,8 @@ impl From<io::Error> for Failed {
     }
 }
 
-impl<Source: BufRead> Stream<Source> {
-    pub(crate) fn new(source: Source) -> Self {
+impl<S: Source> Stream<S> {
+    pub(crate) fn new(source: S) -> Self {
         Self {
             source,
             offset: 0,
@@ -61,38 +74,57 @@ impl<Source: BufRead> Stream<Source> {
         self.offset
     }
 
-    pub(crate) fn into_source(self) -> Source {
+    pub(crate) fn into_source(self) -> S {
         self.source
     }
 
     /// The next entry; `None` at the end of the stream.
     pub(crate) fn next(&mut self) -> Result<Option<Skimmed<'_>>, Stop> {
-        loop {
+        while !self.is_over()? {
             let offset = self.offset;
-            let stop = |failed| match failed {
-                Failed::Damage(problem) => Stop::Damage(ReadError { offset, problem }),
-                Failed::Source(error) => Stop::Source(error),
-            };
-            // An archive without a trailer ends with its bytes; the kernel takes it, too.
-            if offset > 0 && self.is_at_end().map_err(Stop::Source)? {
-                return Ok(None);
+            if let Some(header) = self.header()? {
+                return self.skimmed(offset, &header).map(Some);
             }
-            match self.step().map_err(stop)? {
-                Some(header) => {
-                    let name = name(&self.name).ok().flatten().unwrap_or_default();
-                    let entry = header.entry(name, &self.target);
-                    let entry = entry.map_err(|problem| stop(problem.into()))?;
-                    return Ok(Some((entry, header.length)));
-                }
-                None => {
-                    self.skip_zeros().map_err(Stop::Source)?;
-                    self.start = self.offset;
-                }
-            }
+            self.skip_zeros().map_err(Stop::Source)?;
+            self.start = self.offset;
         }
+        Ok(None)
+    }
+
+    /// The next entry; `None` at the end of its archive.
+    pub(crate) fn next_of_archive(&mut self) -> Result<Option<Skimmed<'_>>, Stop> {
+        if self.is_over()? {
+            return Ok(None);
+        }
+        let offset = self.offset;
+        let header = self.header()?;
+        header
+            .map(|header| self.skimmed(offset, &header))
+            .transpose()
+    }
+
+    /// Whether nothing follows what has been read. An archive without a trailer ends with its bytes; the kernel takes it, too.
+    fn is_over(&mut self) -> Result<bool, Stop> {
+        Ok(self.offset > 0 && self.is_at_end().map_err(Stop::Source)?)
     }
 
     /// Reads past an entry; `None` where it is the trailer.
+    fn header(&mut self) -> Result<Option<Header>, Stop> {
+        let offset = self.offset;
+        self.step().map_err(|failed| match failed {
+            Failed::Damage(problem) => Stop::Damage(ReadError { offset, problem }),
+            Failed::Source(error) => Stop::Source(error),
+        })
+    }
+
+    /// The entry at `offset`, which has been read past.
+    fn skimmed(&self, offset: usize, header: &Header) -> Result<Skimmed<'_>, Stop> {
+        let name = name(&self.name).ok().flatten().unwrap_or_default();
+        let entry = header.entry(name, &self.target);
+        let entry = entry.map_err(|problem| Stop::Damage(ReadError { offset, problem }))?;
+        Ok((entry, header.length))
+    }
+
     fn step(&mut self) -> Result<Option<Header>, Failed> {
         let mut bytes = [0; HEADER];
         self.fill(&mut bytes)?;
@@ -148,11 +180,10 @@ impl<Source: BufRead> Stream<Source> {
 
     fn skip(&mut self, mut length: usize) -> Result<(), Failed> {
         while length > 0 {
-            let there = self.source.fill_buf()?.len().min(length);
+            let there = self.source.leap(length)?;
             if there == 0 {
                 return Err(Problem::Truncated.into());
             }
-            self.source.consume(there);
             self.offset += there;
             length -= there;
         }

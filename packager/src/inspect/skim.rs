@@ -1,11 +1,14 @@
 //! The entries of an image in one pass, without what the files hold: memory does not grow with the image.
 
-use std::io::BufReader;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 use codec::{DecodeError, Member};
 
 use super::{DECODED_LIMIT, InspectError, MOST_SEGMENTS, skip_zeros};
-use crate::cpio::{self, Entry, Stop, Stream};
+use crate::cpio::{self, Entry, Source, Stop, Stream};
 
 /// Decoded at a time: as much as stays in the processor's second cache.
 const CHUNK: usize = 128 << 10;
@@ -15,7 +18,28 @@ const CHUNK: usize = 128 << 10;
 ///
 /// # Errors
 /// As [`segments`](super::segments); [`InspectError::Archive`].
-pub fn skim(image: &[u8], mut see: impl FnMut(&Entry<'_>, usize)) -> Result<(), InspectError> {
+pub fn skim(image: &[u8], see: impl FnMut(&Entry<'_>, usize)) -> Result<(), InspectError> {
+    skim_either(image, None, see)
+}
+
+/// As [`skim`], of an image that maps `file`. What is not compressed is read from there, header by header, and a file's data is not
+/// shown: the system maps sixteen pages for one header that is looked at, and unmaps them again.
+///
+/// # Errors
+/// As [`skim`]; [`InspectError::Read`].
+pub fn skim_file(
+    file: &File,
+    image: &[u8],
+    see: impl FnMut(&Entry<'_>, usize),
+) -> Result<(), InspectError> {
+    skim_either(image, Some(file), see)
+}
+
+fn skim_either(
+    image: &[u8],
+    file: Option<&File>,
+    mut see: impl FnMut(&Entry<'_>, usize),
+) -> Result<(), InspectError> {
     let mut room = DECODED_LIMIT;
     let mut offset = skip_zeros(image, 0);
     if offset == image.len() {
@@ -27,9 +51,10 @@ pub fn skim(image: &[u8], mut see: impl FnMut(&Entry<'_>, usize)) -> Result<(), 
             return Err(InspectError::Many { offset });
         }
         let rest = &image[offset..];
-        let length = match rest.starts_with(b"07070") {
-            true => skim_plain(rest, offset, &mut see)?,
-            false => skim_member(rest, offset, &mut room, &mut see)?,
+        let length = match (rest.starts_with(b"07070"), file) {
+            (true, Some(file)) => skim_headers(file, offset, image.len(), &mut see)?,
+            (true, None) => skim_plain(rest, offset, &mut see)?,
+            (false, _) => skim_member(rest, offset, &mut room, &mut see)?,
         };
         offset = skip_zeros(image, offset + length);
     }
@@ -48,6 +73,90 @@ fn skim_plain(
         see(&entry, entry.data.len());
     }
     Ok(entries.consumed())
+}
+
+/// Gives the length of the archive, which begins at `offset` of the file.
+fn skim_headers(
+    file: &File,
+    offset: usize,
+    end: usize,
+    see: &mut impl FnMut(&Entry<'_>, usize),
+) -> Result<usize, InspectError> {
+    let mut stream = Stream::new(Headers::new(file, offset, end));
+    loop {
+        match stream.next_of_archive() {
+            Ok(Some((entry, length))) => see(&entry, length),
+            Ok(None) => return Ok(stream.offset()),
+            Err(Stop::Damage(source)) => return Err(InspectError::Archive { offset, source }),
+            Err(Stop::Source(source)) => return Err(InspectError::Read { offset, source }),
+        }
+    }
+}
+
+/// A file, of which what is gone past is not read.
+struct Headers<'f> {
+    file: &'f File,
+    /// From where to read on.
+    position: usize,
+    end: usize,
+    buffer: Vec<u8>,
+    /// What is in the buffer and has not been taken.
+    ready: Range<usize>,
+}
+
+impl<'f> Headers<'f> {
+    /// Bytes that are read at a time: a header with its name and those of some links behind it.
+    const LENGTH: usize = 1024;
+
+    fn new(file: &'f File, position: usize, end: usize) -> Self {
+        Self {
+            file,
+            position,
+            end,
+            buffer: vec![0; Self::LENGTH],
+            ready: 0..0,
+        }
+    }
+}
+
+impl Read for Headers<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.fill_buf()?.read(buffer)?;
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl BufRead for Headers<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.ready.is_empty() {
+            let most = (self.end - self.position).min(Self::LENGTH);
+            let room = &mut self.buffer[..most];
+            let length = loop {
+                match self.file.read_at(room, self.position as u64) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => break result?,
+                }
+            };
+            self.position += length;
+            self.ready = 0..length;
+        }
+        Ok(&self.buffer[self.ready.clone()])
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.ready.start += length;
+    }
+}
+
+impl Source for Headers<'_> {
+    fn leap(&mut self, length: usize) -> io::Result<usize> {
+        let from_buffer = self.ready.len().min(length);
+        self.ready.start += from_buffer;
+        let rest = (length - from_buffer).min(self.end - self.position);
+        self.position += rest;
+        Ok(from_buffer + rest)
+    }
 }
 
 /// Gives the length of the compressed stream.
@@ -82,6 +191,8 @@ fn skim_member(
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use codec::Format;
     use proptest::prelude::*;
 
@@ -103,6 +214,17 @@ mod tests {
     fn skimmed(image: &[u8]) -> (Vec<Line>, Option<String>) {
         let mut lines = Vec::new();
         let end = skim(image, |entry, length| lines.push(line(entry, length)));
+        (lines, end.err().map(|error| error.to_string()))
+    }
+
+    /// The same from a file.
+    fn skimmed_from_file(image: &[u8]) -> (Vec<Line>, Option<String>) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(image).unwrap();
+        let mut lines = Vec::new();
+        let end = skim_file(&file, image, |entry, length| {
+            lines.push(line(entry, length))
+        });
         (lines, end.err().map(|error| error.to_string()))
     }
 
@@ -157,7 +279,29 @@ mod tests {
                 image.extend([0; 8]);
             }
             prop_assert_eq!(skimmed(&image), read(&image));
+            prop_assert_eq!(skimmed_from_file(&image), skimmed(&image));
         }
+    }
+
+    #[test]
+    fn a_file_is_read_no_further_than_it_is_there() {
+        let image = archive(&[9000, 5, 70_000, 1, 1024, 3]);
+        assert_eq!(skimmed_from_file(&image).0.len(), 6);
+        for length in (0..image.len()).step_by(5) {
+            let cut = &image[..length];
+            assert_eq!(skimmed_from_file(cut), skimmed(cut), "{length}");
+        }
+        // It has become shorter since it was opened.
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&image[..5000]).unwrap();
+        let shorter = skim_file(&file, &image, |_, _| ()).unwrap_err();
+        assert!(
+            shorter.to_string().contains("the archive ends within it"),
+            "{shorter}"
+        );
+        let unreadable = File::options().write(true).open("/dev/null").unwrap();
+        let error = skim_file(&unreadable, &image, |_, _| ()).unwrap_err();
+        assert!(matches!(error, InspectError::Read { offset: 0, .. }));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Images as input.
 
+use std::fs::File;
 use std::path::Path;
 
 use cli::Failure;
@@ -16,6 +17,11 @@ pub(crate) fn read(path: &Path) -> Result<Mapped, Failure> {
     codec::map(path, IMAGE_LIMIT).map_err(report::read)
 }
 
+/// The image's file, and its bytes.
+pub(crate) fn open(path: &Path) -> Result<(File, Mapped), Failure> {
+    codec::map_opened(path, IMAGE_LIMIT).map_err(report::read)
+}
+
 /// Does something with the image's file tree.
 pub(crate) fn with_files<T>(
     path: &Path,
@@ -27,7 +33,11 @@ pub(crate) fn with_files<T>(
     work(&segments, &files)
 }
 
-/// The image is wrong.
+/// The image is wrong, or the machine that does not give it.
 pub(crate) fn at_fault(path: &Path, error: InspectError) -> Failure {
-    Failure::input(format_args!("`{}`: {error}", path.display()))
+    let message = format_args!("`{}`: {error}", path.display());
+    match error {
+        InspectError::Read { .. } => Failure::machine(message),
+        _ => Failure::input(message),
+    }
 }

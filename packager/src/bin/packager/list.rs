@@ -8,9 +8,9 @@ use crate::args::ListArgs;
 use crate::{input, report};
 
 pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
-    let image = input::read(&args.image)?;
+    let (file, image) = input::open(&args.image)?;
     let mut out = Vec::new();
-    let result = inspect::skim(&image, |entry, length| {
+    let result = inspect::skim_file(&file, &image, |entry, length| {
         if args.names {
             out.extend_from_slice(entry.name);
         } else {
