@@ -1,16 +1,17 @@
 //! An image's files on disk, below a folder and nowhere else.
 //!
-//! The tree is made in memory first, where links are followed and `..` cannot climb out. On disk, directories and files come
-//! before symbolic links, so that nothing is ever written through a link.
+//! The tree is made in memory first, where links are followed and `..` cannot climb out. On disk, directories come first, then files,
+//! many at a time, then symbolic links, so that nothing is ever written through a link.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, fchown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use rayon::prelude::*;
 use rustix::fs::{CWD, FileType, Mode};
 
 use super::files::{File, Files};
@@ -60,32 +61,45 @@ pub fn extract(files: &Files<'_>, folder: &Path) -> Result<Extracted, ExtractErr
         return Err(ExtractError::NotEmpty(folder.to_path_buf()));
     }
     let is_root = rustix::process::geteuid().is_root();
-    let mut done = Extracted::default();
-    let is_link = |file: &File<'_>| file.attributes.kind == Kind::Symlink;
-    let (links, others): (Vec<_>, Vec<_>) = files.iter().partition(|(_, file)| is_link(file));
-    for (name, file) in others.iter().chain(&links) {
+    let (links, others): (Vec<_>, Vec<_>) = files
+        .iter()
+        .partition(|(_, file)| file.attributes.kind == Kind::Symlink);
+    let (directories, others): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(|(_, file)| file.attributes.kind == Kind::Directory);
+    let make_one = |(name, file): &(&str, &File<'_>)| {
         let path = folder.join(name);
-        if make(&path, file, is_root).map_err(failed(&path))? {
-            done.made += 1;
-        } else {
-            done.devices_skipped += 1;
-        }
+        make(&path, file, is_root).map_err(failed(&path))
+    };
+    let mut made: Vec<_> = directories.iter().map(make_one).collect::<Result<_, _>>()?;
+    // Each of these takes the system some time, and none has to do with another one.
+    let of_others: Vec<_> = others.par_iter().map(make_one).collect();
+    for one in of_others.into_iter().chain(links.iter().map(make_one)) {
+        made.push(one?);
     }
     // A directory's mode may forbid writing into it, and writing into it changes its time: so the deepest come first.
-    for (name, file) in others.iter().rev() {
+    for (name, file) in directories.iter().rev() {
         let path = folder.join(name);
-        if matches!(file.attributes.kind, Kind::Directory | Kind::File) {
-            finish(&path, file).map_err(failed(&path))?;
-        }
+        let opened = fs::File::open(&path);
+        opened
+            .and_then(|directory| finish(&directory, file))
+            .map_err(failed(&path))?;
     }
-    Ok(done)
+    let devices_skipped = made.iter().filter(|&&is_made| !is_made).count();
+    Ok(Extracted {
+        made: made.len() - devices_skipped,
+        devices_skipped,
+    })
 }
 
 /// Makes one file; false where only root may.
 fn make(path: &Path, file: &File<'_>, is_root: bool) -> io::Result<bool> {
     match file.attributes.kind {
         Kind::Directory => fs::create_dir(path)?,
-        Kind::File => fs::write(path, file.data)?,
+        Kind::File => {
+            write(path, file, is_root)?;
+            return Ok(true);
+        }
         Kind::Symlink => symlink(OsStr::from_bytes(file.data), path)?,
         Kind::Fifo => node(path, FileType::Fifo, 0, 0)?,
         Kind::Socket => node(path, FileType::Socket, 0, 0)?,
@@ -97,9 +111,21 @@ fn make(path: &Path, file: &File<'_>, is_root: bool) -> io::Result<bool> {
     }
     if is_root {
         let (uid, gid) = (Some(file.attributes.uid), Some(file.attributes.gid));
-        std::os::unix::fs::lchown(path, uid, gid)?;
+        lchown(path, uid, gid)?;
     }
     Ok(true)
+}
+
+/// Writes a regular file. All is done while it is open: finding it by its path again would take as long as a small one takes.
+fn write(path: &Path, file: &File<'_>, is_root: bool) -> io::Result<()> {
+    let mut out = fs::File::create_new(path)?;
+    out.write_all(file.data)?;
+    if is_root {
+        // Before the mode, of which it would clear bits.
+        let (uid, gid) = (Some(file.attributes.uid), Some(file.attributes.gid));
+        fchown(&out, uid, gid)?;
+    }
+    finish(&out, file)
 }
 
 fn node(path: &Path, kind: FileType, major: u32, minor: u32) -> io::Result<()> {
@@ -113,8 +139,8 @@ fn node(path: &Path, kind: FileType, major: u32, minor: u32) -> io::Result<()> {
     )?)
 }
 
-fn finish(path: &Path, file: &File<'_>) -> io::Result<()> {
+fn finish(made: &fs::File, file: &File<'_>) -> io::Result<()> {
     let time = UNIX_EPOCH + Duration::from_secs(file.mtime.into());
-    fs::File::open(path)?.set_times(fs::FileTimes::new().set_modified(time))?;
-    fs::set_permissions(path, Permissions::from_mode(file.attributes.permissions))
+    made.set_times(fs::FileTimes::new().set_modified(time))?;
+    made.set_permissions(Permissions::from_mode(file.attributes.permissions))
 }
