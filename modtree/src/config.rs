@@ -1,6 +1,5 @@
 //! The kernel's build configuration: `boot/config-VERSION`.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -9,6 +8,7 @@ use codec::detect;
 use codec::file::{ReadError, read_decoded};
 use memchr::{memchr, memmem};
 
+use crate::fast_hash::FastMap;
 use crate::text::Text;
 use crate::tree::lock;
 
@@ -29,9 +29,9 @@ pub struct KernelConfig {
     /// The lines. Of 9,000 options a run asks for a dozen, so they are searched.
     text: Text,
     /// The few values that are not as they stand in the text.
-    rewritten: OnceLock<HashMap<String, String>>,
+    rewritten: OnceLock<FastMap<String, String>>,
     /// Where the values are that have been asked for: rules ask for the same ones of module after module.
-    known: Arc<Mutex<HashMap<String, Option<Range<usize>>>>>,
+    known: Arc<Mutex<FastMap<String, Option<Range<usize>>>>>,
 }
 
 impl KernelConfig {
@@ -80,7 +80,7 @@ impl KernelConfig {
         }
     }
 
-    fn rewritten(&self) -> &HashMap<String, String> {
+    fn rewritten(&self) -> &FastMap<String, String> {
         self.rewritten.get_or_init(|| {
             let lines = self.text.split(|&byte| byte == b'\n');
             let odd = lines.filter(|line| line.contains(&b'\\') || !line.is_ascii());

@@ -23,7 +23,6 @@ mod tests;
 mod unchanged;
 mod walk;
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -75,14 +74,14 @@ pub struct Tree {
     current: OnceLock<bool>,
     supposes: bool,
     indexed: OnceLock<Option<indexed::Indexed>>,
-    found: Mutex<HashMap<ModuleName, Entry>>,
-    exporters: OnceLock<HashMap<String, ModuleName>>,
+    found: Mutex<FastMap<ModuleName, Entry>>,
+    exporters: OnceLock<FastMap<String, ModuleName>>,
     builtins: OnceLock<Builtins>,
     config: OnceLock<Option<KernelConfig>>,
-    infos: Mutex<HashMap<ModuleName, Arc<ModInfo>>>,
-    symbols: Mutex<HashMap<ModuleName, Arc<Symbols>>>,
+    infos: Mutex<FastMap<ModuleName, Arc<ModInfo>>>,
+    symbols: Mutex<FastMap<ModuleName, Arc<Symbols>>>,
     /// Those that were read before they were asked for.
-    records: Mutex<HashMap<ModuleName, Record<'static>>>,
+    records: Mutex<FastMap<ModuleName, Record<'static>>>,
     keeps_files: bool,
     kept: Mutex<FastMap<PathBuf, Arc<Mapped>>>,
     files_read: AtomicUsize,
@@ -92,7 +91,7 @@ pub struct Tree {
 #[derive(Debug)]
 struct All {
     entries: Vec<Entry>,
-    by_name: HashMap<ModuleName, usize>,
+    by_name: FastMap<ModuleName, usize>,
 }
 
 /// A module with its fields, or with the reason why it has none.

@@ -1,11 +1,12 @@
 //! Reading modules on all cores before they are asked for one after the other, and asking what they will ask for.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::Scope;
 
 use super::{ClosureOptions, softdeps};
+use crate::fast_hash::FastSet;
 use crate::request::{Foreseen, Foresight, Question, Requests};
 use crate::tree::{Entry, Tree, lock};
 use crate::{ModInfo, ModuleName};
@@ -17,7 +18,7 @@ pub(super) struct Ahead<'a> {
     options: &'a ClosureOptions,
     foresight: Foresight<'a>,
     /// Which modules have been begun, ever.
-    begun: Mutex<&'a mut HashSet<ModuleName>>,
+    begun: Mutex<&'a mut FastSet<ModuleName>>,
     questions: Mutex<Questions>,
 }
 
@@ -39,7 +40,7 @@ impl<'a> Ahead<'a> {
         tree: &'a Tree,
         options: &'a ClosureOptions,
         requests: &'a Requests<'a>,
-        begun: &'a mut HashSet<ModuleName>,
+        begun: &'a mut FastSet<ModuleName>,
     ) -> Self {
         Self {
             tree,

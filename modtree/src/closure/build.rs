@@ -1,6 +1,6 @@
 //! Building a closure: a work list of modules whose needs are not known yet, and rules until nothing is new.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use rayon::Scope;
 
 use super::ahead::Ahead;
 use super::{Closure, ClosureError, ClosureOptions, Excluded, Planned, PlannedBuiltin, softdeps};
+use crate::fast_hash::FastSet;
 use crate::goal::{GoalRoot, GoalRoots};
 use crate::request::{Addition, Question, Requests, Rules, Selector, passed_over};
 use crate::tree::{Entry, Resolution, Tree};
@@ -31,7 +32,7 @@ pub(super) struct Builder<'a> {
     /// Modules whose own needs are not known yet.
     fresh: VecDeque<NodeIndex>,
     /// Modules that have been read ahead, or are not to be.
-    ahead: HashSet<ModuleName>,
+    ahead: FastSet<ModuleName>,
     /// What will be asked, and has not been.
     waiting: Vec<Question>,
 }

@@ -1,6 +1,5 @@
 //! Applying rules: what a module's traces lead to is found in the tree.
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::mem;
 use std::path::PathBuf;
@@ -10,6 +9,7 @@ use super::providers::{Provider, Providers};
 use super::shown::{Filled, Prepared, Shown, fill};
 use super::{Possible, Rule, Rules, Selector, Traces};
 use crate::ModInfo;
+use crate::fast_hash::FastMap;
 use crate::graph::RuleReason;
 use crate::tree::{Entry, Resolution, Tree, TreeError};
 
@@ -29,13 +29,13 @@ pub struct Addition {
 pub struct Requests<'a> {
     pub(super) tree: &'a Tree,
     pub(super) rules: Arc<[Rule]>,
-    pub(super) providers: HashMap<Traces, Providers>,
+    pub(super) providers: FastMap<Traces, Providers>,
     /// By the names and aliases that were asked for.
-    pub(super) resolutions: HashMap<String, Resolution>,
+    pub(super) resolutions: FastMap<String, Resolution>,
     notes: Vec<String>,
     pub(super) possible: Vec<Possible>,
     /// By the modules' paths.
-    pub(super) prepared: HashMap<PathBuf, Prepared>,
+    pub(super) prepared: FastMap<PathBuf, Prepared>,
 }
 
 /// What a selector finds: what was asked for, what that stands for, and the evidence.
@@ -47,11 +47,11 @@ impl<'a> Requests<'a> {
         Self {
             tree,
             rules: rules.rules.into(),
-            providers: HashMap::new(),
-            resolutions: HashMap::new(),
+            providers: FastMap::default(),
+            resolutions: FastMap::default(),
             notes: Vec::new(),
             possible: Vec::new(),
-            prepared: HashMap::new(),
+            prepared: FastMap::default(),
         }
     }
 

@@ -2,7 +2,6 @@
 //!
 //! Everything here may go wrong in silence: it is looked for again, and then told, when it is asked for.
 
-use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -11,6 +10,7 @@ use super::providers::Providers;
 use super::shown::{Filled, Prepared, Shown, fill};
 use super::{Requests, Selector, Traces};
 use crate::ModInfo;
+use crate::fast_hash::{FastMap, FastSet};
 use crate::tree::{Entry, Resolution, lock};
 
 /// Something that will be asked of the tree.
@@ -25,15 +25,15 @@ pub(crate) enum Question {
 /// What has been found in advance.
 #[derive(Debug, Default)]
 pub(crate) struct Foreseen {
-    prepared: HashMap<PathBuf, Prepared>,
-    resolutions: HashMap<String, Resolution>,
-    providers: HashMap<Traces, Providers>,
+    prepared: FastMap<PathBuf, Prepared>,
+    resolutions: FastMap<String, Resolution>,
+    providers: FastMap<Traces, Providers>,
 }
 
 /// Looks at modules and answers questions in advance, on any thread.
 pub(crate) struct Foresight<'a> {
     requests: &'a Requests<'a>,
-    asked: Mutex<HashSet<Question>>,
+    asked: Mutex<FastSet<Question>>,
     found: Mutex<Foreseen>,
 }
 

@@ -1,6 +1,5 @@
 //! What a word stands for: a module's name, an alias, a device's modalias, a symbol, a file.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -8,6 +7,7 @@ use rayon::prelude::*;
 use super::listed::Listed;
 use super::{Entry, Tree, TreeError, file, has_suffix, try_once};
 use crate::alias::Patterns;
+use crate::fast_hash::FastMap;
 use crate::{ModuleName, Symbols};
 
 /// What a name or an alias stands for.
@@ -196,7 +196,7 @@ impl Tree {
         }
     }
 
-    fn all_exports(&self) -> Result<HashMap<String, ModuleName>, TreeError> {
+    fn all_exports(&self) -> Result<FastMap<String, ModuleName>, TreeError> {
         let exports = |entry| match self.read_file(entry, file::SYMBOLS) {
             Ok(parts) => Ok((entry, parts.symbols)),
             Err(error) if error.is_input() => Ok((entry, Symbols::default())),
@@ -204,7 +204,7 @@ impl Tree {
         };
         let found: Vec<Result<(&Entry, Symbols), TreeError>> =
             self.modules()?.par_iter().map(exports).collect();
-        let mut exporters = HashMap::new();
+        let mut exporters = FastMap::default();
         for one in found {
             let (entry, symbols) = one?;
             exporters.extend(

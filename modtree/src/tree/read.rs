@@ -1,15 +1,15 @@
 //! What one module says: each part is read when it is asked for, and kept.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::{Entry, Tree, TreeError, file, lock};
 use crate::elf::{Parts, Record, Wanted};
+use crate::fast_hash::FastMap;
 use crate::{ModInfo, Module, ModuleName, Symbols};
 
 /// What is known of a module, else what `read` gives, which is kept. The lock is not held while it reads.
 fn known_or<T>(
-    known: &Mutex<HashMap<ModuleName, Arc<T>>>,
+    known: &Mutex<FastMap<ModuleName, Arc<T>>>,
     entry: &Entry,
     read: impl FnOnce() -> Result<T, TreeError>,
 ) -> Result<Arc<T>, TreeError> {
