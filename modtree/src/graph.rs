@@ -13,6 +13,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{EdgeFiltered, EdgeRef};
 
 use crate::ModuleName;
+use crate::fast_hash::FastMap;
 use order::LoadOrder;
 
 /// In which way one module leads to another.
@@ -105,7 +106,7 @@ impl fmt::Display for Reason {
 pub struct Graph {
     /// The graph itself, for petgraph's algorithms. Nodes are in the order of discovery.
     pub graph: DiGraph<ModuleName, Reason>,
-    nodes: HashMap<ModuleName, NodeIndex>,
+    nodes: FastMap<ModuleName, NodeIndex>,
 }
 
 impl Graph {
