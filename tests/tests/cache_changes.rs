@@ -80,7 +80,9 @@ impl Bench {
             .output()
             .unwrap();
         let messages = String::from_utf8(output.stderr).unwrap();
-        (output.status.code(), messages, fs::read(image).ok())
+        let image = fs::read(image).ok();
+        assert_eq!(image.is_some(), output.status.success(), "{messages}");
+        (output.status.code(), messages, image)
     }
 
     fn kept(&self, suffix: &str) -> usize {

@@ -86,10 +86,10 @@ impl Tree {
         }
     }
 
-    /// Whether what was [supposed](Self::supposing_current) of the indexes so far is true. If not, they are not used from now on, and
-    /// every question has to be asked again.
+    /// Whether what was [supposed](Self::supposing_current) of the indexes so far is true, as it is where nothing was. If not, they are
+    /// not used from now on, and every question has to be asked again.
     pub fn is_as_supposed(&self) -> bool {
-        let Some(Some(listed)) = self.listed.get() else {
+        let Some(Some(listed)) = self.listed.get().filter(|_| self.supposes) else {
             return true;
         };
         if let Some(&is_current) = self.current.get() {

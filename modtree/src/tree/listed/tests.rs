@@ -76,6 +76,8 @@ fn what_is_supposed_of_an_index_is_believed_until_somebody_asks() {
     assert!(!found(&tree), "the index does not know it");
     assert!(!tree.is_as_supposed());
     assert!(found(&tree) && !tree.is_as_supposed());
+    let tree = Tree::open(&root.dir).unwrap();
+    assert!(found(&tree) && tree.is_as_supposed(), "nothing is supposed");
     // Outside of `kernel` every module is looked at all the same.
     index(&root);
     tick();
