@@ -7,7 +7,6 @@ use packager::cache::Cache;
 use packager::finding::Report;
 use packager::inspect::check::Booted;
 use packager::kernel::KernelSource;
-use packager::plan::PlanError;
 use packager::timing::Timings;
 use packager::{Initramfs, Plan, Recipe};
 
@@ -31,13 +30,8 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     if args.dry_run {
         return tell_plan(&args, &recipe, cache.as_ref());
     }
-    let done = may_suppose(&recipe, cache.as_ref())
-        && pack(&args, &recipe, None, Plan::supposing_current)?;
-    if !done {
-        let plan = |recipe: &_| Plan::with_cache(recipe, cache.as_ref());
-        pack(&args, &recipe, cache.as_ref(), plan)?;
-    }
-    Ok(())
+    let supposes = may_suppose(&recipe, cache.as_ref());
+    pack(&args, &recipe, cache.as_ref(), supposes)
 }
 
 /// Whether it does not matter much if all has to be done twice: nothing is compressed, and no package unpacked. A cache shall keep
@@ -57,16 +51,20 @@ fn tell_plan(args: &InitramfsArgs, recipe: &Recipe, cache: Option<&Cache>) -> Re
     plan::print(&plan, args.json)
 }
 
-/// Gives whether the plan was [as supposed](Plan::is_as_supposed); if not, nothing has happened.
+/// Packs the image; from what [is supposed](Plan::supposing_current) at first, if `supposes` says so.
 fn pack(
     args: &InitramfsArgs,
     recipe: &Recipe,
     cache: Option<&Cache>,
-    plan: impl FnOnce(&Recipe) -> Result<Plan, PlanError>,
-) -> Result<bool, Failure> {
+    supposes: bool,
+) -> Result<(), Failure> {
     let progress = Progress::new("packing the initramfs");
     let file = args.output.as_deref().map(Output::new);
-    let mut plan = plan(recipe).map_err(report::plan)?;
+    let plan = match supposes {
+        true => Plan::supposing_current(recipe),
+        false => Plan::with_cache(recipe, cache),
+    };
+    let mut plan = plan.map_err(report::plan)?;
     let mut timings = std::mem::take(&mut plan.timings);
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     // Most images are checked while they are made; what the check refuses never gets its name.
@@ -82,8 +80,8 @@ fn pack(
             (is_as_supposed, meanwhile.measure("check", check))
         },
     );
-    if !is_as_supposed {
-        return Ok(false);
+    if supposes && !is_as_supposed {
+        return pack(args, recipe, cache, false);
     }
     timings.append(meanwhile);
     let Made {
@@ -111,7 +109,7 @@ fn pack(
     if !matches!(recipe.kernel, KernelSource::Deb(_)) {
         std::mem::forget(plan);
     }
-    Ok(true)
+    Ok(())
 }
 
 /// The kernel that is to boot with an image of the plan.

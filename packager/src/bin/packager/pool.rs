@@ -49,16 +49,15 @@ fn start() {
         .start_handler(|_| begin())
         .build();
     let Ok(pool) = pool else { return };
-    let places = Places::take();
+    let is_alone = pool.current_num_threads() == 1;
+    let places = (!is_alone).then(Places::take).flatten();
     let started = Instant::now();
     pool.spawn_broadcast(move |thread| {
         if (1..=WAKEFUL).contains(&thread.index()) {
             stay_awake(started);
         }
-        if let Some(places) = &places
-            && thread.index() > 0
-        {
-            places.leave();
+        if let Some(places) = &places {
+            places.leave(thread.index());
         }
     });
     *lock(&POOL) = Some(pool);
@@ -124,10 +123,14 @@ impl Places {
         Some(Self { first, allowed })
     }
 
-    /// Lets this thread and the first one run anywhere again.
-    fn leave(&self) {
-        let _ = sched_setaffinity(None, &self.allowed);
-        let _ = sched_setaffinity(Some(self.first), &self.allowed);
+    /// Lets the thread of this number, which calls it, run anywhere again; the first one with the second, which stays awake.
+    fn leave(&self, number: usize) {
+        if number > 0 {
+            let _ = sched_setaffinity(None, &self.allowed);
+        }
+        if number == 1 {
+            let _ = sched_setaffinity(Some(self.first), &self.allowed);
+        }
     }
 }
 
