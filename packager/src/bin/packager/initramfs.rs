@@ -65,6 +65,9 @@ fn pack(
         false => Plan::with_cache(recipe, cache),
     };
     let mut plan = plan.map_err(report::plan)?;
+    if plan.compression.format.is_some() {
+        pool::leave_places();
+    }
     let mut timings = std::mem::take(&mut plan.timings);
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     // Most images are checked while they are made; what the check refuses never gets its name.

@@ -7,9 +7,10 @@
 //! the next tick, 1 to 10 ms later. So the threads are told where to run, and do not sleep, for that long.
 
 use std::ffi::OsStr;
-use std::hint::black_box;
+use std::fs::DirEntry;
+use std::hint::{self, black_box};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,11 @@ const WAKEFUL: usize = 2;
 /// How long they do, at most. Who needs longer does not notice that a thread has to be woken up.
 const AWAKE: Duration = Duration::from_millis(10);
 
+/// Longer than a portion of spare work takes.
+const PORTION: Duration = Duration::from_micros(100);
+
 static POOL: Mutex<Option<ThreadPool>> = Mutex::new(None);
+static PLACES: Mutex<Option<Places>> = Mutex::new(None);
 static HAS_ENDED: AtomicBool = AtomicBool::new(false);
 
 /// Work for a thread that has nothing else to do: does a portion, and gives whether there is more.
@@ -45,26 +50,45 @@ pub(crate) fn start_early() {
 /// waits. Where no threads can be had, this one does all.
 fn start() {
     let pool = ThreadPoolBuilder::new()
+        .num_threads(number())
         .use_current_thread()
         .start_handler(|_| begin())
         .build();
     let Ok(pool) = pool else { return };
-    let is_alone = pool.current_num_threads() == 1;
-    let places = (!is_alone).then(Places::take).flatten();
+    if pool.current_num_threads() > 1 {
+        *lock(&PLACES) = Places::take();
+    }
     let started = Instant::now();
     pool.spawn_broadcast(move |thread| {
         if (1..=WAKEFUL).contains(&thread.index()) {
             stay_awake(started);
-        }
-        if let Some(places) = &places {
-            places.leave(thread.index());
+            leave_places();
         }
     });
     *lock(&POOL) = Some(pool);
 }
 
+/// How many threads there are to be; 0 stands for as many as rayon takes by itself, which reads about a control group's limit of
+/// processor time first. That takes longer than it saves where there are two processors anyway.
+fn number() -> usize {
+    let is_told = std::env::var_os("RAYON_NUM_THREADS").is_some();
+    let allowed = sched_getaffinity(None).map_or(0, |allowed| allowed.count() as usize);
+    match allowed {
+        1 | 2 if !is_told => allowed,
+        _ => 0,
+    }
+}
+
+/// Lets all threads run anywhere again. For who begins long work: a thread that does it cannot look at the clock.
+pub(crate) fn leave_places() {
+    if let Some(places) = lock(&PLACES).take() {
+        places.leave();
+    }
+}
+
 /// Ends them, without waiting: a process ends sooner without threads that sleep.
 pub(crate) fn end() {
+    drop(lock(&PLACES).take());
     HAS_ENDED.store(true, Ordering::Relaxed);
     drop(lock(&POOL).take());
 }
@@ -80,6 +104,13 @@ pub(crate) struct WhenIdle;
 
 impl Drop for WhenIdle {
     fn drop(&mut self) {
+        // Where a portion is being done just now, it ends sooner than this thread would wake up.
+        let asked = Instant::now();
+        while let Err(TryLockError::WouldBlock) = SPARE.try_lock()
+            && asked.elapsed() < PORTION
+        {
+            hint::spin_loop();
+        }
         *lock(&SPARE) = None;
     }
 }
@@ -94,7 +125,7 @@ fn begin() {
 
 /// Where the threads run: the first one where it is, all others elsewhere.
 struct Places {
-    first: Pid,
+    threads: Vec<Pid>,
     /// Where all may run.
     allowed: CpuSet,
 }
@@ -107,29 +138,26 @@ impl Places {
         here.set(sched_getcpu());
         let mut elsewhere = allowed;
         elsewhere.unset(sched_getcpu());
-        let threads = std::fs::read_dir("/proc/self/task").ok()?;
         if elsewhere.count() == 0 {
             return None;
         }
+        let number = |thread: DirEntry| thread.file_name().to_str()?.parse().ok();
+        let threads = std::fs::read_dir("/proc/self/task").ok()?.flatten();
+        let threads: Vec<_> = threads
+            .filter_map(number)
+            .filter_map(Pid::from_raw)
+            .collect();
         let first = gettid();
-        for thread in threads.flatten() {
-            let number = thread.file_name();
-            let number = number.to_str().and_then(|number| number.parse().ok());
-            if let Some(thread) = number.and_then(Pid::from_raw).filter(|it| *it != first) {
-                let _ = sched_setaffinity(Some(thread), &elsewhere);
-            }
+        for &thread in threads.iter().filter(|&&thread| thread != first) {
+            let _ = sched_setaffinity(Some(thread), &elsewhere);
         }
         let _ = sched_setaffinity(None, &here);
-        Some(Self { first, allowed })
+        Some(Self { threads, allowed })
     }
 
-    /// Lets the thread of this number, which calls it, run anywhere again; the first one with the second, which stays awake.
-    fn leave(&self, number: usize) {
-        if number > 0 {
-            let _ = sched_setaffinity(None, &self.allowed);
-        }
-        if number == 1 {
-            let _ = sched_setaffinity(Some(self.first), &self.allowed);
+    fn leave(self) {
+        for thread in self.threads {
+            let _ = sched_setaffinity(Some(thread), &self.allowed);
         }
     }
 }
