@@ -72,6 +72,8 @@ pub struct Tree {
     listed: OnceLock<Option<listed::Listed>>,
     /// Whether that is newer than all directories with modules.
     current: OnceLock<bool>,
+    /// Whether it knows all modules outside `kernel` as they are.
+    knows_outside: OnceLock<bool>,
     supposes: bool,
     indexed: OnceLock<Option<indexed::Indexed>>,
     found: Mutex<FastMap<ModuleName, Entry>>,
@@ -172,6 +174,7 @@ impl Tree {
             all: OnceLock::new(),
             aliases: OnceLock::new(),
             listed: OnceLock::new(),
+            knows_outside: OnceLock::new(),
             current: OnceLock::new(),
             supposes: false,
             indexed: OnceLock::new(),

@@ -81,6 +81,9 @@ impl<'a> Builder<'a> {
         self.look_ahead(|tree, ahead, scope| {
             scope.spawn(|scope| ahead.open_indexes(scope));
             tree.open_order();
+            if tree.has_open_indexes() {
+                ahead.open_indexes(scope);
+            }
             ahead.read(scope, names);
         });
     }

@@ -89,7 +89,8 @@ impl Tree {
     /// Whether what was [supposed](Self::supposing_current) of the indexes so far is true, as it is where nothing was. If not, they are
     /// not used from now on, and every question has to be asked again.
     pub fn is_as_supposed(&self) -> bool {
-        let Some(Some(listed)) = self.listed.get().filter(|_| self.supposes) else {
+        let is_used = self.supposes && self.knows_outside.get() == Some(&true);
+        let Some(Some(listed)) = self.listed.get().filter(|_| is_used) else {
             return true;
         };
         if let Some(&is_current) = self.current.get() {
@@ -99,27 +100,43 @@ impl Tree {
         *self.current.get_or_init(|| is_current)
     }
 
+    /// Opens depmod's indexes, where there are any, before somebody asks for them.
+    pub fn open_indexes(&self) {
+        self.opened();
+    }
+
+    /// Whether they [are open](Self::open_indexes).
+    pub(crate) fn has_open_indexes(&self) -> bool {
+        matches!(self.listed.get(), Some(Some(_)))
+    }
+
+    fn opened(&self) -> Option<&Listed> {
+        // Another thread may do the same at the same time: it must not be waited for while it waits for this one's work.
+        if self.listed.get().is_none() {
+            let listed = Listed::read(&self.dir);
+            if let Some(listed) = &listed
+                && !self.supposes
+            {
+                let _of_another_thread = self.current.set(listed.is_current(&self.dir));
+            }
+            let _of_another_thread = self.listed.set(listed);
+        }
+        self.listed.get()?.as_ref()
+    }
+
     /// What depmod wrote, where it can be believed, or [is](Self::supposing_current) for the time being.
     pub(super) fn listed(&self) -> Result<Option<&Listed>, TreeError> {
-        let listed = try_once(&self.listed, || {
-            let read = || {
-                let listed = Listed::read(&self.dir)?;
-                if !self.supposes {
-                    let _of_another_thread = self.current.set(listed.is_current(&self.dir));
-                }
-                Some(listed)
-            };
-            let (listed, outside) = rayon::join(read, || self.outside_kernel());
+        let knows_outside = *try_once(&self.knows_outside, || {
+            let (listed, outside) = rayon::join(|| self.opened(), || self.outside_kernel());
             let outside = outside?;
             outside.iter().for_each(|entry| self.looks_at(entry));
-            Ok(listed.filter(|listed| {
-                outside
-                    .iter()
-                    .all(|entry| listed.is_unchanged(&self.dir, entry))
-            }))
+            let mut outside = outside.iter();
+            let knows =
+                |listed: &Listed| outside.all(|entry| listed.is_unchanged(&self.dir, entry));
+            Ok(listed.is_some_and(knows))
         })?;
-        let listed = listed.as_ref();
-        Ok(listed.filter(|_| self.current.get().is_none_or(|&is_current| is_current)))
+        let is_current = self.current.get().is_none_or(|&is_current| is_current);
+        Ok(self.opened().filter(|_| knows_outside && is_current))
     }
 }
 

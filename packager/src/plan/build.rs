@@ -57,34 +57,42 @@ impl Plan {
     fn make(recipe: &Recipe, cache: Option<&Cache>, supposes: bool) -> Result<Self, PlanError> {
         let begun = SystemTime::now();
         let mut timings = Timings::default();
-        let (of_kernel, (keymaps, system)) = rayon::join(
-            || OfKernel::find(recipe, cache, supposes, &mut timings),
-            || (compile_keymaps(recipe), System::new(recipe)),
+        let kept = Kept::new(cache, recipe);
+        let open = || open(recipe, kept.as_ref(), supposes);
+        let (kernel, known) = timings.measure("kernel", open)?;
+        let (found, (keymaps, system)) = rayon::join(
+            || timings.measure("find", || find(&kernel, known, recipe, cache)),
+            || {
+                // First of all: questions about modules wait for them. Where there is a cache, it may know the answers.
+                if cache.is_none() {
+                    kernel.tree.open_indexes();
+                }
+                (compile_keymaps(recipe), System::new(recipe))
+            },
         );
-        let of_kernel = of_kernel?;
-        let kernel = &of_kernel.kernel;
+        let (found, compression) = found?;
         let (plan, busybox) = match system {
             Ok(System { plan, busybox }) => (plan, Ok(busybox)),
             // What is wrong with the modules is told first.
             Err(error) => (Plan::default(), Err(error)),
         };
         let mut plan = Plan {
-            compression: of_kernel.compression,
+            compression,
             version: kernel.version().to_owned(),
             kernel_image: kernel.image.clone(),
             config: kernel.tree.config().map_err(KernelError::from)?.cloned(),
             ..plan
         };
         let add = |plan: &mut Self, selection: &Selection| {
-            plan.add_modules(kernel, recipe, selection, cache)?;
+            plan.add_modules(&kernel, recipe, selection, cache)?;
             plan.add_keymaps(recipe, keymaps?);
             plan.fits(&busybox?)
         };
-        let indexes = timings.measure("modules", || match of_kernel.found {
+        let indexes = timings.measure("modules", || match found {
             Found::Known(selection) => add(&mut plan, &selection).map(|()| selection.indexes),
             Found::New(closure, to_keep) => {
                 let (indexes, (mut selection, added)) = rayon::join(
-                    || indexes(kernel, recipe, &closure),
+                    || indexes(&kernel, recipe, &closure),
                     || {
                         let selection = Selection::of_closure(&closure, recipe);
                         let added = add(&mut plan, &selection);
@@ -92,9 +100,9 @@ impl Plan {
                     },
                 );
                 selection.indexes = indexes?;
-                to_keep.keep(kernel, &selection, cache);
-                if let Some(kept) = &of_kernel.kept {
-                    kept.keep(kernel, &selection, begun);
+                to_keep.keep(&kernel, &selection, cache);
+                if let Some(kept) = &kept {
+                    kept.keep(&kernel, &selection, begun);
                 }
                 added.map(|()| selection.indexes)
             }
@@ -110,8 +118,8 @@ impl Plan {
         if recipe.explain {
             plan.add_record();
         }
-        plan.add_inputs(recipe, kernel);
-        plan.kernel = Some(Arc::new(of_kernel.kernel));
+        plan.add_inputs(recipe, &kernel);
+        plan.kernel = Some(Arc::new(kernel));
         plan.timings = timings;
         plan.begun = Some(begun);
         Ok(plan)
@@ -136,50 +144,40 @@ impl Plan {
     }
 }
 
-/// A kernel, and which of its modules the image has.
-struct OfKernel<'a> {
-    kernel: Kernel,
-    compression: Compression,
-    found: Found,
-    /// Where a package's kernel is kept.
-    kept: Option<Kept<'a>>,
+/// Opens the kernel; where it is one in a package that is kept, its modules are known, too.
+fn open(
+    recipe: &Recipe,
+    kept: Option<&Kept<'_>>,
+    supposes: bool,
+) -> Result<(Kernel, Option<Selection>), KernelError> {
+    if let Some((kernel, selection)) = kept.and_then(Kept::open) {
+        return Ok((kernel, Some(selection)));
+    }
+    let kernel = Kernel::open(&recipe.kernel, &recipe.choice)?;
+    let kernel = match supposes {
+        true => kernel.supposing_current(),
+        false => kernel,
+    };
+    Ok((kernel, None))
 }
 
-impl<'a> OfKernel<'a> {
-    fn find(
-        recipe: &'a Recipe,
-        cache: Option<&'a Cache>,
-        supposes: bool,
-        timings: &mut Timings,
-    ) -> Result<Self, PlanError> {
-        let kept = Kept::new(cache, recipe);
-        let open = || match kept.as_ref().and_then(Kept::open) {
-            Some((kernel, selection)) => Ok((kernel, Some(selection))),
-            None => Kernel::open(&recipe.kernel, &recipe.choice).map(|kernel| (kernel, None)),
-        };
-        let (kernel, known) = timings.measure("kernel", open)?;
-        let kernel = match supposes {
-            true => kernel.supposing_current(),
-            false => kernel,
-        };
-        let (found, compression) = timings.measure("find", || {
-            rayon::join(
-                || match known {
-                    Some(selection) => Ok(Found::Known(selection)),
-                    None => Found::new(&kernel, recipe, cache),
-                },
-                || compression(&kernel, recipe),
-            )
-        });
-        // What takes a word of the recipe to mend is told first.
-        let (compression, found) = (compression?, found?);
-        Ok(Self {
-            kernel,
-            compression,
-            found,
-            kept,
-        })
-    }
+/// Which of a kernel's modules the image has, and what it may be compressed with.
+fn find(
+    kernel: &Kernel,
+    known: Option<Selection>,
+    recipe: &Recipe,
+    cache: Option<&Cache>,
+) -> Result<(Found, Compression), PlanError> {
+    let (found, compression) = rayon::join(
+        || match known {
+            Some(selection) => Ok(Found::Known(selection)),
+            None => Found::new(kernel, recipe, cache),
+        },
+        || compression(kernel, recipe),
+    );
+    // What takes a word of the recipe to mend is told first.
+    let (compression, found) = (compression?, found?);
+    Ok((found, compression))
 }
 
 /// The recipe's keymaps. The console is a UTF-8 one, so they are compiled for Unicode.
