@@ -19,7 +19,7 @@ mod tell;
 
 pub use failure::{Failure, Fault, finish};
 pub use output::{
-    Room, Staged, Staging, commit, directory, is_same_file, print, write_atomically,
+    Room, Staged, Staging, commit, directory, is_same_file, print, print_part, write_atomically,
     write_atomically_with,
 };
 pub use tell::to_stderr;

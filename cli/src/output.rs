@@ -5,6 +5,7 @@ mod staging;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -204,12 +205,21 @@ pub fn is_same_file(one: &Path, two: &Path) -> bool {
 /// # Errors
 /// [`Fault::Machine`](crate::Fault::Machine) where writing fails for another reason.
 pub fn print(bytes: &[u8]) -> Result<(), Failure> {
+    print_part(bytes).map(|_| ())
+}
+
+/// As [`print()`], of an output that goes on; breaks where nobody reads it any more.
+///
+/// # Errors
+/// As [`print()`].
+pub fn print_part(bytes: &[u8]) -> Result<ControlFlow<()>, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::machine(format_args!(
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => Err(Failure::machine(format_args!(
             "cannot write to standard output: {error}"
         ))),
-        _ => Ok(()),
     }
 }
 

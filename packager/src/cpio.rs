@@ -73,7 +73,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn bits(self) -> u32 {
+    /// The type bits of `st_mode` (`linux/stat.h`).
+    pub(crate) fn bits(self) -> u32 {
         match self {
             Kind::Directory => kind::DIRECTORY,
             Kind::File => kind::FILE,

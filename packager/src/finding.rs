@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::names;
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -53,7 +55,8 @@ impl fmt::Display for Severity {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Code { name, severity, .. } = self.code;
-        write!(f, "{severity}[{name}]: {}", self.seen)
+        // Names from an image are not to be trusted with a terminal.
+        write!(f, "{severity}[{name}]: {}", names::shown(&self.seen))
     }
 }
 

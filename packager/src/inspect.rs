@@ -192,8 +192,17 @@ impl Segment<'_> {
     pub fn placed_entries(
         &self,
     ) -> impl Iterator<Item = Result<(Range<usize>, Entry<'_>), InspectError>> {
+        self.numbered_entries()
+            .map(|entry| entry.map(|(_, place, entry)| (place, entry)))
+    }
+
+    /// The entries with the numbers of their archives, and their places.
+    fn numbered_entries(
+        &self,
+    ) -> impl Iterator<Item = Result<(usize, Range<usize>, Entry<'_>), InspectError>> {
         let mut archive = cpio::entries(&self.archive);
         let mut start = 0;
+        let mut number = 0;
         let mut failed = false;
         std::iter::from_fn(move || {
             loop {
@@ -204,7 +213,8 @@ impl Segment<'_> {
                 if let Some(entry) = archive.next() {
                     failed = entry.is_err();
                     let place = before..start + archive.consumed();
-                    return Some(entry.map(|entry| (place, entry)).map_err(|mut source| {
+                    let entry = entry.map(|entry| (number, place, entry));
+                    return Some(entry.map_err(|mut source| {
                         source.offset += start;
                         InspectError::Archive {
                             offset: self.offset,
@@ -217,6 +227,7 @@ impl Segment<'_> {
                     return None;
                 }
                 archive = cpio::entries(&self.archive[start..]);
+                number += 1;
             }
         })
     }
@@ -245,7 +256,7 @@ mod tests {
             "{error:?}"
         );
         assert!(matches!(
-            skim(&image, |_, _| ()),
+            skim(&image, |_, _| std::ops::ControlFlow::Continue(())),
             Err(InspectError::Archive { .. } | InspectError::Many { .. })
         ));
     }

@@ -31,6 +31,7 @@ pub mod inspect;
 pub mod kernel;
 pub mod libraries;
 pub mod microcode;
+pub mod names;
 mod paths;
 pub mod plan;
 pub mod qemu;

@@ -124,6 +124,16 @@ fn a_file_in_the_place_of_a_folder_is_told() {
 }
 
 #[test]
+fn what_no_file_can_be_is_told() {
+    let Some(sound) = &*SOUND else { return };
+    let mut writer = Writer::new(Options::default());
+    let link = Attributes::of_root(Kind::Symlink, 0o777);
+    writer.entry(b"nowhere", link, b"").unwrap();
+    let image = [sound.archive(), writer.finish()].concat();
+    assert_eq!(sound.findings(&image), only("impossible-entry"));
+}
+
+#[test]
 fn a_wrong_sum_is_told() {
     let Some(sound) = &*SOUND else { return };
     let options = Options {

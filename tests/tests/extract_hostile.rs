@@ -148,6 +148,132 @@ fn a_hard_link_cannot_reach_outside() {
     assert!(output.status.success());
 }
 
+/// Modes, times and names of one file, as GNU cpio has them.
+#[test]
+fn all_that_an_archive_says_of_a_file_is_kept() {
+    let Some(cpio) = tool("cpio") else { return };
+    let mut case = Case::new();
+    let is_root = fs::metadata(case.folder.path()).unwrap().uid() == 0;
+    let kinds = [
+        ("fifo", Kind::Fifo, 0o622),
+        ("socket", Kind::Socket, 0o755),
+        ("null", Kind::CharacterDevice { major: 1, minor: 3 }, 0o666),
+        ("disk", Kind::BlockDevice { major: 8, minor: 0 }, 0o660),
+        ("link", Kind::Symlink, 0o777),
+        (".", Kind::Directory, 0o700),
+        ("folder", Kind::Directory, 0o1777),
+        ("setuid", Kind::File, 0o4711),
+    ];
+    for (name, kind, permissions) in kinds {
+        let is_node = matches!(
+            kind,
+            Kind::CharacterDevice { .. } | Kind::BlockDevice { .. }
+        );
+        let attributes = Attributes::of_root(kind, permissions);
+        let data: &[u8] = if kind == Kind::Symlink { b"null" } else { b"" };
+        if is_root || !is_node {
+            case.writer
+                .entry(name.as_bytes(), attributes, data)
+                .unwrap();
+        }
+    }
+    let attributes = Attributes::of_root(Kind::File, 0o640);
+    let of_one: [&[u8]; 3] = [b"one", b"two", b"three"];
+    case.writer
+        .hard_links(&of_one, attributes, b"shared")
+        .unwrap();
+    fs::create_dir(case.path("theirs")).unwrap();
+    let theirs = case.path("theirs");
+    let image = std::mem::replace(&mut case.writer, Writer::new(Options::default())).finish();
+    fs::write(case.path("image.cpio"), &image).unwrap();
+    let made = std::process::Command::new(cpio)
+        .args(["-idm", "--quiet", "--no-absolute-filenames"])
+        .stdin(fs::File::open(case.path("image.cpio")).unwrap())
+        .current_dir(&theirs)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let ours = case.path("in");
+    let made = command("packager")
+        .arg("extract")
+        .arg(case.path("image.cpio"))
+        .arg(&ours)
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let told = |folder: &Path| -> Vec<String> {
+        let line = |name: &String| {
+            let found = fs::symlink_metadata(folder.join(name)).unwrap();
+            let (mode, device, links) = (found.mode(), found.rdev(), found.nlink());
+            // GNU cpio does not give a link its time.
+            let time = if name == "link" { 0 } else { found.mtime() };
+            format!("{name} {mode:o} {device} {links} {time}")
+        };
+        names(folder).iter().map(line).collect()
+    };
+    assert_eq!(told(&ours), told(&theirs));
+    // Nor the folder that all goes to its mode, where it is there already.
+    let folder = fs::metadata(&ours).unwrap();
+    assert_eq!((folder.mode(), folder.mtime()), (0o40700, 0));
+}
+
+/// newc has a sum of a file's bytes in `070702` entries; the kernel stops where it is wrong.
+#[test]
+fn a_wrong_checksum_is_told() {
+    let mut case = Case::new();
+    case.writer = Writer::new(Options {
+        checksums: true,
+        ..Options::default()
+    });
+    case.file("file");
+    let (names, output) = case.extract_bytes(|mut bytes| {
+        let at = bytes.windows(4).position(|part| part == b"harm").unwrap();
+        bytes[at] = b'H';
+        bytes
+    });
+    assert_eq!(names, ["file"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("checksum") && stderr.contains("/file"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn where_no_thread_can_be_had_one_does_all() {
+    let (Some(setpriv), Some(prlimit)) = (tool("setpriv"), tool("prlimit")) else {
+        return;
+    };
+    let mut case = Case::new();
+    for number in 0..100 {
+        case.file(format!("file-{number}"));
+    }
+    if fs::metadata(case.folder.path()).unwrap().uid() != 0 {
+        return;
+    }
+    let image = case.path("image.cpio");
+    let writer = std::mem::replace(&mut case.writer, Writer::new(Options::default()));
+    fs::write(&image, writer.finish()).unwrap();
+    let packager = case.path("packager");
+    fs::copy(command("packager").get_program(), &packager).unwrap();
+    fs::create_dir(case.path("in")).unwrap();
+    fs::set_permissions(case.path("in"), fs::Permissions::from_mode(0o777)).unwrap();
+    let output = std::process::Command::new(prlimit)
+        .arg("--nproc=1")
+        .arg(setpriv)
+        .args(["--reuid=65533", "--regid=65533", "--clear-groups"])
+        .arg(&packager)
+        .arg("extract")
+        .arg(&image)
+        .arg(case.path("in"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert_eq!(names(&case.path("in")).len(), 100);
+}
+
 #[test]
 fn devices_are_left_out_without_root() {
     let Some(setpriv) = tool("setpriv") else {

@@ -13,8 +13,10 @@ pub struct Entry<'a> {
     pub kind: Kind,
     /// The lower 12 mode bits.
     pub permissions: u32,
-    /// The inode number; entries of one archive that share it are one file.
+    /// The inode number; entries of one archive that share it, the device and the kind are one file, if they have several names.
     pub inode: u32,
+    /// The numbers, major and minor, of the device that the file was on.
+    pub device: (u32, u32),
     /// How many names the file has.
     pub links: u32,
     /// The owner.
@@ -23,7 +25,7 @@ pub struct Entry<'a> {
     pub gid: u32,
     /// Seconds since 1970.
     pub mtime: u32,
-    /// A file's bytes, or a symbolic link's target.
+    /// A file's bytes, or a symbolic link's target up to its first NUL, as the kernel takes it.
     pub data: &'a [u8],
     /// The sum of the bytes that the header promises, where it is of the kind that does (`070702`).
     pub sum: Option<u32>,
@@ -180,18 +182,24 @@ impl Header {
             links,
             mtime,
             _,
-            _,
-            _,
+            device_major,
+            device_minor,
             major,
             minor,
             _,
             sum,
         ] = self.fields;
+        let kind = Kind::from_mode(mode, major, minor).ok_or(Problem::Mode(mode))?;
+        let data = match kind {
+            Kind::Symlink => &data[..memchr::memchr(0, data).unwrap_or(data.len())],
+            _ => data,
+        };
         Ok(Entry {
             name,
-            kind: Kind::from_mode(mode, major, minor).ok_or(Problem::Mode(mode))?,
+            kind,
             permissions: mode & 0o7777,
             inode,
+            device: (device_major, device_minor),
             links,
             uid,
             gid,

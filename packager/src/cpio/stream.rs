@@ -122,7 +122,11 @@ impl<S: Source> Stream<S> {
         let name = name(&self.name).ok().flatten().unwrap_or_default();
         let entry = header.entry(name, &self.target);
         let entry = entry.map_err(|problem| Stop::Damage(ReadError { offset, problem }))?;
-        Ok((entry, header.length))
+        let length = match header.is_symlink() && header.length <= NAME_MAX {
+            true => entry.data.len(),
+            false => header.length,
+        };
+        Ok((entry, length))
     }
 
     fn step(&mut self) -> Result<Option<Header>, Failed> {

@@ -99,7 +99,7 @@ fn check_entries(segment: &Segment<'_>, next: Option<&Segment<'_>>, report: &mut
     for entry in segment.entries() {
         match entry {
             Ok(entry) if !entry.is_sound() => {
-                let name = String::from_utf8_lossy(entry.name);
+                let name = crate::names::text(entry.name);
                 report.find(&codes::CHECKSUM, format_args!("/{name}"));
             }
             Ok(_) => {}
@@ -167,6 +167,9 @@ fn check_files(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
     }
     for name in &files.blocked {
         report.find(&codes::BLOCKED, format_args!("/{name}"));
+    }
+    for name in &files.impossible {
+        report.find(&codes::IMPOSSIBLE, format_args!("/{name}"));
     }
     match files.follow("init") {
         None => report.find(&codes::NO_INIT, "there is no /init"),

@@ -3,19 +3,25 @@
 //! The tree is made in memory first, where links are followed and `..` cannot climb out. On disk, directories come first, then files,
 //! many at a time, then symbolic links, so that nothing is ever written through a link.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::OsStr;
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, fchown, lchown, symlink};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use rayon::prelude::*;
-use rustix::fs::{CWD, FileType, Mode};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, Timespec, Timestamps, UTIME_OMIT, makedev, mknodat, utimensat,
+};
+use rustix::io::Errno;
 
 use super::files::{File, Files};
 use crate::cpio::Kind;
+use crate::names;
 
 /// Why a file could not be extracted.
 #[derive(Debug, thiserror::Error)]
@@ -33,17 +39,21 @@ pub enum ExtractError {
     },
 }
 
-/// How many files were extracted, and how many were passed over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How many files were extracted, and what was passed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extracted {
-    /// Files, directories, links and device nodes that were made.
+    /// Names of files, directories, links and device nodes that were made.
     pub made: usize,
     /// Device nodes that only root may make.
     pub devices_skipped: usize,
+    /// Files of which root may not choose the owner: where it is root of a user namespace (user_namespaces(7)) only.
+    pub owners_skipped: usize,
 }
 
 /// Extracts all files below `folder`, which is made, or must be empty. Owners and device nodes need root; without it, files
 /// are the caller's, and device nodes are left out.
+///
+/// Nobody else may read a file before it has its owner and mode.
 ///
 /// # Errors
 /// See [`ExtractError`].
@@ -60,87 +70,194 @@ pub fn extract(files: &Files<'_>, folder: &Path) -> Result<Extracted, ExtractErr
     {
         return Err(ExtractError::NotEmpty(folder.to_path_buf()));
     }
+    let place = |name: &str| folder.join(OsStr::from_bytes(&names::bytes(name)));
     let is_root = rustix::process::geteuid().is_root();
-    let (links, others): (Vec<_>, Vec<_>) = files
-        .iter()
-        .partition(|(_, file)| file.attributes.kind == Kind::Symlink);
-    let (directories, others): (Vec<_>, Vec<_>) = others
-        .into_iter()
-        .partition(|(_, file)| file.attributes.kind == Kind::Directory);
-    let make_one = |(name, file): &(&str, &File<'_>)| {
-        let path = folder.join(name);
+    let parts = Parts::of(files);
+    let make_one = |&(name, file): &(&str, &File<'_>)| {
+        let path = place(name);
         make(&path, file, is_root).map_err(failed(&path))
     };
-    let mut made: Vec<_> = directories.iter().map(make_one).collect::<Result<_, _>>()?;
+    let mut done = Extracted::default();
+    for directory in &parts.directories {
+        make_one(directory)?;
+    }
     // Each of these takes the system some time, and none has to do with another one.
-    let of_others: Vec<_> = others.par_iter().map(make_one).collect();
-    for one in of_others.into_iter().chain(links.iter().map(make_one)) {
-        made.push(one?);
+    let of_others: Vec<_> = parts.others.par_iter().map(make_one).collect();
+    for one in of_others {
+        done.count(one?);
+    }
+    for (name, first, file) in &parts.names {
+        let path = place(name);
+        let linked = match fs::hard_link(place(first), &path).map_err(|error| error.kind()) {
+            Ok(()) => Ok(Made::Whole),
+            // A device node that could not be made.
+            Err(ErrorKind::NotFound) => Ok(Made::Not),
+            // Not every file system has hard links, or any number of them.
+            Err(_) => make(&path, file, is_root),
+        };
+        done.count(linked.map_err(failed(&path))?);
+    }
+    for link in &parts.links {
+        done.count(make_one(link)?);
     }
     // A directory's mode may forbid writing into it, and writing into it changes its time: so the deepest come first.
-    for (name, file) in directories.iter().rev() {
-        let path = folder.join(name);
+    let directories = parts.directories.iter().rev();
+    let directories = directories.map(|&(name, file)| (place(name), file));
+    let root = files.root().map(|file| (folder.to_path_buf(), file));
+    for (path, file) in directories.chain(root) {
         let opened = fs::File::open(&path);
-        opened
-            .and_then(|directory| finish(&directory, file))
-            .map_err(failed(&path))?;
+        let finished = opened.and_then(|directory| finish(&directory, file, is_root));
+        done.count(finished.map_err(failed(&path))?);
     }
-    let devices_skipped = made.iter().filter(|&&is_made| !is_made).count();
-    Ok(Extracted {
-        made: made.len() - devices_skipped,
-        devices_skipped,
-    })
+    Ok(done)
 }
 
-/// Makes one file; false where only root may.
-fn make(path: &Path, file: &File<'_>, is_root: bool) -> io::Result<bool> {
-    match file.attributes.kind {
-        Kind::Directory => fs::create_dir(path)?,
-        Kind::File => {
-            write(path, file, is_root)?;
-            return Ok(true);
+/// The files in the order of their making.
+#[derive(Default)]
+struct Parts<'files, 'image> {
+    directories: Vec<(&'files str, &'files File<'image>)>,
+    others: Vec<(&'files str, &'files File<'image>)>,
+    /// Further names of those, with the first one of each.
+    names: Vec<(&'files str, &'files str, &'files File<'image>)>,
+    links: Vec<(&'files str, &'files File<'image>)>,
+}
+
+impl<'files, 'image> Parts<'files, 'image> {
+    fn of(files: &'files Files<'image>) -> Self {
+        let mut parts = Self::default();
+        let mut first_names: HashMap<usize, &str> = HashMap::new();
+        for (name, number, file) in files.numbered() {
+            match file.attributes.kind {
+                Kind::Directory => parts.directories.push((name, file)),
+                Kind::Symlink => parts.links.push((name, file)),
+                _ => match first_names.entry(number) {
+                    Entry::Occupied(first) => parts.names.push((name, *first.get(), file)),
+                    Entry::Vacant(place) => {
+                        place.insert(name);
+                        parts.others.push((name, file));
+                    }
+                },
+            }
         }
-        Kind::Symlink => symlink(OsStr::from_bytes(file.data), path)?,
-        Kind::Fifo => node(path, FileType::Fifo, 0, 0)?,
-        Kind::Socket => node(path, FileType::Socket, 0, 0)?,
-        Kind::CharacterDevice { .. } | Kind::BlockDevice { .. } if !is_root => return Ok(false),
-        Kind::CharacterDevice { major, minor } => {
-            node(path, FileType::CharacterDevice, major, minor)?
+        parts
+    }
+}
+
+/// What became of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Whole,
+    /// Its owner is the caller.
+    WithoutOwner,
+    Not,
+}
+
+impl Extracted {
+    fn count(&mut self, made: Made) {
+        match made {
+            Made::Whole => self.made += 1,
+            Made::WithoutOwner => {
+                self.made += 1;
+                self.owners_skipped += 1;
+            }
+            Made::Not => self.devices_skipped += 1,
         }
-        Kind::BlockDevice { major, minor } => node(path, FileType::BlockDevice, major, minor)?,
     }
-    if is_root {
-        let (uid, gid) = (Some(file.attributes.uid), Some(file.attributes.gid));
-        lchown(path, uid, gid)?;
+}
+
+/// Makes one file.
+fn make(path: &Path, file: &File<'_>, is_root: bool) -> io::Result<Made> {
+    let kind = match file.attributes.kind {
+        Kind::Directory => {
+            DirBuilder::new().mode(0o700).create(path)?;
+            return Ok(Made::Whole);
+        }
+        Kind::File => return write(path, file, is_root),
+        Kind::Symlink => {
+            symlink(OsStr::from_bytes(file.data), path)?;
+            let made = own(file, is_root, |uid, gid| lchown(path, uid, gid))?;
+            // A file system may have no time for a link.
+            let _ = utimensat(CWD, path, &times(file), AtFlags::SYMLINK_NOFOLLOW);
+            return Ok(made);
+        }
+        Kind::Fifo => FileType::Fifo,
+        Kind::Socket => FileType::Socket,
+        Kind::CharacterDevice { .. } => FileType::CharacterDevice,
+        Kind::BlockDevice { .. } => FileType::BlockDevice,
+    };
+    let (is_device, device) = match file.attributes.kind {
+        Kind::CharacterDevice { major, minor } | Kind::BlockDevice { major, minor } => {
+            (true, makedev(major, minor))
+        }
+        _ => (false, 0),
+    };
+    if is_device && !is_root {
+        return Ok(Made::Not);
     }
-    Ok(true)
+    match mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), device) {
+        Err(Errno::PERM) if is_device => return Ok(Made::Not),
+        made => made?,
+    }
+    let made = own(file, is_root, |uid, gid| lchown(path, uid, gid))?;
+    // It is no link: it has just been made, where nobody else may make one.
+    fs::set_permissions(path, permissions(file))?;
+    utimensat(CWD, path, &times(file), AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(made)
 }
 
 /// Writes a regular file. All is done while it is open: finding it by its path again would take as long as a small one takes.
-fn write(path: &Path, file: &File<'_>, is_root: bool) -> io::Result<()> {
-    let mut out = fs::File::create_new(path)?;
+fn write(path: &Path, file: &File<'_>, is_root: bool) -> io::Result<Made> {
+    let mut options = fs::File::options();
+    let mut out = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     out.write_all(file.data)?;
-    if is_root {
-        // Before the mode, of which it would clear bits.
-        let (uid, gid) = (Some(file.attributes.uid), Some(file.attributes.gid));
-        fchown(&out, uid, gid)?;
-    }
-    finish(&out, file)
+    finish(&out, file, is_root)
 }
 
-fn node(path: &Path, kind: FileType, major: u32, minor: u32) -> io::Result<()> {
-    let device = rustix::fs::makedev(major, minor);
-    Ok(rustix::fs::mknodat(
-        CWD,
-        path,
-        kind,
-        Mode::from_raw_mode(0o600),
-        device,
-    )?)
-}
-
-fn finish(made: &fs::File, file: &File<'_>) -> io::Result<()> {
+/// Gives a file or directory its owner, mode and time.
+fn finish(made: &fs::File, file: &File<'_>, is_root: bool) -> io::Result<Made> {
+    // The owner before the mode, of which it would clear bits.
+    let owned = own(file, is_root, |uid, gid| fchown(made, uid, gid))?;
+    made.set_permissions(permissions(file))?;
     let time = UNIX_EPOCH + Duration::from_secs(file.mtime.into());
     made.set_times(fs::FileTimes::new().set_modified(time))?;
-    made.set_permissions(Permissions::from_mode(file.attributes.permissions))
+    Ok(owned)
+}
+
+/// Gives a file its owner where that can be: a user namespace does not have all.
+fn own(
+    file: &File<'_>,
+    is_root: bool,
+    change: impl FnOnce(Option<u32>, Option<u32>) -> io::Result<()>,
+) -> io::Result<Made> {
+    if !is_root {
+        return Ok(Made::Whole);
+    }
+    let changed = change(Some(file.attributes.uid), Some(file.attributes.gid));
+    match changed.as_ref().err().and_then(Errno::from_io_error) {
+        Some(Errno::PERM | Errno::INVAL) => Ok(Made::WithoutOwner),
+        _ => changed.map(|()| Made::Whole),
+    }
+}
+
+fn permissions(file: &File<'_>) -> Permissions {
+    Permissions::from_mode(file.attributes.permissions)
+}
+
+fn times(file: &File<'_>) -> Timestamps {
+    let modified = Timespec {
+        tv_sec: file.mtime.into(),
+        tv_nsec: 0,
+    };
+    let unchanged = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_OMIT,
+    };
+    Timestamps {
+        last_access: unchanged,
+        last_modification: modified,
+    }
 }

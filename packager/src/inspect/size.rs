@@ -110,7 +110,7 @@ pub fn sizes(image: &[u8], segments: &[Segment<'_>]) -> Result<Tree, InspectErro
         for ((_, entry), &packed) in entries.iter().zip(&costs) {
             let is_file = entry.kind == Kind::File;
             let unpacked = if is_file { entry.data.len() } else { 0 };
-            let name = String::from_utf8_lossy(entry.name);
+            let name = crate::names::text(entry.name);
             tree.add(&name, unpacked as u64, packed);
         }
     }

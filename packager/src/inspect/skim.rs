@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::os::unix::fs::FileExt;
 
+use ControlFlow::{Break, Continue};
 use codec::{DecodeError, Member};
 
 use super::{DECODED_LIMIT, InspectError, MOST_SEGMENTS, skip_zeros};
@@ -13,12 +14,15 @@ use crate::cpio::{self, Entry, Source, Stop, Stream};
 /// Decoded at a time: as much as stays in the processor's second cache.
 const CHUNK: usize = 128 << 10;
 
-/// Shows `see` every entry of an image, with the length of its data, in the image's order, up to the first damage. A symbolic
+/// Shows `see` every entry of an image, with the length of its data, in the image's order, up to the first damage, or until it breaks. A symbolic
 /// link has its target as its data, of which the first 4096 bytes are kept; of a file's data nothing is, where it is compressed.
 ///
 /// # Errors
 /// As [`segments`](super::segments); [`InspectError::Archive`].
-pub fn skim(image: &[u8], see: impl FnMut(&Entry<'_>, usize)) -> Result<(), InspectError> {
+pub fn skim(
+    image: &[u8],
+    see: impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
+) -> Result<(), InspectError> {
     skim_either(image, None, see)
 }
 
@@ -30,7 +34,7 @@ pub fn skim(image: &[u8], see: impl FnMut(&Entry<'_>, usize)) -> Result<(), Insp
 pub fn skim_file(
     file: &File,
     image: &[u8],
-    see: impl FnMut(&Entry<'_>, usize),
+    see: impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
 ) -> Result<(), InspectError> {
     skim_either(image, Some(file), see)
 }
@@ -38,7 +42,7 @@ pub fn skim_file(
 fn skim_either(
     image: &[u8],
     file: Option<&File>,
-    mut see: impl FnMut(&Entry<'_>, usize),
+    mut see: impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
 ) -> Result<(), InspectError> {
     let mut room = DECODED_LIMIT;
     let mut offset = skip_zeros(image, 0);
@@ -51,10 +55,13 @@ fn skim_either(
             return Err(InspectError::Many { offset });
         }
         let rest = &image[offset..];
-        let length = match (rest.starts_with(b"07070"), file) {
+        let skimmed = match (rest.starts_with(b"07070"), file) {
             (true, Some(file)) => skim_headers(file, offset, image.len(), &mut see)?,
             (true, None) => skim_plain(rest, offset, &mut see)?,
             (false, _) => skim_member(rest, offset, &mut room, &mut see)?,
+        };
+        let Continue(length) = skimmed else {
+            break;
         };
         offset = skip_zeros(image, offset + length);
     }
@@ -65,14 +72,16 @@ fn skim_either(
 fn skim_plain(
     bytes: &[u8],
     offset: usize,
-    see: &mut impl FnMut(&Entry<'_>, usize),
-) -> Result<usize, InspectError> {
+    see: &mut impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
+) -> Result<ControlFlow<(), usize>, InspectError> {
     let mut entries = cpio::entries(bytes);
     for entry in entries.by_ref() {
         let entry = entry.map_err(|source| InspectError::Archive { offset, source })?;
-        see(&entry, entry.data.len());
+        if see(&entry, entry.data.len()).is_break() {
+            return Ok(Break(()));
+        }
     }
-    Ok(entries.consumed())
+    Ok(Continue(entries.consumed()))
 }
 
 /// Gives the length of the archive, which begins at `offset` of the file.
@@ -80,13 +89,17 @@ fn skim_headers(
     file: &File,
     offset: usize,
     end: usize,
-    see: &mut impl FnMut(&Entry<'_>, usize),
-) -> Result<usize, InspectError> {
+    see: &mut impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
+) -> Result<ControlFlow<(), usize>, InspectError> {
     let mut stream = Stream::new(Headers::new(file, offset, end));
     loop {
         match stream.next_of_archive() {
-            Ok(Some((entry, length))) => see(&entry, length),
-            Ok(None) => return Ok(stream.offset()),
+            Ok(Some((entry, length))) => {
+                if see(&entry, length).is_break() {
+                    return Ok(Break(()));
+                }
+            }
+            Ok(None) => return Ok(Continue(stream.offset())),
             Err(Stop::Damage(source)) => return Err(InspectError::Archive { offset, source }),
             Err(Stop::Source(source)) => return Err(InspectError::Read { offset, source }),
         }
@@ -164,15 +177,19 @@ fn skim_member(
     bytes: &[u8],
     offset: usize,
     room: &mut u64,
-    see: &mut impl FnMut(&Entry<'_>, usize),
-) -> Result<usize, InspectError> {
+    see: &mut impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
+) -> Result<ControlFlow<(), usize>, InspectError> {
     let member = Member::new(bytes).ok_or(InspectError::Unknown { offset })?;
     let format = member.format();
     let failed = |source| InspectError::Decode { offset, source };
     let mut stream = Stream::new(BufReader::with_capacity(CHUNK, member));
     loop {
         match stream.next() {
-            Ok(Some((entry, length))) => see(&entry, length),
+            Ok(Some((entry, length))) => {
+                if see(&entry, length).is_break() {
+                    return Ok(Break(()));
+                }
+            }
             Ok(None) => break,
             Err(Stop::Damage(source)) => return Err(InspectError::Archive { offset, source }),
             Err(Stop::Source(error)) => {
@@ -186,7 +203,7 @@ fn skim_member(
     }
     *room = room.saturating_sub(stream.offset() as u64);
     let rest = stream.into_source().into_inner().rest();
-    Ok(bytes.len() - rest.len())
+    Ok(Continue(bytes.len() - rest.len()))
 }
 
 #[cfg(test)]
@@ -213,7 +230,10 @@ mod tests {
 
     fn skimmed(image: &[u8]) -> (Vec<Line>, Option<String>) {
         let mut lines = Vec::new();
-        let end = skim(image, |entry, length| lines.push(line(entry, length)));
+        let end = skim(image, |entry, length| {
+            lines.push(line(entry, length));
+            Continue(())
+        });
         (lines, end.err().map(|error| error.to_string()))
     }
 
@@ -223,7 +243,8 @@ mod tests {
         file.write_all(image).unwrap();
         let mut lines = Vec::new();
         let end = skim_file(&file, image, |entry, length| {
-            lines.push(line(entry, length))
+            lines.push(line(entry, length));
+            Continue(())
         });
         (lines, end.err().map(|error| error.to_string()))
     }
@@ -284,6 +305,30 @@ mod tests {
     }
 
     #[test]
+    fn who_has_seen_enough_sees_no_more() {
+        let image = archive(&[9000, 5, 70_000]);
+        for image in [
+            image.repeat(2),
+            codec::encode(&image, Format::Zstd, None).unwrap(),
+        ] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&image).unwrap();
+            for from_file in [false, true] {
+                let mut seen = 0;
+                let see = |_: &Entry<'_>, _| {
+                    seen += 1;
+                    if seen < 2 { Continue(()) } else { Break(()) }
+                };
+                match from_file {
+                    true => skim_file(&file, &image, see).unwrap(),
+                    false => skim(&image, see).unwrap(),
+                }
+                assert_eq!(seen, 2);
+            }
+        }
+    }
+
+    #[test]
     fn a_file_is_read_no_further_than_it_is_there() {
         let image = archive(&[9000, 5, 70_000, 1, 1024, 3]);
         assert_eq!(skimmed_from_file(&image).0.len(), 6);
@@ -294,13 +339,13 @@ mod tests {
         // It has become shorter since it was opened.
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&image[..5000]).unwrap();
-        let shorter = skim_file(&file, &image, |_, _| ()).unwrap_err();
+        let shorter = skim_file(&file, &image, |_, _| Continue(())).unwrap_err();
         assert!(
             shorter.to_string().contains("the archive ends within it"),
             "{shorter}"
         );
         let unreadable = File::options().write(true).open("/dev/null").unwrap();
-        let error = skim_file(&unreadable, &image, |_, _| ()).unwrap_err();
+        let error = skim_file(&unreadable, &image, |_, _| Continue(())).unwrap_err();
         assert!(matches!(error, InspectError::Read { offset: 0, .. }));
     }
 

@@ -1,10 +1,13 @@
 //! `packager cat`: a file of an image.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::Args;
 use cli::Failure;
 use packager::cpio::Kind;
+use packager::names::{shown, text};
 
 use crate::input;
 
@@ -14,16 +17,20 @@ pub(crate) struct CatArgs {
     image: PathBuf,
 
     /// The file's path in it; links are followed
-    path: String,
+    path: OsString,
 }
 
 pub(crate) fn run(args: &CatArgs) -> Result<(), Failure> {
-    input::with_files(&args.image, |_, files| match files.follow(&args.path) {
+    let wanted = text(args.path.as_bytes());
+    input::with_files(&args.image, |_, files| match files.follow(&wanted) {
         Some((_, file)) if file.attributes.kind == Kind::File => cli::print(file.data),
-        Some((path, _)) => Err(Failure::input(format_args!("`/{path}` is no regular file"))),
+        Some((path, _)) => Err(Failure::input(format_args!(
+            "`/{}` is no regular file",
+            shown(&path)
+        ))),
         None => Err(Failure::input(format_args!(
             "there is no `{}` in `{}`; `packager list` shows what there is",
-            args.path,
+            shown(&wanted),
             args.image.display()
         ))),
     })

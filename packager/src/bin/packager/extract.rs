@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use cli::Failure;
 use packager::inspect::{ExtractError, extract};
+use packager::names::shown;
 
-use crate::input;
+use crate::{input, pool};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExtractArgs {
@@ -18,6 +19,7 @@ pub(crate) struct ExtractArgs {
 }
 
 pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
+    pool::share();
     input::with_files(&args.image, |_, files| {
         let done = extract(files, &args.folder).map_err(|error| match error {
             ExtractError::NotEmpty(_) => Failure::input(error),
@@ -29,16 +31,37 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
                 done.devices_skipped
             );
         }
-        for orphan in &files.orphans {
+        if done.owners_skipped > 0 {
             cli::tell!(
-                "note: /{orphan} is left out, as the kernel does: its folder is not in the image before it"
+                "note: {} files do not have the owner that the image names, which this user namespace does not have",
+                done.owners_skipped
             );
         }
-        for name in &files.blocked {
-            cli::tell!(
-                "note: /{name} is left out, as the kernel does: a folder that is not empty is there"
-            );
+        let left_out = |names: &[String], why: &str| {
+            for name in names {
+                let name = shown(name);
+                cli::tell!("note: /{name} is left out, as the kernel does: {why}");
+            }
+        };
+        left_out(&files.orphans, "its folder is not in the image before it");
+        left_out(&files.blocked, "a folder that is not empty is there");
+        left_out(
+            &files.impossible,
+            "no file can have such a name, such a target or such data, or it is a second name in place of the first",
+        );
+        match &*files.unsound {
+            [] => Ok(()),
+            names => {
+                let names: Vec<_> = names
+                    .iter()
+                    .map(|name| format!("/{}", shown(name)))
+                    .collect();
+                Err(Failure::input(format_args!(
+                    "`{}`: these files do not have the checksum that the image promises: {}; they are extracted as they are, but the kernel stops there",
+                    args.image.display(),
+                    names.join(", ")
+                )))
+            }
         }
-        Ok(())
     })
 }

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, Yield};
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
@@ -53,7 +53,8 @@ fn start() {
         .num_threads(number())
         .use_current_thread()
         .start_handler(|_| begin())
-        .build();
+        .build()
+        .or_else(|_| alone());
     let Ok(pool) = pool else { return };
     if pool.current_num_threads() > 1 {
         *lock(&PLACES) = Places::take();
@@ -66,6 +67,20 @@ fn start() {
         }
     });
     *lock(&POOL) = Some(pool);
+}
+
+/// Lets the work of a command be shared with as many threads as can be had, if any.
+pub(crate) fn share() {
+    let pool = ThreadPoolBuilder::new().use_current_thread().build();
+    if let Ok(pool) = pool.or_else(|_| alone()) {
+        *lock(&POOL) = Some(pool);
+    }
+}
+
+/// This thread does all.
+fn alone() -> Result<ThreadPool, ThreadPoolBuildError> {
+    let builder = ThreadPoolBuilder::new().num_threads(1);
+    builder.use_current_thread().build()
 }
 
 /// How many threads there are to be; 0 stands for as many as rayon takes by itself, which reads about a control group's limit of

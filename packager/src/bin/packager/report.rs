@@ -13,7 +13,7 @@ use packager::kernel::KernelError;
 use packager::libraries::LibraryError;
 use packager::qemu::QemuError;
 use packager::timing::Timings;
-use packager::{InitramfsError, PlanError};
+use packager::{InitramfsError, PlanError, names};
 
 pub(crate) fn plan(error: PlanError) -> Failure {
     match error {
@@ -182,17 +182,8 @@ pub(crate) fn type_name(kind: Kind) -> &'static str {
 }
 
 /// A name that shows what it is and cannot drive the terminal.
-pub(crate) fn escaped(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect::<Vec<_>>()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
+pub(crate) fn escaped(name: &[u8]) -> String {
+    names::shown(&names::text(name))
 }
 
 #[cfg(test)]

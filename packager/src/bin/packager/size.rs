@@ -7,6 +7,7 @@ use clap::Args;
 use cli::Failure;
 use packager::inspect::size::{Size, Tree, Use, sizes};
 use packager::inspect::{Segment, treemap};
+use packager::names;
 use serde_json::{Value, json};
 
 use crate::{input, report};
@@ -76,7 +77,7 @@ fn text(segments: &[Segment<'_>], tree: &Tree, least: f64) -> String {
 fn lines(out: &mut String, name: &str, tree: &Tree, depth: usize, least: f64, whole: u64) {
     let Size { unpacked, packed } = tree.size;
     let share = 100.0 * packed as f64 / whole.max(1) as f64;
-    let (indent, name) = ("  ".repeat(depth), report::escaped(name.as_bytes()));
+    let (indent, name) = ("  ".repeat(depth), names::shown(name));
     *out += &format!("{unpacked:>12} {packed:>12} {share:5.1} %  {indent}{name}\n");
     let parts = tree.parts.iter();
     let mut parts: Vec<_> = parts

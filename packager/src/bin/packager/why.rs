@@ -6,9 +6,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use cli::Failure;
+use packager::names::shown;
 use packager::plan::{RECORD, Record};
 
 use crate::input;
+
+/// Reasons of reasons are indented so many times at most; real ones are a handful.
+const DEEPEST: usize = 40;
 
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
@@ -44,7 +48,8 @@ pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
         let mut out = String::new();
         for (depth, path) in chain(&record, &path).iter().enumerate() {
             let reason = record.files.get(*path).map_or("", |file| &file.reason);
-            out += &format!("{}/{path}: {reason}\n", "  ".repeat(depth));
+            let indent = "  ".repeat(depth.min(DEEPEST));
+            out += &format!("{indent}/{}: {}\n", shown(path), shown(reason));
         }
         cli::print(out.as_bytes())
     })

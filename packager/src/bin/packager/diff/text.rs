@@ -7,6 +7,8 @@ use packager::inspect::{
     TextDifference,
 };
 
+use packager::names;
+
 use crate::report;
 
 /// `most` lines of each keymap and each text are shown; 0 stands for all.
@@ -121,7 +123,7 @@ fn file(difference: &Difference<'_>) -> String {
         Difference::Added(path, file) => format!("+ {}\n", entry(path, file)),
         Difference::Removed(path, file) => format!("- {}\n", entry(path, file)),
         Difference::Changed(path, old, new) => {
-            let path = report::escaped(path.as_bytes());
+            let path = names::shown(path);
             format!("~ /{path}: {}\n", changes(old, new).join(", "))
         }
     }
@@ -129,7 +131,7 @@ fn file(difference: &Difference<'_>) -> String {
 
 fn entry(path: &str, file: &File<'_>) -> String {
     let name = report::name(
-        format!("/{path}").as_bytes(),
+        &[b"/", &*names::bytes(path)].concat(),
         file.attributes.kind,
         file.data,
     );
