@@ -128,7 +128,7 @@ fn what_no_file_can_be_is_told() {
     let Some(sound) = &*SOUND else { return };
     let mut writer = Writer::new(Options::default());
     let link = Attributes::of_root(Kind::Symlink, 0o777);
-    writer.entry(b"nowhere", link, b"").unwrap();
+    writer.entry(b"far", link, &[b'x'; 4096]).unwrap();
     let image = [sound.archive(), writer.finish()].concat();
     assert_eq!(sound.findings(&image), only("impossible-entry"));
 }

@@ -46,6 +46,8 @@ pub struct Extracted {
     pub made: usize,
     /// Device nodes that only root may make.
     pub devices_skipped: usize,
+    /// Symbolic links without a target, which only the kernel makes.
+    pub links_skipped: usize,
     /// Files of which root may not choose the owner: where it is root of a user namespace (user_namespaces(7)) only.
     pub owners_skipped: usize,
 }
@@ -150,6 +152,7 @@ enum Made {
     /// Its owner is the caller.
     WithoutOwner,
     Not,
+    NoLink,
 }
 
 impl Extracted {
@@ -161,6 +164,7 @@ impl Extracted {
                 self.owners_skipped += 1;
             }
             Made::Not => self.devices_skipped += 1,
+            Made::NoLink => self.links_skipped += 1,
         }
     }
 }
@@ -173,6 +177,7 @@ fn make(path: &Path, file: &File<'_>, is_root: bool) -> io::Result<Made> {
             return Ok(Made::Whole);
         }
         Kind::File => return write(path, file, is_root),
+        Kind::Symlink if file.data.is_empty() => return Ok(Made::NoLink),
         Kind::Symlink => {
             symlink(OsStr::from_bytes(file.data), path)?;
             let made = own(file, is_root, |uid, gid| lchown(path, uid, gid))?;

@@ -53,8 +53,8 @@ pub struct Files<'image> {
     pub orphans: Vec<String>,
     /// Names that the kernel drops, since a directory stands there that is not empty.
     pub blocked: Vec<String>,
-    /// Names that the kernel drops, since no file can be so: a symbolic link without a target, or with one of more than 4096 bytes; a
-    /// directory or a node with data; a part of more than 255 bytes; a name given to its own file once more.
+    /// Names that the kernel drops, since no file can be so: a symbolic link with a target of more than 4095 bytes; a directory or a node
+    /// with data; a part of more than 255 bytes; a name given to its own file once more.
     pub impossible: Vec<String>,
     /// Names of files whose bytes do not have the sum that their entries promise: there the kernel stops.
     pub unsound: Vec<String>,
@@ -259,19 +259,29 @@ impl<'image> Files<'image> {
         let Some(there) = self.files.get_mut(number) else {
             return;
         };
-        if there.attributes.kind.bits() != file.attributes.kind.bits() {
-            // Something else has come to stand there.
-            self.put(path, file);
+        let kind = there.attributes.kind;
+        if kind == Kind::Directory {
+            self.impossible.push(path);
             return;
         }
-        if file.attributes.kind == Kind::File {
+        if kind == Kind::File && file.attributes.kind == Kind::File {
             let data = match file.data.is_empty() {
                 true => there.data,
                 false => file.data,
             };
             *there = File { data, ..file };
         }
-        self.names.insert(path, number);
+        self.names.insert(path.clone(), number);
+        // A symbolic link has come to stand there: it is linked to, and what is written goes through it.
+        if kind == Kind::Symlink
+            && file.attributes.kind == Kind::File
+            && let Some(target) = self.real_path(&path, true)
+        {
+            let parent = target.rsplit_once('/').map(|(parent, _)| parent);
+            if parent.is_none_or(|parent| self.is(Kind::Directory, parent)) {
+                self.put(target, file);
+            }
+        }
     }
 
     /// Whether a path is a directory with something in it.
@@ -310,7 +320,7 @@ fn is_impossible(path: &str, file: &File<'_>) -> bool {
     let is_long = |part: &str| part.len() > PART_MAX && names::bytes(part).len() > PART_MAX;
     let has_wrong_data = match file.attributes.kind {
         Kind::File => false,
-        Kind::Symlink => file.data.is_empty() || file.data.len() >= NAME_MAX,
+        Kind::Symlink => file.data.len() >= NAME_MAX,
         _ => !file.data.is_empty(),
     };
     has_wrong_data || path.split('/').any(is_long)
@@ -490,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_taken_the_place_of_a_name_is_not_linked_to() {
+    fn what_has_taken_the_place_of_a_name_is_linked_to() {
         let link = Raw {
             name: b"a",
             mode: 0o120_777,
@@ -507,7 +517,10 @@ mod tests {
                 ..FILE
             },
         ];
-        is(&raw(&names), &[("a", "target"), ("b", "data")]);
+        is(
+            &raw(&names),
+            &[("a", "target"), ("b", "target"), ("target", "data")],
+        );
         // The kernel takes a name away before it gives it to the file that had it.
         let twice = [Raw { name: b"a", ..FILE }, Raw { name: b"a", ..FILE }];
         is(&raw(&twice), &[]);
@@ -564,7 +577,6 @@ mod tests {
         };
         let long = [b'x'; 4096];
         let image = raw(&[
-            link(b"empty", b""),
             link(b"long", &long),
             link(b"just", &long[1..]),
             Raw {
@@ -585,7 +597,7 @@ mod tests {
             files.iter().map(|(name, _)| name).collect::<Vec<_>>(),
             ["just"]
         );
-        assert_eq!(files.impossible.len(), 4);
+        assert_eq!(files.impossible.len(), 3);
     }
 
     #[test]

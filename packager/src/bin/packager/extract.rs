@@ -31,6 +31,12 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
                 done.devices_skipped
             );
         }
+        if done.links_skipped > 0 {
+            cli::tell!(
+                "note: {} symbolic links without a target are left out; only the kernel makes them",
+                done.links_skipped
+            );
+        }
         if done.owners_skipped > 0 {
             cli::tell!(
                 "note: {} files do not have the owner that the image names, which this user namespace does not have",
