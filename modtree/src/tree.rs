@@ -70,8 +70,10 @@ pub struct Tree {
     all: OnceLock<All>,
     aliases: OnceLock<AliasIndex>,
     listed: OnceLock<Option<listed::Listed>>,
-    /// Whether that is newer than all directories with modules.
+    /// Whether that is newer than all directories with modules, where that is known before it is used.
     current: OnceLock<bool>,
+    /// The same where it was supposed, and found out later.
+    supposition: OnceLock<bool>,
     /// Whether it knows all modules outside `kernel` as they are.
     knows_outside: OnceLock<bool>,
     supposes: bool,
@@ -176,6 +178,7 @@ impl Tree {
             listed: OnceLock::new(),
             knows_outside: OnceLock::new(),
             current: OnceLock::new(),
+            supposition: OnceLock::new(),
             supposes: false,
             indexed: OnceLock::new(),
             found: Mutex::default(),

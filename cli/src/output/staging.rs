@@ -5,11 +5,11 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FallocateFlags, OFlags, fallocate, linkat};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
 use super::{New, Staged, cannot_write, directory, is_in_memory};
 use crate::Failure;
@@ -17,16 +17,12 @@ use crate::Failure;
 /// A new file that nothing has been written to yet: what becomes a [`Staged`] one.
 #[derive(Debug)]
 pub struct Staging {
-    file: Unfinished,
+    /// Where the file system has files without a name. One with a name would be left behind by a run that is killed, so that is not made
+    /// before it is written.
+    nameless: Option<File>,
     path: PathBuf,
     target: PathBuf,
     has_room: bool,
-}
-
-#[derive(Debug)]
-enum Unfinished {
-    Nameless(File),
-    Named(NamedTempFile),
 }
 
 impl Staging {
@@ -36,10 +32,10 @@ impl Staging {
     /// As [`write_atomically`](crate::write_atomically).
     pub fn new(path: &Path) -> Result<Self, Failure> {
         let target = resolve(path)?;
-        let file = unfinished(directory(&target))
-            .map_err(|error| cannot_write(path, directory(&target), &error))?;
+        let folder = directory(&target);
+        fs::metadata(folder).map_err(|error| cannot_write(path, folder, &error))?;
         Ok(Self {
-            file,
+            nameless: nameless(folder),
             path: path.to_path_buf(),
             target,
             has_room: false,
@@ -49,9 +45,12 @@ impl Staging {
     /// Room for as many bytes as the target has now, if both are in memory (tmpfs(5)): a new version of a file is about as long as
     /// the old one. What is not needed in the end is given back.
     pub fn room(&mut self) -> Option<Room> {
-        let length = fs::metadata(&self.target).ok()?.len();
-        let file = self.file();
-        let file = is_in_memory(file).then(|| file.try_clone().ok())??;
+        let found = fs::metadata(&self.target).ok()?;
+        // Of a file with holes, what it takes.
+        let length = found.len().min(found.blocks() * 512).min(Room::MOST);
+        let file = self.nameless.as_ref();
+        let file = file.filter(|file| is_in_memory(file))?;
+        let file = file.try_clone().ok()?;
         self.has_room = true;
         Some(Room {
             file,
@@ -65,31 +64,30 @@ impl Staging {
     /// # Errors
     /// As [`write_atomically`](crate::write_atomically).
     pub fn finish(self, write: impl FnOnce(&File) -> io::Result<()>) -> Result<Staged, Failure> {
-        write(self.file())
-            .and_then(|()| self.give_back())
-            .and_then(|()| self.file().sync_all())
-            .map_err(|error| cannot_write(&self.path, directory(&self.target), &error))?;
-        let file = match self.file {
-            Unfinished::Nameless(file) => New::Nameless(file),
-            Unfinished::Named(file) => New::Named(file.into_temp_path()),
-        };
         let (path, target) = (self.path, self.target);
+        let failed = |error: io::Error| cannot_write(&path, directory(&target), &error);
+        let fill = |file: &File| {
+            write(file)?;
+            if self.has_room {
+                file.set_len(file.metadata()?.len())?;
+            }
+            file.sync_all()
+        };
+        let file = match self.nameless {
+            Some(file) => {
+                fill(&file).map_err(failed)?;
+                New::Nameless(file)
+            }
+            None => {
+                let permissions = Permissions::from_mode(0o644);
+                let mut named = names();
+                let named = named.permissions(permissions);
+                let file = named.tempfile_in(directory(&target)).map_err(failed)?;
+                fill(file.as_file()).map_err(failed)?;
+                New::Named(file.into_temp_path())
+            }
+        };
         Ok(Staged { file, path, target })
-    }
-
-    fn give_back(&self) -> io::Result<()> {
-        if !self.has_room {
-            return Ok(());
-        }
-        let file = self.file();
-        file.set_len(file.metadata()?.len())
-    }
-
-    fn file(&self) -> &File {
-        match &self.file {
-            Unfinished::Nameless(file) => file,
-            Unfinished::Named(file) => file.as_file(),
-        }
     }
 }
 
@@ -102,6 +100,9 @@ pub struct Room {
 }
 
 impl Room {
+    /// In bytes, larger than any image that is worth it.
+    const MOST: u64 = 1 << 30;
+
     /// Bytes: some 10 microseconds of work.
     const PORTION: u64 = 128 << 10;
 
@@ -114,15 +115,6 @@ impl Room {
         self.made += next;
         has_made
     }
-}
-
-fn unfinished(directory: &Path) -> io::Result<Unfinished> {
-    if let Some(file) = nameless(directory) {
-        return Ok(Unfinished::Nameless(file));
-    }
-    let permissions = Permissions::from_mode(0o644);
-    let file = names().permissions(permissions).tempfile_in(directory)?;
-    Ok(Unfinished::Named(file))
 }
 
 /// The file that `path` stands for, symbolic links followed, checked to be replaceable by a regular file.
@@ -188,7 +180,6 @@ fn nameless(directory: &Path) -> Option<File> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::unix::fs::MetadataExt;
 
     use super::*;
     use crate::commit;
@@ -205,7 +196,17 @@ mod tests {
             let mut staging = Staging::new(&path).unwrap();
             let mut room = staging.room().unwrap();
             assert!(room.make() && room.make() && room.make(), "300000 bytes");
-            assert!(!room.make() && staging.file().metadata().unwrap().blocks() == old);
+            assert!(
+                !room.make()
+                    && staging
+                        .nameless
+                        .as_ref()
+                        .unwrap()
+                        .metadata()
+                        .unwrap()
+                        .blocks()
+                        == old
+            );
             let new = vec![2; length];
             let staged = staging.finish(|mut file| file.write_all(&new)).unwrap();
             commit([staged]).unwrap();

@@ -14,7 +14,7 @@
 //! and in a module below `kernel` whose file was overwritten in place, an alias or an exported symbol that it did not have
 //! before. modprobe and udev, which believe the files without a look, do not find such a module either.
 //!
-//! A tree may [suppose](super::Tree::supposing_current) the first of these, for who has time for a look later.
+//! A tree may [suppose](super::Tree::supposing_current) the first of these, for callers that look at them later.
 //!
 //! Nothing is parsed before a question comes. Names, aliases and symbols are looked up in the binary files, of which a lookup
 //! touches a few pages; a pattern is searched for in the text of `modules.alias`.
@@ -90,6 +90,12 @@ impl Listed {
     /// Whether no directory with modules has changed since.
     pub(super) fn is_current(&self, dir: &Path) -> bool {
         unchanged_since(dir, paths(&self.dep), self.since)
+    }
+
+    /// Whether it takes no more than one look to see that it is not current: at `kernel`.
+    pub(super) fn is_older(&self, dir: &Path) -> bool {
+        let found = std::fs::metadata(dir.join("kernel"));
+        found.is_ok_and(|found| !changed_before(&found, self.since))
     }
 
     /// Whether a module is listed, with this file, and has certainly not changed since.

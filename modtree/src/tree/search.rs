@@ -1,6 +1,7 @@
 //! Questions about all modules: answered from depmod's indexes where those are up to date, else by reading every module.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
@@ -93,11 +94,11 @@ impl Tree {
         let Some(Some(listed)) = self.listed.get().filter(|_| is_used) else {
             return true;
         };
-        if let Some(&is_current) = self.current.get() {
-            return is_current;
+        if self.current.get().is_some() {
+            return true;
         }
-        let is_current = listed.is_current(&self.dir);
-        *self.current.get_or_init(|| is_current)
+        let is_current = || listed.is_current(&self.dir);
+        *self.supposition.get_or_init(is_current)
     }
 
     /// Opens depmod's indexes, where there are any, before somebody asks for them.
@@ -114,10 +115,13 @@ impl Tree {
         // Another thread may do the same at the same time: it must not be waited for while it waits for this one's work.
         if self.listed.get().is_none() {
             let listed = Listed::read(&self.dir);
-            if let Some(listed) = &listed
-                && !self.supposes
-            {
-                let _of_another_thread = self.current.set(listed.is_current(&self.dir));
+            let current = listed.as_ref().and_then(|listed| match self.supposes {
+                // A tree that has been copied is found out here already.
+                true => listed.is_older(&self.dir).then_some(false),
+                false => Some(listed.is_current(&self.dir)),
+            });
+            if let Some(current) = current {
+                let _of_another_thread = self.current.set(current);
             }
             let _of_another_thread = self.listed.set(listed);
         }
@@ -135,7 +139,8 @@ impl Tree {
                 |listed: &Listed| outside.all(|entry| listed.is_unchanged(&self.dir, entry));
             Ok(listed.is_some_and(knows))
         })?;
-        let is_current = self.current.get().is_none_or(|&is_current| is_current);
+        let is_current = |known: &OnceLock<bool>| known.get().is_none_or(|&is_current| is_current);
+        let is_current = is_current(&self.current) && is_current(&self.supposition);
         Ok(self.opened().filter(|_| knows_outside && is_current))
     }
 }

@@ -34,7 +34,10 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn with_cache(recipe: &Recipe, cache: Option<&Cache>) -> Result<Self, PlanError> {
-        Self::make(recipe, cache, false)
+        let begun = Begun::now();
+        let kept = Kept::new(cache, recipe);
+        let (kernel, known, begun) = begun.open(recipe, kept.as_ref())?;
+        Self::make(recipe, cache, Arc::new(kernel), known, kept, begun)
     }
 
     /// As [`new`](Self::new), but supposes that depmod's indexes are newer than all directories with modules: a look at these takes as
@@ -44,8 +47,14 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn supposing_current(recipe: &Recipe) -> Result<Self, PlanError> {
-        // What is wrong may be what was supposed.
-        Self::make(recipe, None, true).or_else(|_| Self::new(recipe))
+        let (kernel, known, begun) = Begun::now().open(recipe, None)?;
+        let kernel = Arc::new(kernel.supposing_current());
+        let plan = Self::make(recipe, None, Arc::clone(&kernel), known, None, begun);
+        match plan {
+            // What is wrong may be what was supposed.
+            Err(_) if !kernel.tree.is_as_supposed() => Self::new(recipe),
+            plan => plan,
+        }
     }
 
     /// Whether what was [supposed](Self::supposing_current) is true. If not, the plan may be one for modules that were there once.
@@ -54,12 +63,15 @@ impl Plan {
         kernel.is_none_or(|kernel| kernel.tree.is_as_supposed())
     }
 
-    fn make(recipe: &Recipe, cache: Option<&Cache>, supposes: bool) -> Result<Self, PlanError> {
-        let begun = SystemTime::now();
-        let mut timings = Timings::default();
-        let kept = Kept::new(cache, recipe);
-        let open = || open(recipe, kept.as_ref(), supposes);
-        let (kernel, known) = timings.measure("kernel", open)?;
+    fn make(
+        recipe: &Recipe,
+        cache: Option<&Cache>,
+        kernel: Arc<Kernel>,
+        known: Option<Selection>,
+        kept: Option<Kept<'_>>,
+        begun: Begun,
+    ) -> Result<Self, PlanError> {
+        let Begun { at, mut timings } = begun;
         let (found, (keymaps, system)) = rayon::join(
             || timings.measure("find", || find(&kernel, known, recipe, cache)),
             || {
@@ -102,7 +114,7 @@ impl Plan {
                 selection.indexes = indexes?;
                 to_keep.keep(&kernel, &selection, cache);
                 if let Some(kept) = &kept {
-                    kept.keep(&kernel, &selection, begun);
+                    kept.keep(&kernel, &selection, at);
                 }
                 added.map(|()| selection.indexes)
             }
@@ -119,9 +131,9 @@ impl Plan {
             plan.add_record();
         }
         plan.add_inputs(recipe, &kernel);
-        plan.kernel = Some(Arc::new(kernel));
+        plan.kernel = Some(kernel);
         plan.timings = timings;
-        plan.begun = Some(begun);
+        plan.begun = Some(at);
         Ok(plan)
     }
 
@@ -144,21 +156,33 @@ impl Plan {
     }
 }
 
-/// Opens the kernel; where it is one in a package that is kept, its modules are known, too.
-fn open(
-    recipe: &Recipe,
-    kept: Option<&Kept<'_>>,
-    supposes: bool,
-) -> Result<(Kernel, Option<Selection>), KernelError> {
-    if let Some((kernel, selection)) = kept.and_then(Kept::open) {
-        return Ok((kernel, Some(selection)));
+/// A plan that is begun: when, and how long its phases have taken.
+struct Begun {
+    at: SystemTime,
+    timings: Timings,
+}
+
+impl Begun {
+    fn now() -> Self {
+        Self {
+            at: SystemTime::now(),
+            timings: Timings::default(),
+        }
     }
-    let kernel = Kernel::open(&recipe.kernel, &recipe.choice)?;
-    let kernel = match supposes {
-        true => kernel.supposing_current(),
-        false => kernel,
-    };
-    Ok((kernel, None))
+
+    /// Opens the kernel; where it is one in a package that is kept, its modules are known, too.
+    fn open(
+        mut self,
+        recipe: &Recipe,
+        kept: Option<&Kept<'_>>,
+    ) -> Result<(Kernel, Option<Selection>, Self), KernelError> {
+        let open = || match kept.and_then(Kept::open) {
+            Some((kernel, selection)) => Ok((kernel, Some(selection))),
+            None => Kernel::open(&recipe.kernel, &recipe.choice).map(|kernel| (kernel, None)),
+        };
+        let (kernel, known) = self.timings.measure("kernel", open)?;
+        Ok((kernel, known, self))
+    }
 }
 
 /// Which of a kernel's modules the image has, and what it may be compressed with.

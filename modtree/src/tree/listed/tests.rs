@@ -85,6 +85,13 @@ fn what_is_supposed_of_an_index_is_believed_until_somebody_asks() {
     let tree = open();
     assert_eq!(load(&tree, &["fs-newer"]).unwrap(), ["newer"]);
     assert!(tree.is_as_supposed());
+    // What one look shows need not be supposed: so are trees that were copied.
+    index(&root);
+    tick();
+    root.module("kernel/newest.ko", "depends=\nalias=fs-newest\n");
+    let tree = open();
+    assert_eq!(load(&tree, &["fs-newest"]).unwrap(), ["newest"]);
+    assert!(tree.is_as_supposed());
 }
 
 #[test]

@@ -30,12 +30,26 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     if args.dry_run {
         return tell_plan(&args, &recipe, cache.as_ref());
     }
-    let supposes = may_suppose(&recipe, cache.as_ref());
-    pack(&args, &recipe, cache.as_ref(), supposes)
+    let pack = |supposes| pack(&args, &recipe, cache.as_ref(), supposes);
+    if may_suppose(&recipe, cache.as_ref())
+        && let Packed::Done = pack(true)?
+    {
+        return Ok(());
+    }
+    // Something takes longer than to find out what could have been supposed, or has taken longer already.
+    pool::leave_places();
+    pack(false).map(|_| ())
 }
 
-/// Whether it does not matter much if all has to be done twice: nothing is compressed, and no package unpacked. A cache shall keep
-/// nothing that is only supposed.
+/// How an attempt to pack an image ended.
+enum Packed {
+    Done,
+    /// What was supposed of depmod's indexes is not true.
+    SupposedWrongly,
+}
+
+/// Whether all can be done twice, if need be: nothing is compressed, and no package unpacked. A cache shall keep nothing that is only
+/// supposed.
 fn may_suppose(recipe: &Recipe, cache: Option<&Cache>) -> bool {
     let is_plain = recipe.compression.is_some_and(|it| it.format.is_none());
     let is_package = matches!(recipe.kernel, KernelSource::Deb(_));
@@ -57,7 +71,7 @@ fn pack(
     recipe: &Recipe,
     cache: Option<&Cache>,
     supposes: bool,
-) -> Result<(), Failure> {
+) -> Result<Packed, Failure> {
     let progress = Progress::new("packing the initramfs");
     let file = args.output.as_deref().map(Output::new);
     let plan = match supposes {
@@ -65,9 +79,6 @@ fn pack(
         false => Plan::with_cache(recipe, cache),
     };
     let mut plan = plan.map_err(report::plan)?;
-    if plan.compression.format.is_some() {
-        pool::leave_places();
-    }
     let mut timings = std::mem::take(&mut plan.timings);
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     // Most images are checked while they are made; what the check refuses never gets its name.
@@ -84,7 +95,7 @@ fn pack(
         },
     );
     if supposes && !is_as_supposed {
-        return pack(args, recipe, cache, false);
+        return Ok(Packed::SupposedWrongly);
     }
     timings.append(meanwhile);
     let Made {
@@ -112,7 +123,7 @@ fn pack(
     if !matches!(recipe.kernel, KernelSource::Deb(_)) {
         std::mem::forget(plan);
     }
-    Ok(())
+    Ok(Packed::Done)
 }
 
 /// The kernel that is to boot with an image of the plan.

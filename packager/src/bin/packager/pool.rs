@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, Yield};
+use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
@@ -25,7 +25,7 @@ const MEMORY: usize = 96 << 10;
 /// So many threads beside the first one stay awake: more would find nothing to do in a small image.
 const WAKEFUL: usize = 2;
 
-/// How long they do, at most. Who needs longer does not notice that a thread has to be woken up.
+/// How long they do, at most. Longer work does not notice the cost of waking a thread.
 const AWAKE: Duration = Duration::from_millis(10);
 
 /// Longer than a portion of spare work takes.
@@ -39,22 +39,22 @@ static HAS_ENDED: AtomicBool = AtomicBool::new(false);
 type Spare = Box<dyn FnMut() -> bool + Send>;
 static SPARE: Mutex<Option<Spare>> = Mutex::new(None);
 
-/// Starts them where the arguments, which nobody has looked at yet, are those of a command with work for all.
+/// Starts the threads where the arguments, which nobody has looked at yet, are those of a command with work for all.
 pub(crate) fn start_early() {
     if std::env::args_os().nth(1).as_deref() == Some(OsStr::new("initramfs")) {
         start();
     }
 }
 
-/// Makes this thread one of them: else each piece of work is handed over to a thread that has to be woken up for it, while this one
+/// Makes this thread one of the pool's: else each piece of work is handed over to a thread that has to be woken up for it, while this one
 /// waits. Where no threads can be had, this one does all.
 fn start() {
     let pool = ThreadPoolBuilder::new()
         .num_threads(number())
         .use_current_thread()
         .start_handler(|_| begin())
-        .build()
-        .or_else(|_| alone());
+        .build();
+    // Where one cannot be started, this one does all: it is one of them already.
     let Ok(pool) = pool else { return };
     if pool.current_num_threads() > 1 {
         *lock(&PLACES) = Places::take();
@@ -69,18 +69,12 @@ fn start() {
     *lock(&POOL) = Some(pool);
 }
 
-/// Lets the work of a command be shared with as many threads as can be had, if any.
+/// Lets the work of a command be shared with as many threads as can be had. Where one cannot be started, this one does all: it is one
+/// of them already.
 pub(crate) fn share() {
-    let pool = ThreadPoolBuilder::new().use_current_thread().build();
-    if let Ok(pool) = pool.or_else(|_| alone()) {
+    if let Ok(pool) = ThreadPoolBuilder::new().use_current_thread().build() {
         *lock(&POOL) = Some(pool);
     }
-}
-
-/// This thread does all.
-fn alone() -> Result<ThreadPool, ThreadPoolBuildError> {
-    let builder = ThreadPoolBuilder::new().num_threads(1);
-    builder.use_current_thread().build()
 }
 
 /// How many threads there are to be; 0 stands for as many as rayon takes by itself, which reads about a control group's limit of
@@ -94,14 +88,15 @@ fn number() -> usize {
     }
 }
 
-/// Lets all threads run anywhere again. For who begins long work: a thread that does it cannot look at the clock.
+/// Lets all threads run anywhere again. To be called before long work: a thread that does it cannot check the clock, and a library's
+/// threads would stay where the one runs that starts them.
 pub(crate) fn leave_places() {
     if let Some(places) = lock(&PLACES).take() {
         places.leave();
     }
 }
 
-/// Ends them, without waiting: a process ends sooner without threads that sleep.
+/// Ends the threads, without waiting: a process ends sooner without threads that sleep.
 pub(crate) fn end() {
     drop(lock(&PLACES).take());
     HAS_ENDED.store(true, Ordering::Relaxed);
@@ -146,13 +141,14 @@ struct Places {
 }
 
 impl Places {
-    /// `None` where there is only one processor, and nothing has changed. What the kernel refuses happens by itself, later.
+    /// `None` where there is only one processor, and nothing has changed. If the kernel refuses, its scheduler places the threads.
     fn take() -> Option<Self> {
         let allowed = sched_getaffinity(None).ok()?;
+        let processor = sched_getcpu();
         let mut here = CpuSet::new();
-        here.set(sched_getcpu());
+        here.set(processor);
         let mut elsewhere = allowed;
-        elsewhere.unset(sched_getcpu());
+        elsewhere.unset(processor);
         if elsewhere.count() == 0 {
             return None;
         }
