@@ -210,6 +210,18 @@ fn a_command_that_nothing_provides_is_told() {
 }
 
 #[test]
+fn what_cannot_be_started_is_told() {
+    let Some(sound) = &*SOUND else { return };
+    let found = |path: &str, mode, data: &str| {
+        let findings = sound.after(|plan| plan.file(path, mode, data.into(), ""));
+        findings.into_iter().collect::<Vec<_>>()
+    };
+    let text = found("usr/bin/busybox", 0o755, "x\n");
+    assert!(text.contains(&"missing-interpreter"), "{text:?}");
+    assert!(found("init", 0o755, "echo\n").contains(&"no-init"));
+}
+
+#[test]
 fn a_helper_that_the_kernel_never_starts_is_told() {
     let Some(sound) = &*SOUND else { return };
     let init = "#!/bin/sh\nmount -t proc proc /proc\necho /sbin/mdev >/proc/sys/kernel/hotplug\nmdev -s\nexec /sbin/init\n";

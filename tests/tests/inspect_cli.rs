@@ -387,6 +387,37 @@ fn size_counts_every_byte_of_every_file() {
 }
 
 #[test]
+fn what_is_no_initramfs_is_told_by_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image");
+    for (start, end, kind) in [
+        (&b"MZ"[..], &[0, 0], "an EFI program"),
+        (
+            b"\xeb\x58",
+            &[0x55, 0xaa],
+            "is a disk image, which `packager check`",
+        ),
+        (b"\x89PNG", &[0, 0], "neither a cpio archive nor"),
+    ] {
+        let mut bytes = start.to_vec();
+        bytes.resize(510, 0);
+        bytes.extend(end);
+        bytes.resize(700, 0);
+        fs::write(&path, bytes).unwrap();
+        let output = packager(&["list".as_ref(), &path]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(kind), "{}", stderr(&output));
+    }
+    let output = packager(&["check".as_ref(), &path]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("nor a disk image"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn why_leads_to_what_was_asked_for() {
     let Some(images) = &*IMAGES else { return };
     let image = images.path("es.igz");

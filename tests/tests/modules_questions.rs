@@ -185,7 +185,10 @@ fn what_changed_between_two_kernels() {
     let (Some(old), Some(new)) = (kernel("linux-6.1"), kernel("linux-6.12")) else {
         return;
     };
-    let text = run(command("modtree").arg("diff").arg(&old).arg(&new));
+    let output = command("modtree").arg("diff").arg(&old).arg(&new).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
     for line in [
         "gone: t10_pi\n",
         "now built in: ",
@@ -197,4 +200,9 @@ fn what_changed_between_two_kernels() {
     }
     let own = run(command("modtree").arg("diff").arg(&old).arg(&old));
     assert_eq!(own, "");
+    let nothing = command("modtree")
+        .args(["diff", "/nowhere"])
+        .arg(&new)
+        .output();
+    assert_eq!(nothing.unwrap().status.code(), Some(2));
 }

@@ -320,3 +320,35 @@ fn a_recipe_that_is_wrong_says_where() {
         "{stderr}"
     );
 }
+
+#[test]
+fn entries_that_take_each_others_place_are_refused() {
+    let file = |path: &str| format!("[[file]]\npath = \"{path}\"\ntext = \"x\"\n");
+    for (recipe, words) in [
+        (file("/etc/motd").repeat(2), "the recipe names it twice"),
+        (
+            "[[directory]]\npath = \"/etc/passwd\"\n".to_owned(),
+            "a file of that name is in the image already",
+        ),
+        (
+            file("/etc"),
+            "a folder of that name is in the image already",
+        ),
+        (
+            "[[symlink]]\npath = \"/etc/mtab\"\n".to_owned(),
+            "`target` says where it leads",
+        ),
+    ] {
+        let Some(kitchen) = Kitchen::new(&recipe) else {
+            return;
+        };
+        let output = kitchen.pack(&[]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{recipe}: {stderr}");
+        assert!(stderr.contains(words), "{recipe}: {stderr}");
+    }
+    // What the image has by itself may be replaced.
+    if let Some(kitchen) = Kitchen::new(&file("/etc/passwd")) {
+        kitchen.packed(&[]);
+    }
+}

@@ -119,6 +119,11 @@ impl Room {
 
 /// The file that `path` stands for, symbolic links followed, checked to be replaceable by a regular file.
 fn resolve(path: &Path) -> Result<std::path::PathBuf, Failure> {
+    if path == "-" {
+        return Err(Failure::usage(
+            "this output needs a file, and `-` is none: name one, or `./-` for a file of that name",
+        ));
+    }
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(Failure::input(format_args!(
             "cannot write `{}`: it is a directory; name a file in it",

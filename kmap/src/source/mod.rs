@@ -107,6 +107,8 @@ impl SourceError {
                 suggestion: Some(name),
                 ..
             } => Some(format!("did you mean `{name}`?")),
+            // It says itself where it was looked for.
+            SourceError::NotFound { name, .. } if name.starts_with('/') => None,
             SourceError::NotFound {
                 installed: false, ..
             } => Some(

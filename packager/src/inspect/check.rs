@@ -180,6 +180,10 @@ fn check_files(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
                 format_args!("/init has the mode {mode:04o}"),
             );
         }
+        Some((_, init)) if !programs::is_program(init) => report.find(
+            &codes::NO_INIT,
+            "/init is neither a program nor a script that begins with `#!`",
+        ),
         Some(_) => {}
     }
     programs::check(files, report);

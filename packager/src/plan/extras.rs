@@ -11,6 +11,9 @@ use crate::libraries::{Collector, Libraries, Needed};
 use crate::microcode;
 use crate::recipe::{Contents, Entry, Recipe, Step};
 
+/// Why a file is there that the recipe lists.
+const NAMED: &str = "the recipe names it";
+
 /// Larger than any file that a machine has the memory for.
 const FILE_LIMIT: u64 = 4 << 30;
 
@@ -91,6 +94,23 @@ impl Plan {
 
     fn add_entry(&mut self, entry: &Entry) -> Result<(), PlanError> {
         let path = clean(&entry.path)?;
+        let refuse = |reason: &str| PlanError::Entry {
+            path: entry.path.clone(),
+            reason: reason.to_owned(),
+        };
+        let is_directory = matches!(entry.contents, Contents::Directory);
+        match self.get(&path) {
+            Some(there) if there.reason == NAMED => {
+                return Err(refuse("the recipe names it twice"));
+            }
+            Some(there) if is_directory != (there.kind() == Kind::Directory) => {
+                return Err(refuse(match is_directory {
+                    true => "a file of that name is in the image already",
+                    false => "a folder of that name is in the image already",
+                }));
+            }
+            _ => {}
+        }
         let (data, usual) = self.contents(&entry.contents)?;
         let kind = match &entry.contents {
             Contents::File(_) | Contents::Text(_) => Kind::File,
@@ -103,7 +123,7 @@ impl Plan {
             uid: entry.uid,
             gid: entry.gid,
         };
-        self.insert_shared(&path, attributes, data, "the recipe names it");
+        self.insert_shared(&path, attributes, data, NAMED);
         Ok(())
     }
 

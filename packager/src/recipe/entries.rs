@@ -135,14 +135,20 @@ impl DirectoryTable {
 }
 
 impl SymlinkTable {
-    pub(super) fn entry(&self) -> Entry {
-        Entry {
+    pub(super) fn entry(&self) -> Result<Entry, RecipeError> {
+        if self.target.is_empty() {
+            return Err(RecipeError::Value {
+                key: format!("symlink {}", self.path),
+                reason: "`target` says where it leads, and is missing or empty".to_owned(),
+            });
+        }
+        Ok(Entry {
             path: self.path.clone(),
             contents: Contents::Symlink(self.target.clone()),
             permissions: None,
             uid: 0,
             gid: 0,
-        }
+        })
     }
 }
 

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cli::{Failure, print};
+use cli::{Failure, Fault, print};
 use modtree::{
-    CallSite, ClosureOptions, Finding, ModuleName, Traces, Tree, call_sites, check, closure, diff,
-    is_rare_request, providers, users,
+    CallSite, ClosureOptions, Difference, Finding, ModuleName, Traces, Tree, call_sites, check,
+    closure, diff, is_rare_request, providers, users,
 };
 use serde_json::{Value, json};
 
@@ -78,6 +78,10 @@ pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
         );
     }
     let Some(chain) = found.graph.chain(&roots, &to) else {
+        let is_module = tree.find(&to).map_err(tree_failure)?.is_some();
+        if !is_module && !tree.builtins().map_err(tree_failure)?.contains(&to) {
+            return Err(unknown(&tree, &args.to));
+        }
         // What was not known may be the reason.
         for note in &found.notes {
             cli::tell!("note: {note}");
@@ -218,6 +222,8 @@ pub(crate) fn requests(args: &RequestsArgs) -> Result<(), Failure> {
 }
 
 /// Print what changed between two kernels: modules, dependencies, aliases, symbols
+///
+/// The exit code is 0 where nothing did, 1 where something did, and 2 where one of the kernels is at fault.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     /// The old modules directory, a root with one kernel, or a kernel's Debian package
@@ -232,10 +238,27 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn run_diff(args: &DiffArgs) -> Result<(), Failure> {
-    let found = diff(&open_any(&args.old)?, &open_any(&args.new)?).map_err(tree_failure)?;
-    if args.json {
-        return print_json(&json!(found));
+    let found = open_any(&args.old).and_then(|old| {
+        let new = open_any(&args.new)?;
+        diff(&old, &new).map_err(tree_failure)
+    });
+    let found = found.map_err(|failure| match failure.fault() {
+        // 1 says that the kernels differ.
+        Fault::Input => Failure::usage(failure.message().unwrap_or_default()),
+        _ => failure,
+    })?;
+    let text = as_text(&found);
+    match args.json {
+        true => print_json(&json!(found))?,
+        false => print(text.as_bytes())?,
     }
+    match text.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::reported(Fault::Input)),
+    }
+}
+
+fn as_text(found: &Difference) -> String {
     let mut text = String::new();
     for (what, names) in [
         ("new module", &found.added),
@@ -273,7 +296,7 @@ pub(crate) fn run_diff(args: &DiffArgs) -> Result<(), Failure> {
             let _ = writeln!(text, "symbol {what}: {symbol}");
         }
     }
-    print(text.as_bytes())
+    text
 }
 
 /// A modules directory itself, the root of one, or a package.

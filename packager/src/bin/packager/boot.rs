@@ -58,7 +58,7 @@ pub(crate) struct BootArgs {
     vnc: Option<String>,
 
     /// Memory in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 512, help_heading = MACHINE)]
+    #[arg(long, value_name = "MIB", default_value_t = 512, help_heading = MACHINE, value_parser = clap::value_parser!(u32).range(16..))]
     memory: u32,
 
     /// How instructions are carried out; auto takes KVM where a short probe shows that it runs

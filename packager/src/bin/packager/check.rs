@@ -70,6 +70,12 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     require_plain(path, &file)?;
     let metadata = file.metadata();
     let length = metadata.map_err(|error| unreadable(path, &error))?.len();
+    if length % 512 != 0 && !has_boot_signature(&file) {
+        return Err(Failure::input(format_args!(
+            "`{}` is neither an initramfs, nor a unified kernel image, nor a disk image",
+            path.display()
+        )));
+    }
     let expected = Expected {
         bios: matches!(args.firmware, Some(Firmware::Both | Firmware::Bios)),
         uefi: matches!(args.firmware, Some(Firmware::Both | Firmware::Uefi)),
@@ -90,6 +96,11 @@ fn finish(report: &Report, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::reported(Fault::Input))
+}
+
+fn has_boot_signature(file: &File) -> bool {
+    let mut end = [0; 2];
+    file.read_exact_at(&mut end, 510).is_ok() && end == [0x55, 0xAA]
 }
 
 /// Whether the file begins as an archive or a compressed stream does; no partition table and no file system does so.

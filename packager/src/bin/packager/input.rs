@@ -1,6 +1,7 @@
 //! Images as input.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use cli::Failure;
@@ -35,9 +36,25 @@ pub(crate) fn with_files<T>(
 
 /// The image is wrong, or the machine that does not give it.
 pub(crate) fn at_fault(path: &Path, error: InspectError) -> Failure {
-    let message = format_args!("`{}`: {error}", path.display());
+    let name = path.display();
     match error {
-        InspectError::Read { .. } => Failure::machine(message),
-        _ => Failure::input(message),
+        InspectError::Read { .. } => Failure::machine(format_args!("`{name}`: {error}")),
+        InspectError::Unknown { offset: 0 } => match other_kind(path) {
+            Some(kind) => Failure::input(format_args!("`{name}` is {kind}, and no initramfs")),
+            None => Failure::input(format_args!("`{name}`: {error}")),
+        },
+        _ => Failure::input(format_args!("`{name}`: {error}")),
     }
+}
+
+/// What an image is that is no initramfs.
+fn other_kind(path: &Path) -> Option<&'static str> {
+    let mut sector = [0; 512];
+    let file = File::open(path).ok()?;
+    file.read_exact_at(&mut sector, 0).ok()?;
+    if sector.starts_with(b"MZ") {
+        return Some("a kernel or an EFI program, which `packager check` looks into");
+    }
+    let is_disk = sector.ends_with(&[0x55, 0xAA]);
+    is_disk.then_some("a disk image, which `packager check`, `boot` and `write` take")
 }

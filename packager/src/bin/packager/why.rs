@@ -19,7 +19,7 @@ pub(crate) struct WhyArgs {
     /// The image
     image: PathBuf,
 
-    /// The file's path in it, or a module's name
+    /// The file's path in it, a module's name, or a file's without its folder
     path: String,
 }
 
@@ -39,6 +39,7 @@ pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
             .map(|(path, _)| path)
             .filter(|path| record.files.contains_key(path))
             .or_else(|| module(&record, &args.path))
+            .or_else(|| named(&record, &args.path))
             .ok_or_else(|| {
                 Failure::input(format_args!(
                     "there is no `{}` in the image's plan",
@@ -53,6 +54,14 @@ pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
         }
         cli::print(out.as_bytes())
     })
+}
+
+/// The first file of this name, in whatever folder.
+fn named(record: &Record, name: &str) -> Option<String> {
+    let mut paths = record.files.keys();
+    paths
+        .find(|path| path.rsplit('/').next() == Some(name))
+        .cloned()
 }
 
 /// The file of the module with this name; `-` and `_` are the same in names of modules.

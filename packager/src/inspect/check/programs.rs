@@ -58,9 +58,28 @@ fn check_script(path: &str, data: &[u8], files: &Files<'_>, report: &mut Report)
     let Some(program) = line.split_whitespace().next() else {
         return;
     };
-    if files.follow(program).is_none() {
-        report.find(&codes::INTERPRETER, format_args!("/{path} needs {program}"));
+    check_interpreter(path, program, files, report);
+}
+
+/// Whether what starts a program is there, and can be started itself.
+fn check_interpreter(path: &str, interpreter: &str, files: &Files<'_>, report: &mut Report) {
+    match files.follow(interpreter) {
+        None => report.find(
+            &codes::INTERPRETER,
+            format_args!("/{path} needs {interpreter}"),
+        ),
+        Some((_, file)) if !is_program(file) => report.find(
+            &codes::INTERPRETER,
+            format_args!("/{path} needs {interpreter}, which is there, but is no program that may be executed"),
+        ),
+        Some(_) => {}
     }
+}
+
+/// Whether the kernel can start a file: an ELF file, or a script that names its interpreter.
+pub(super) fn is_program(file: &File<'_>) -> bool {
+    let is_program = file.data.starts_with(b"\x7fELF") || file.data.starts_with(b"#!");
+    is_program && file.attributes.kind == Kind::File && file.attributes.permissions & 0o111 != 0
 }
 
 fn check_elf(
@@ -72,11 +91,8 @@ fn check_elf(
 ) {
     // A library that is no program, or damage that the kernel would tell, is not this check's business.
     let Ok(elf) = Elf::parse(data) else { return };
-    if let Some(loader) = elf
-        .interpreter
-        .filter(|loader| files.follow(loader).is_none())
-    {
-        report.find(&codes::INTERPRETER, format_args!("/{path} needs {loader}"));
+    if let Some(loader) = &elf.interpreter {
+        check_interpreter(path, loader, files, report);
     }
     for library in elf.needed.iter().filter(|name| !has_name(name)) {
         report.find(&codes::LIBRARY, format_args!("/{path} needs {library}"));
