@@ -7,7 +7,7 @@ use crate::Keysym;
 use crate::keysym::{Code, LATIN, LETTER, META, Resolver, settled_names};
 
 /// Of several names for one code, these are the ones that keymaps use; of others the shortest is taken.
-const USUAL: [&str; 25] = [
+const USUAL: [&str; 28] = [
     "AltGr",
     "AltGr_Lock",
     "Alt",
@@ -28,6 +28,9 @@ const USUAL: [&str; 25] = [
     "apostrophe",
     "asciicircum",
     "asciitilde",
+    "dead_cedilla",
+    "dead_circumflex",
+    "dead_tilde",
     "grave",
     "nul",
     "onesuperior",
@@ -44,13 +47,20 @@ pub(crate) struct Names {
 impl Names {
     pub(crate) fn new(unicode: bool) -> Self {
         let resolver = Resolver::new(unicode);
+        let in_unicode = Resolver::new(true);
+        // An 8-bit code is as a rule Latin-1's, although other charsets' names give it, too.
+        let is_other = |name: &str, code: Code| {
+            let meant = in_unicode.name(name.as_bytes());
+            !unicode && meant.is_ok_and(|meant| meant.value() != code.value())
+        };
+        let rank = |name: &'static str, code| (is_other(name, code), rank(name));
         let mut by_code: HashMap<u32, &'static str> = HashMap::new();
         for name in settled_names() {
             let Ok(code) = resolver.name(name.as_bytes()) else {
                 continue;
             };
             let best = by_code.entry(code.0).or_insert(name);
-            if rank(name) < rank(best) {
+            if rank(name, code) < rank(best, code) {
                 *best = name;
             }
         }
@@ -120,6 +130,26 @@ fn rank(name: &str) -> (bool, usize, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_several_names_the_usual_one_is_taken() {
+        let eight_bit = Names::new(false);
+        for (code, name) in [
+            (0x0b1, "plusminus"),
+            (0x0b7, "periodcentered"),
+            (0x0e6, "ae"),
+            (0xb61, "a"),
+            (0x402, "dead_circumflex"),
+            (0x403, "dead_tilde"),
+        ] {
+            let text = eight_bit.text(Code(code)).unwrap();
+            assert_eq!(text.trim_start_matches('+'), name);
+        }
+        assert_eq!(
+            Names::new(true).text(Code::unicode(0x105)).unwrap(),
+            "aogonek"
+        );
+    }
 
     /// Every text stands for its code again.
     #[test]

@@ -10,7 +10,7 @@ use crate::shell;
 /// Builds packages.
 pub(crate) fn build(packages: &[&str]) -> Result<()> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--release", "--quiet"]);
+    cargo.args(["build", "--release"]);
     for package in packages {
         cargo.args(["-p", package]);
     }

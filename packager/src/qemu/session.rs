@@ -156,7 +156,7 @@ impl Session {
                 return Err(QemuError::Timeout {
                     expected: expected(),
                     seconds: timeout.as_secs(),
-                    tail,
+                    tail: or_hint(tail),
                 });
             }
             state = self
@@ -357,4 +357,11 @@ impl TryCloneForForwarding for ChildStdin {
 
 fn read_text(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
+/// What may be wrong where a console has shown nothing.
+fn or_hint(tail: String) -> String {
+    match tail.is_empty() {
+        true => "; it has shown nothing at all: a kernel writes to it where its command line says console=ttyS0, which --append adds to an initramfs's or, in `packager image`, to an image's".to_owned(),
+        false => tail,
+    }
 }
