@@ -152,10 +152,13 @@ impl<'image> Files<'image> {
 
     fn add(&mut self, entry: &Entry<'image>, links: &mut Links) {
         let name = names::text(entry.name);
-        let Some(path) = self.walk(&name) else {
+        let Some((path, has_parent)) = self.walk(&name) else {
             return;
         };
-        if entry.kind != Kind::File || !(self.is(Kind::File, &path) || self.at(&path).is_none()) {
+        let there = self.at(&path).map(|there| there.attributes.kind);
+        let are_files =
+            [Some(entry.kind), there].map(|kind| kind.is_none_or(|it| it == Kind::File));
+        if are_files != [true; 2] {
             self.walked = None;
         }
         let file = File {
@@ -178,13 +181,12 @@ impl<'image> Files<'image> {
             self.impossible.push(path);
             return;
         }
-        if let Some((parent, _)) = path.rsplit_once('/')
-            && !self.is(Kind::Directory, parent)
-        {
+        if !has_parent {
             self.orphans.push(path);
             return;
         }
-        if entry.kind != Kind::Directory && self.holds_something(&path) {
+        let is_directory = there == Some(Kind::Directory);
+        if is_directory && entry.kind != Kind::Directory && self.holds_something(&path) {
             self.blocked.push(path);
             return;
         }
@@ -207,21 +209,26 @@ impl<'image> Files<'image> {
         }
     }
 
-    /// Where an entry of this name is. Entries of one directory follow each other, and the way there may be long.
-    fn walk(&mut self, name: &str) -> Option<String> {
-        let (parent, last) = match name.rsplit_once('/') {
-            Some((parent, last)) if !matches!(last, "" | "." | "..") => (parent, last),
-            _ => return self.real_path(name, false),
-        };
+    /// Where an entry of this name is, and whether its parent is a directory. Entries of one directory follow each other, and the way
+    /// there may be long.
+    fn walk(&mut self, name: &str) -> Option<(String, bool)> {
+        let (above, last) = name.rsplit_once('/').unwrap_or(("", name));
         if let Some((walked, real)) = &self.walked
-            && walked == parent
+            && walked == above
+            && !matches!(last, "" | "." | "..")
         {
-            return Some(format!("{real}{last}"));
+            return Some((format!("{real}{last}"), true));
         }
         let path = self.real_path(name, false)?;
-        let real = path.strip_suffix(last)?;
-        self.walked = Some((parent.to_owned(), real.to_owned()));
-        Some(path)
+        let parent = path.rsplit_once('/').map(|(parent, _)| parent);
+        let has_parent = parent.is_none_or(|parent| self.is(Kind::Directory, parent));
+        if let Some(real) = path.strip_suffix(last)
+            && has_parent
+            && !matches!(last, "" | "." | "..")
+        {
+            self.walked = Some((above.to_owned(), real.to_owned()));
+        }
+        Some((path, has_parent))
     }
 
     /// Makes a file, or writes one anew.
@@ -284,11 +291,8 @@ impl<'image> Files<'image> {
         }
     }
 
-    /// Whether a path is a directory with something in it.
+    /// Whether something is below a directory.
     fn holds_something(&self, path: &str) -> bool {
-        if !self.is(Kind::Directory, path) {
-            return false;
-        }
         let below = format!("{path}/");
         let mut behind = self.names.range::<str, _>((Included(&*below), Unbounded));
         let next = behind.next();
