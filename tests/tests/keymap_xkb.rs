@@ -146,9 +146,9 @@ fn a_slip_in_a_name_is_an_error_and_a_layout_without_a_way_to_it_is_told() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let kmapc = |options: &[&str]| {
+    let run = |layout: &str, options: &[&str]| {
         let output = command("kmapc")
-            .args(["xkb", "us,ru"])
+            .args(["xkb", layout])
             .args(options)
             .current_dir(folder.path())
             .output()
@@ -156,6 +156,17 @@ fn a_slip_in_a_name_is_an_error_and_a_layout_without_a_way_to_it_is_told() {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status.code(), stderr)
     };
+    let kmapc = |options: &[&str]| run("us,ru", options);
+    for (layout, words) in [
+        ("uss", "did you mean `us`?"),
+        (
+            "us(intl)",
+            "a variant of `us` is a word of its own behind it",
+        ),
+    ] {
+        let error = format!("error: there is no XKB layout `{layout}`; {words}\n");
+        assert_eq!(run(layout, &[]), (Some(1), error));
+    }
     assert_eq!(
         kmapc(&["--options", "grp:alt_shift_togle"]),
         (

@@ -46,7 +46,12 @@ pub enum XkbError {
     /// There is no xkb-data.
     NoData(PathBuf),
     /// There is no such layout.
-    NoLayout(String),
+    NoLayout {
+        /// What was asked for.
+        layout: String,
+        /// One that is listed, with nearly the same name.
+        suggestion: Option<String>,
+    },
     /// The layout has no such variant.
     NoVariant {
         /// The layout.
@@ -75,7 +80,16 @@ impl fmt::Display for XkbError {
                 "there are no XKB layouts in `{}`; on Debian and Ubuntu they are in the package xkb-data",
                 root.display()
             ),
-            XkbError::NoLayout(layout) => write!(f, "there is no XKB layout `{layout}`"),
+            XkbError::NoLayout { layout, suggestion } => {
+                write!(f, "there is no XKB layout `{layout}`; ")?;
+                match (layout.split_once('('), suggestion) {
+                    (Some((layout, _)), _) => {
+                        write!(f, "a variant of `{layout}` is a word of its own behind it")
+                    }
+                    (None, Some(suggestion)) => write!(f, "did you mean `{suggestion}`?"),
+                    (None, None) => f.write_str("the file rules/evdev.lst of xkb-data lists them"),
+                }
+            }
             XkbError::NoVariant { layout, variant } => {
                 write!(f, "the XKB layout `{layout}` has no variant `{variant}`")
             }
@@ -176,7 +190,12 @@ fn check(root: &Path, layout: &str, variant: &str) -> Result<(), XkbError> {
     };
     let path = root.join("symbols").join(layout);
     if layout.is_empty() || !is_name(layout) || layout.starts_with('.') || !path.is_file() {
-        return Err(XkbError::NoLayout(layout.to_owned()));
+        let list = std::fs::read_to_string(root.join("rules/evdev.lst")).unwrap_or_default();
+        return Err(XkbError::NoLayout {
+            layout: layout.to_owned(),
+            suggestion: suggest::nearest(layout.as_bytes(), names(&list, "! layout"))
+                .map(str::to_owned),
+        });
     }
     let text = std::fs::read(&path).unwrap_or_default();
     let quoted = format!("\"{variant}\"");
@@ -211,15 +230,18 @@ fn check_options(root: &Path, options: &[String]) -> Result<(), XkbError> {
         None => Ok(()),
         Some(option) => Err(XkbError::NoOption {
             option: option.clone(),
-            suggestion: suggest::nearest(option.as_bytes(), listed_options(&list))
+            suggestion: suggest::nearest(option.as_bytes(), names(&list, "! option"))
                 .map(str::to_owned),
         }),
     }
 }
 
-/// The first words of the lines behind `! option`.
-fn listed_options(list: &str) -> impl Iterator<Item = &str> {
-    let lines = list.lines().skip_while(|line| *line != "! option").skip(1);
+/// The first words of the lines behind a heading.
+fn names<'a>(list: &'a str, heading: &str) -> impl Iterator<Item = &'a str> {
+    let lines = list
+        .lines()
+        .skip_while(move |line| *line != heading)
+        .skip(1);
     lines
         .take_while(|line| !line.starts_with('!'))
         .filter_map(|line| line.split_whitespace().next())

@@ -45,9 +45,7 @@ pub(super) fn select(basedir: &Path, kernel: Option<&str>) -> Result<(PathBuf, S
         versions => match versions.iter().find(|&version| *version == running) {
             Some(running) => running,
             None if versions.is_empty() => {
-                return Err(TreeError::NoKernel {
-                    basedir: basedir.to_path_buf(),
-                });
+                return Err(none(basedir));
             }
             None => {
                 return Err(TreeError::SeveralKernels {
@@ -57,9 +55,16 @@ pub(super) fn select(basedir: &Path, kernel: Option<&str>) -> Result<(PathBuf, S
             }
         },
     };
-    at(chosen).ok_or_else(|| TreeError::NoKernel {
-        basedir: basedir.to_path_buf(),
-    })
+    at(chosen).ok_or_else(|| none(basedir))
+}
+
+/// There is no kernel below a root, or no root.
+fn none(basedir: &Path) -> TreeError {
+    let path = basedir.to_path_buf();
+    match std::fs::metadata(basedir) {
+        Err(source) => TreeError::Directory { path, source },
+        Ok(_) => TreeError::NoKernel { basedir: path },
+    }
 }
 
 /// The versions whose modules are below `basedir`, sorted. A directory that a removed kernel left behind is not one.
