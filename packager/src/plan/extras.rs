@@ -24,7 +24,7 @@ impl Plan {
     pub(super) fn add_extras(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
         let mut collector = Collector::new(recipe.root());
         for program in &recipe.programs {
-            collector.add(program, "a program of the recipe")?;
+            collector.add(program, "a program that is asked for")?;
         }
         self.add_libraries(collector.finish(), recipe.root());
         for step in &recipe.steps {

@@ -24,6 +24,9 @@ pub(crate) fn plan(error: PlanError) -> Failure {
         PlanError::Closure(error) if !error.is_input() => Failure::machine(error),
         PlanError::Index(IndexError::Tree(error)) if !error.is_input() => Failure::machine(error),
         PlanError::Library(LibraryError::Read(error)) => read(error),
+        PlanError::Library(error @ LibraryError::NotFound { .. }) => Failure::input(format_args!(
+            "{error}; programs are named by their absolute paths below --sysroot, which is --root where it is not given"
+        )),
         PlanError::Keymap(report) => keymap(&report),
         error => Failure::input(error),
     }
