@@ -46,6 +46,35 @@ impl Case {
         self.extract_bytes(|bytes| bytes)
     }
 
+    /// Extracts into `in` as a user, if that is not what runs the tests, by way of other programs; gives the names inside, and what is
+    /// told.
+    fn extract_as(mut self, user: &str, prefix: &[&str]) -> Option<(Vec<String>, String)> {
+        let setpriv = tool("setpriv")?;
+        let image = self.path("image.cpio");
+        let writer = std::mem::replace(&mut self.writer, Writer::new(Options::default()));
+        fs::write(&image, writer.finish()).unwrap();
+        // The user may not be able to reach the folder of the checkout.
+        let packager = self.path("packager");
+        fs::copy(command("packager").get_program(), &packager).unwrap();
+        fs::create_dir(self.path("in")).unwrap();
+        fs::set_permissions(self.path("in"), fs::Permissions::from_mode(0o777)).unwrap();
+        let (reuid, regid) = (format!("--reuid={user}"), format!("--regid={user}"));
+        let mut words = prefix.to_vec();
+        if fs::metadata(&image).unwrap().uid() == 0 {
+            words.extend([setpriv.to_str().unwrap(), &reuid, &regid, "--clear-groups"]);
+        }
+        words.extend([packager.to_str().unwrap(), "extract"]);
+        let output = std::process::Command::new(words[0])
+            .args(&words[1..])
+            .arg(&image)
+            .arg(self.path("in"))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{stderr}");
+        Some((names(&self.path("in")), stderr))
+    }
+
     fn extract_bytes(mut self, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Vec<String>, Output) {
         let image = self.path("image.cpio");
         let writer = std::mem::replace(&mut self.writer, Writer::new(Options::default()));
@@ -240,9 +269,10 @@ fn a_wrong_checksum_is_told() {
     );
 }
 
+/// A user that has no other processes than those that a limit of them is for.
 #[test]
 fn where_no_thread_can_be_had_one_does_all() {
-    let (Some(setpriv), Some(prlimit)) = (tool("setpriv"), tool("prlimit")) else {
+    let Some(prlimit) = tool("prlimit") else {
         return;
     };
     let mut case = Case::new();
@@ -252,65 +282,26 @@ fn where_no_thread_can_be_had_one_does_all() {
     if fs::metadata(case.folder.path()).unwrap().uid() != 0 {
         return;
     }
-    let image = case.path("image.cpio");
-    let writer = std::mem::replace(&mut case.writer, Writer::new(Options::default()));
-    fs::write(&image, writer.finish()).unwrap();
-    let packager = case.path("packager");
-    fs::copy(command("packager").get_program(), &packager).unwrap();
-    fs::create_dir(case.path("in")).unwrap();
-    fs::set_permissions(case.path("in"), fs::Permissions::from_mode(0o777)).unwrap();
-    let output = std::process::Command::new(prlimit)
-        .arg("--nproc=1")
-        .arg(setpriv)
-        .args(["--reuid=65533", "--regid=65533", "--clear-groups"])
-        .arg(&packager)
-        .arg("extract")
-        .arg(&image)
-        .arg(case.path("in"))
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    assert_eq!(names(&case.path("in")).len(), 100);
+    let prefix = [prlimit.to_str().unwrap(), "--nproc=1"];
+    if let Some((names, stderr)) = case.extract_as("65533", &prefix) {
+        assert_eq!(names.len(), 100, "{stderr}");
+    }
 }
 
 #[test]
 fn devices_are_left_out_without_root() {
-    let Some(setpriv) = tool("setpriv") else {
-        return;
-    };
     let mut case = Case::new();
     case.put("null", Kind::CharacterDevice { major: 1, minor: 3 }, "");
     case.put("disk", Kind::BlockDevice { major: 8, minor: 0 }, "");
     case.put("fifo", Kind::Fifo, "");
     case.file("file");
-    let image = case.path("image.cpio");
-    let writer = std::mem::replace(&mut case.writer, Writer::new(Options::default()));
-    fs::write(&image, writer.finish()).unwrap();
-    // The user may not be able to reach the folder of the checkout.
-    let packager = case.path("packager");
-    fs::copy(command("packager").get_program(), &packager).unwrap();
-    fs::create_dir(case.path("in")).unwrap();
-    fs::set_permissions(case.path("in"), fs::Permissions::from_mode(0o777)).unwrap();
-    let is_root = fs::metadata(&image).unwrap().uid() == 0;
-    let mut run = std::process::Command::new(if is_root { &setpriv } else { &packager });
-    if is_root {
-        run.args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-            .arg(&packager);
+    if let Some((names, stderr)) = case.extract_as("65534", &[]) {
+        assert!(
+            stderr.contains("note: 2 device nodes are left out"),
+            "{stderr}"
+        );
+        assert_eq!(names, ["fifo", "file"]);
     }
-    let output = run
-        .arg("extract")
-        .arg(&image)
-        .arg(case.path("in"))
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    assert!(
-        stderr.contains("note: 2 device nodes are left out"),
-        "{stderr}"
-    );
-    assert_eq!(names(&case.path("in")), ["fifo", "file"]);
 }
 
 #[test]
