@@ -92,6 +92,24 @@ pub fn finish(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
+/// The end of a comparison, as diff(1) has it: 1 says that there are differences, so that what is wrong with the input becomes 2.
+///
+/// # Errors
+/// There are differences, or the comparison failed.
+pub fn compared(differ: Result<bool, Failure>) -> Result<(), Failure> {
+    match differ {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Failure::reported(Fault::Input)),
+        Err(failure) => Err(match failure.fault {
+            Fault::Input => Failure {
+                fault: Fault::Usage,
+                ..failure
+            },
+            _ => failure,
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ mod failure;
 mod output;
 mod tell;
 
-pub use failure::{Failure, Fault, finish};
+pub use failure::{Failure, Fault, compared, finish};
 pub use output::{
     Room, Staged, Staging, commit, directory, is_same_file, print, print_part, write_atomically,
     write_atomically_with,

@@ -11,11 +11,11 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown, lchown, symlink};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
 
 use rayon::prelude::*;
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, Timespec, Timestamps, UTIME_OMIT, makedev, mknodat, utimensat,
+    AtFlags, CWD, FileType, Mode, Timespec, Timestamps, UTIME_OMIT, futimens, makedev, mknodat,
+    utimensat,
 };
 use rustix::io::Errno;
 
@@ -171,7 +171,7 @@ impl Extracted {
 
 /// Makes one file.
 fn make(path: &Path, file: &File<'_>, is_root: bool) -> io::Result<Made> {
-    let kind = match file.attributes.kind {
+    let (kind, device) = match file.attributes.kind {
         Kind::Directory => {
             DirBuilder::new().mode(0o700).create(path)?;
             return Ok(Made::Whole);
@@ -185,22 +185,19 @@ fn make(path: &Path, file: &File<'_>, is_root: bool) -> io::Result<Made> {
             let _ = utimensat(CWD, path, &times(file), AtFlags::SYMLINK_NOFOLLOW);
             return Ok(made);
         }
-        Kind::Fifo => FileType::Fifo,
-        Kind::Socket => FileType::Socket,
-        Kind::CharacterDevice { .. } => FileType::CharacterDevice,
-        Kind::BlockDevice { .. } => FileType::BlockDevice,
-    };
-    let (is_device, device) = match file.attributes.kind {
-        Kind::CharacterDevice { major, minor } | Kind::BlockDevice { major, minor } => {
-            (true, makedev(major, minor))
+        Kind::Fifo => (FileType::Fifo, None),
+        Kind::Socket => (FileType::Socket, None),
+        Kind::CharacterDevice { major, minor } => {
+            (FileType::CharacterDevice, Some(makedev(major, minor)))
         }
-        _ => (false, 0),
+        Kind::BlockDevice { major, minor } => (FileType::BlockDevice, Some(makedev(major, minor))),
     };
-    if is_device && !is_root {
+    if device.is_some() && !is_root {
         return Ok(Made::Not);
     }
-    match mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), device) {
-        Err(Errno::PERM) if is_device => return Ok(Made::Not),
+    let mode = Mode::from_raw_mode(0o600);
+    match mknodat(CWD, path, kind, mode, device.unwrap_or(0)) {
+        Err(Errno::PERM) if device.is_some() => return Ok(Made::Not),
         made => made?,
     }
     let made = own(file, is_root, |uid, gid| lchown(path, uid, gid))?;
@@ -227,8 +224,7 @@ fn finish(made: &fs::File, file: &File<'_>, is_root: bool) -> io::Result<Made> {
     // The owner before the mode, of which it would clear bits.
     let owned = own(file, is_root, |uid, gid| fchown(made, uid, gid))?;
     made.set_permissions(permissions(file))?;
-    let time = UNIX_EPOCH + Duration::from_secs(file.mtime.into());
-    made.set_times(fs::FileTimes::new().set_modified(time))?;
+    futimens(made, &times(file))?;
     Ok(owned)
 }
 

@@ -4,6 +4,9 @@
 //! symbolic link is where the link leads. An entry whose parent directory is missing is dropped, as the kernel drops it.
 //! (`init/initramfs.c`.)
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Included, Unbounded};
 
@@ -115,7 +118,7 @@ impl<'image> Files<'image> {
     /// The files with their paths and numbers: names with one number are one file's.
     pub(super) fn numbered(&self) -> impl Iterator<Item = (&str, usize, &File<'image>)> {
         let names = self.names.iter();
-        names.map(|(path, &number)| (path.as_str(), number, &self.files[number]))
+        names.filter_map(|(path, &number)| Some((path.as_str(), number, self.files.get(number)?)))
     }
 
     /// The directory that all is in, if an entry says anything of it (`.`).
@@ -156,9 +159,8 @@ impl<'image> Files<'image> {
             return;
         };
         let there = self.at(&path).map(|there| there.attributes.kind);
-        let are_files =
-            [Some(entry.kind), there].map(|kind| kind.is_none_or(|it| it == Kind::File));
-        if are_files != [true; 2] {
+        let may_lead = |kind| kind != Kind::File;
+        if may_lead(entry.kind) || there.is_some_and(may_lead) {
             self.walked = None;
         }
         let file = File {
@@ -220,8 +222,7 @@ impl<'image> Files<'image> {
             return Some((format!("{real}{last}"), true));
         }
         let path = self.real_path(name, false)?;
-        let parent = path.rsplit_once('/').map(|(parent, _)| parent);
-        let has_parent = parent.is_none_or(|parent| self.is(Kind::Directory, parent));
+        let has_parent = self.has_parent(&path);
         if let Some(real) = path.strip_suffix(last)
             && has_parent
             && !matches!(last, "" | "." | "..")
@@ -234,10 +235,9 @@ impl<'image> Files<'image> {
     /// Makes a file, or writes one anew.
     fn put(&mut self, path: String, mut file: File<'image>) {
         let there = self.names.get(&path).copied();
-        let there = there.and_then(|number| Some((number, self.files.get_mut(number)?)));
-        match there {
+        match there.and_then(|number| self.files.get_mut(number)) {
             // What is of the same type is not made again; all its names show what it becomes.
-            Some((_, old))
+            Some(old)
                 if old.attributes.kind.bits() == file.attributes.kind.bits()
                     && file.attributes.kind != Kind::Symlink =>
             {
@@ -283,12 +283,16 @@ impl<'image> Files<'image> {
         if kind == Kind::Symlink
             && file.attributes.kind == Kind::File
             && let Some(target) = self.real_path(&path, true)
+            && self.has_parent(&target)
         {
-            let parent = target.rsplit_once('/').map(|(parent, _)| parent);
-            if parent.is_none_or(|parent| self.is(Kind::Directory, parent)) {
-                self.put(target, file);
-            }
+            self.put(target, file);
         }
+    }
+
+    /// Whether what a path without links is in is there, and a directory.
+    fn has_parent(&self, path: &str) -> bool {
+        let parent = path.rsplit_once('/').map(|(parent, _)| parent);
+        parent.is_none_or(|parent| self.is(Kind::Directory, parent))
     }
 
     /// Whether something is below a directory.
@@ -328,293 +332,4 @@ fn is_impossible(path: &str, file: &File<'_>) -> bool {
         _ => !file.data.is_empty(),
     };
     has_wrong_data || path.split('/').any(is_long)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cpio::{Options, Writer};
-    use crate::inspect::segments;
-
-    fn image(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
-        let mut writer = Writer::new(Options::default());
-        write(&mut writer);
-        writer.finish()
-    }
-
-    fn put(writer: &mut Writer, name: &str, kind: Kind, data: &str) {
-        let attributes = Attributes::of_root(kind, 0o755);
-        writer
-            .entry(name.as_bytes(), attributes, data.as_bytes())
-            .unwrap();
-    }
-
-    #[test]
-    fn later_entries_replace_earlier_ones_and_links_lead() {
-        let mut bytes = image(|writer| {
-            put(writer, "bin", Kind::Directory, "");
-            put(writer, "sbin", Kind::Symlink, "/bin");
-            put(writer, "sbin/init", Kind::File, "old");
-        });
-        bytes.extend(image(|writer| put(writer, "./bin/init", Kind::File, "new")));
-        let segments = segments(&bytes).unwrap();
-        let files = Files::new(&segments).unwrap();
-        let paths: Vec<_> = files.iter().map(|(path, _)| path).collect();
-        assert_eq!(paths, ["bin", "bin/init", "sbin"]);
-        assert_eq!(files.get("/sbin/init").unwrap().data, b"new");
-        assert_eq!(files.get("sbin").unwrap().attributes.kind, Kind::Symlink);
-        assert_eq!(files.follow("sbin").unwrap().0, "bin");
-    }
-
-    #[test]
-    fn an_entry_without_its_parent_is_an_orphan() {
-        let bytes = image(|writer| put(writer, "etc/motd", Kind::File, "x"));
-        let segments = segments(&bytes).unwrap();
-        let files = Files::new(&segments).unwrap();
-        assert_eq!(files.iter().count(), 0);
-        assert_eq!(files.orphans, ["etc/motd"]);
-    }
-
-    #[test]
-    fn hard_links_share_their_contents_whichever_carries_them() {
-        let bytes = image(|writer| {
-            let attributes = Attributes::of_root(Kind::File, 0o644);
-            writer
-                .hard_links(&[b"a", b"b", b"c"], attributes, b"text")
-                .unwrap();
-        });
-        let segments = segments(&bytes).unwrap();
-        let files = Files::new(&segments).unwrap();
-        assert!(files.iter().all(|(_, file)| file.data == b"text"));
-    }
-
-    /// An entry as nobody but a test writes it.
-    struct Raw<'a> {
-        name: &'a [u8],
-        mode: u32,
-        inode: u32,
-        device: u32,
-        data: &'a [u8],
-    }
-
-    const FILE: Raw<'static> = Raw {
-        name: b"",
-        mode: 0o100_644,
-        inode: 7,
-        device: 0,
-        data: b"",
-    };
-
-    /// An archive of entries that say that their file has two names.
-    fn raw(entries: &[Raw<'_>]) -> Vec<u8> {
-        let trailer = Raw {
-            name: b"TRAILER!!!",
-            ..FILE
-        };
-        let mut bytes = Vec::new();
-        for entry in entries.iter().chain([&trailer]) {
-            let Raw {
-                mode,
-                inode,
-                device,
-                ..
-            } = *entry;
-            let (length, name) = (entry.data.len() as u32, entry.name.len() as u32 + 1);
-            bytes.extend(b"070701");
-            for field in [inode, mode, 0, 0, 2, 9, length, 0, device, 0, 0, name, 0] {
-                bytes.extend(format!("{field:08x}").bytes());
-            }
-            for part in [&[entry.name, b"\0"].concat(), entry.data] {
-                bytes.extend(part);
-                bytes.resize(bytes.len().next_multiple_of(4), 0);
-            }
-        }
-        bytes
-    }
-
-    fn contents(image: &[u8]) -> Vec<(String, String)> {
-        let segments = segments(image).unwrap();
-        let files = Files::new(&segments).unwrap();
-        let data = |file: &File<'_>| String::from_utf8_lossy(file.data).into_owned();
-        files
-            .iter()
-            .map(|(path, file)| (path.to_owned(), data(file)))
-            .collect()
-    }
-
-    fn is(image: &[u8], wanted: &[(&str, &str)]) {
-        let found = contents(image);
-        let found: Vec<_> = found
-            .iter()
-            .map(|(path, data)| (&**path, &**data))
-            .collect();
-        assert_eq!(found, wanted);
-    }
-
-    #[test]
-    fn files_of_other_archives_and_devices_are_other_files() {
-        let one = [
-            Raw {
-                name: b"a",
-                data: b"one",
-                ..FILE
-            },
-            Raw { name: b"b", ..FILE },
-        ];
-        let two = [
-            Raw {
-                name: b"c",
-                data: b"two",
-                ..FILE
-            },
-            Raw { name: b"d", ..FILE },
-        ];
-        let wanted = [("a", "one"), ("b", "one"), ("c", "two"), ("d", "two")];
-        let image = [raw(&one), raw(&two)].concat();
-        is(&image, &wanted);
-        is(
-            &codec::encode(&image, codec::Format::Gzip, None).unwrap(),
-            &wanted,
-        );
-        let two = two.map(|raw| Raw { device: 1, ..raw });
-        let of_one_archive: Vec<_> = one.into_iter().chain(two).collect();
-        is(&raw(&of_one_archive), &wanted);
-    }
-
-    #[test]
-    fn what_is_written_by_one_name_is_seen_by_the_others() {
-        let names = [
-            Raw {
-                name: b"a",
-                data: b"old",
-                ..FILE
-            },
-            Raw { name: b"b", ..FILE },
-        ];
-        let later = [Raw {
-            name: b"a",
-            inode: 8,
-            data: b"new",
-            ..FILE
-        }];
-        is(
-            &[raw(&names), raw(&later)].concat(),
-            &[("a", "new"), ("b", "new")],
-        );
-    }
-
-    #[test]
-    fn what_has_taken_the_place_of_a_name_is_linked_to() {
-        let link = Raw {
-            name: b"a",
-            mode: 0o120_777,
-            inode: 8,
-            data: b"target",
-            ..FILE
-        };
-        let names = [
-            Raw { name: b"a", ..FILE },
-            link,
-            Raw {
-                name: b"b",
-                data: b"data",
-                ..FILE
-            },
-        ];
-        is(
-            &raw(&names),
-            &[("a", "target"), ("b", "target"), ("target", "data")],
-        );
-        // The kernel takes a name away before it gives it to the file that had it.
-        let twice = [Raw { name: b"a", ..FILE }, Raw { name: b"a", ..FILE }];
-        is(&raw(&twice), &[]);
-    }
-
-    /// gen_init_cpio writes a target with its NUL.
-    #[test]
-    fn a_target_ends_at_its_first_nul() {
-        let link = Raw {
-            name: b"sh",
-            mode: 0o120_777,
-            data: b"busybox\0",
-            ..FILE
-        };
-        is(&raw(&[link]), &[("sh", "busybox")]);
-    }
-
-    #[test]
-    fn names_of_any_bytes_stay_apart() {
-        let image = raw(&[
-            Raw {
-                name: b"f\xff",
-                inode: 1,
-                data: b"1",
-                ..FILE
-            },
-            Raw {
-                name: b"f\xfe",
-                inode: 2,
-                data: b"2",
-                ..FILE
-            },
-            Raw {
-                name: b"to",
-                mode: 0o120_777,
-                inode: 3,
-                data: b"f\xff",
-                ..FILE
-            },
-        ]);
-        let segments = segments(&image).unwrap();
-        let files = Files::new(&segments).unwrap();
-        assert_eq!(files.get(&names::text(b"f\xfe")).unwrap().data, b"2");
-        assert_eq!(files.follow("to").unwrap().1.data, b"1");
-    }
-
-    #[test]
-    fn what_no_file_can_be_is_left_out() {
-        let link = |name, data| Raw {
-            name,
-            mode: 0o120_777,
-            data,
-            ..FILE
-        };
-        let long = [b'x'; 4096];
-        let image = raw(&[
-            link(b"long", &long),
-            link(b"just", &long[1..]),
-            Raw {
-                name: &[b'n'; 256],
-                inode: 1,
-                ..FILE
-            },
-            Raw {
-                name: b"folder",
-                mode: 0o40_755,
-                data: b"data",
-                ..FILE
-            },
-        ]);
-        let segments = segments(&image).unwrap();
-        let files = Files::new(&segments).unwrap();
-        assert_eq!(
-            files.iter().map(|(name, _)| name).collect::<Vec<_>>(),
-            ["just"]
-        );
-        assert_eq!(files.impossible.len(), 3);
-    }
-
-    #[test]
-    fn names_that_climb_stay_inside_and_circles_end() {
-        let bytes = image(|writer| {
-            put(writer, "../../up", Kind::File, "x");
-            put(writer, "a", Kind::Symlink, "b");
-            put(writer, "b", Kind::Symlink, "a");
-            put(writer, "a/file", Kind::File, "lost");
-        });
-        let segments = segments(&bytes).unwrap();
-        let files = Files::new(&segments).unwrap();
-        let paths: Vec<_> = files.iter().map(|(path, _)| path).collect();
-        assert_eq!(paths, ["a", "b", "up"]);
-    }
 }

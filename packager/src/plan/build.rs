@@ -34,10 +34,7 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn with_cache(recipe: &Recipe, cache: Option<&Cache>) -> Result<Self, PlanError> {
-        let begun = Begun::now();
-        let kept = Kept::new(cache, recipe);
-        let (kernel, known, begun) = begun.open(recipe, kept.as_ref())?;
-        Self::make(recipe, cache, Arc::new(kernel), known, kept, begun)
+        Self::make(recipe, cache, Begun::open(recipe, cache, false)?)
     }
 
     /// As [`new`](Self::new), but supposes that depmod's indexes are newer than all directories with modules: a look at these takes as
@@ -47,10 +44,9 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn supposing_current(recipe: &Recipe) -> Result<Self, PlanError> {
-        let (kernel, known, begun) = Begun::now().open(recipe, None)?;
-        let kernel = Arc::new(kernel.supposing_current());
-        let plan = Self::make(recipe, None, Arc::clone(&kernel), known, None, begun);
-        match plan {
+        let begun = Begun::open(recipe, None, true)?;
+        let kernel = Arc::clone(&begun.kernel);
+        match Self::make(recipe, None, begun) {
             // What is wrong may be what was supposed.
             Err(_) if !kernel.tree.is_as_supposed() => Self::new(recipe),
             plan => plan,
@@ -63,15 +59,14 @@ impl Plan {
         kernel.is_none_or(|kernel| kernel.tree.is_as_supposed())
     }
 
-    fn make(
-        recipe: &Recipe,
-        cache: Option<&Cache>,
-        kernel: Arc<Kernel>,
-        known: Option<Selection>,
-        kept: Option<Kept<'_>>,
-        begun: Begun,
-    ) -> Result<Self, PlanError> {
-        let Begun { at, mut timings } = begun;
+    fn make(recipe: &Recipe, cache: Option<&Cache>, begun: Begun<'_>) -> Result<Self, PlanError> {
+        let Begun {
+            at,
+            mut timings,
+            kernel,
+            kept,
+            known,
+        } = begun;
         let (found, (keymaps, system)) = rayon::join(
             || timings.measure("find", || find(&kernel, known, recipe, cache)),
             || {
@@ -156,32 +151,42 @@ impl Plan {
     }
 }
 
-/// A plan that is begun: when, and how long its phases have taken.
-struct Begun {
+/// A plan that is begun: its kernel is open, and nothing has been read of that.
+struct Begun<'a> {
     at: SystemTime,
     timings: Timings,
+    kernel: Arc<Kernel>,
+    /// Where a package's kernel is kept.
+    kept: Option<Kept<'a>>,
+    /// The modules of one that is.
+    known: Option<Selection>,
 }
 
-impl Begun {
-    fn now() -> Self {
-        Self {
-            at: SystemTime::now(),
-            timings: Timings::default(),
-        }
-    }
-
-    /// Opens the kernel; where it is one in a package that is kept, its modules are known, too.
+impl<'a> Begun<'a> {
     fn open(
-        mut self,
-        recipe: &Recipe,
-        kept: Option<&Kept<'_>>,
-    ) -> Result<(Kernel, Option<Selection>, Self), KernelError> {
-        let open = || match kept.and_then(Kept::open) {
+        recipe: &'a Recipe,
+        cache: Option<&'a Cache>,
+        supposes: bool,
+    ) -> Result<Self, KernelError> {
+        let at = SystemTime::now();
+        let mut timings = Timings::default();
+        let kept = Kept::new(cache, recipe);
+        let open = || match kept.as_ref().and_then(Kept::open) {
             Some((kernel, selection)) => Ok((kernel, Some(selection))),
             None => Kernel::open(&recipe.kernel, &recipe.choice).map(|kernel| (kernel, None)),
         };
-        let (kernel, known) = self.timings.measure("kernel", open)?;
-        Ok((kernel, known, self))
+        let (kernel, known) = timings.measure("kernel", open)?;
+        let kernel = match supposes {
+            true => kernel.supposing_current(),
+            false => kernel,
+        };
+        Ok(Self {
+            at,
+            timings,
+            kernel: Arc::new(kernel),
+            kept,
+            known,
+        })
     }
 }
 

@@ -100,22 +100,13 @@ fn describe(way: &Way) -> String {
 
 /// Exit code 1 says that the keymaps differ, as diff's does, so what is wrong with a keymap becomes 2.
 pub(crate) fn diff(args: &Diff, screen: Screen) -> Result<(), Failure> {
-    let read = |path: &Path| {
-        input::keymap(path, &args.reading, screen).map_err(|failure| {
-            match (failure.fault(), failure.message()) {
-                (Fault::Input, Some(message)) => Failure::usage(message),
-                (Fault::Input, None) => Failure::reported(Fault::Usage),
-                _ => failure,
-            }
-        })
+    let differ = || {
+        let read = |path: &Path| input::keymap(path, &args.reading, screen);
+        let out = differences(&read(&args.old)?, &read(&args.new)?);
+        cli::print(out.as_bytes())?;
+        Ok(!out.is_empty())
     };
-    let (old, new) = (read(&args.old)?, read(&args.new)?);
-    let out = differences(&old, &new);
-    cli::print(out.as_bytes())?;
-    match out.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::reported(Fault::Input)),
-    }
+    cli::compared(differ())
 }
 
 /// Key by key, with a line for each level that does something else.

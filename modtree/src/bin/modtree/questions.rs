@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cli::{Failure, Fault, print};
+use cli::{Failure, print};
 use modtree::{
     CallSite, ClosureOptions, Difference, Finding, ModuleName, Traces, Tree, call_sites, check,
     closure, diff, is_rare_request, providers, users,
@@ -238,24 +238,16 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn run_diff(args: &DiffArgs) -> Result<(), Failure> {
-    let found = open_any(&args.old).and_then(|old| {
-        let new = open_any(&args.new)?;
-        diff(&old, &new).map_err(tree_failure)
-    });
-    let found = found.map_err(|failure| match failure.fault() {
-        // 1 says that the kernels differ.
-        Fault::Input => Failure::usage(failure.message().unwrap_or_default()),
-        _ => failure,
-    })?;
-    let text = as_text(&found);
-    match args.json {
-        true => print_json(&json!(found))?,
-        false => print(text.as_bytes())?,
-    }
-    match text.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::reported(Fault::Input)),
-    }
+    let differ = || {
+        let found = diff(&open_any(&args.old)?, &open_any(&args.new)?).map_err(tree_failure)?;
+        let text = as_text(&found);
+        match args.json {
+            true => print_json(&json!(found))?,
+            false => print(text.as_bytes())?,
+        }
+        Ok(!text.is_empty())
+    };
+    cli::compared(differ())
 }
 
 fn as_text(found: &Difference) -> String {

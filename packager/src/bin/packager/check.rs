@@ -70,7 +70,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     require_plain(path, &file)?;
     let metadata = file.metadata();
     let length = metadata.map_err(|error| unreadable(path, &error))?.len();
-    if length % 512 != 0 && !has_boot_signature(&file) {
+    if length % 512 != 0 && !input::has_boot_signature(&file) {
         return Err(Failure::input(format_args!(
             "`{}` is neither an initramfs, nor a unified kernel image, nor a disk image",
             path.display()
@@ -98,11 +98,6 @@ fn finish(report: &Report, json: bool) -> Result<(), Failure> {
     Err(Failure::reported(Fault::Input))
 }
 
-fn has_boot_signature(file: &File) -> bool {
-    let mut end = [0; 2];
-    file.read_exact_at(&mut end, 510).is_ok() && end == [0x55, 0xAA]
-}
-
 /// Whether the file begins as an archive or a compressed stream does; no partition table and no file system does so.
 fn is_initramfs(file: &File) -> bool {
     let mut start = [0; 16];
@@ -113,8 +108,7 @@ fn is_initramfs(file: &File) -> bool {
 
 /// The report on an EFI program of kernel and initramfs; `None` where the file is none.
 fn check_program(path: &Path, file: &File) -> Result<Option<Report>, Failure> {
-    let mut start = [0; 2];
-    if file.read_at(&mut start, 0).unwrap_or(0) < 2 || start != *b"MZ" {
+    if !input::is_program(file) {
         return Ok(None);
     }
     let bytes = input::read(path)?;

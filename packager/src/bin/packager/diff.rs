@@ -6,7 +6,7 @@ mod text;
 use std::path::PathBuf;
 
 use clap::Args;
-use cli::{Failure, Fault};
+use cli::Failure;
 use packager::inspect::{Image, compare};
 
 use crate::input;
@@ -42,13 +42,5 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
             Ok(!comparison.is_empty())
         })
     });
-    match differ {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(Failure::reported(Fault::Input)),
-        // 1 says that the images differ.
-        Err(failure) if failure.fault() == Fault::Input => {
-            Err(Failure::usage(failure.message().unwrap_or_default()))
-        }
-        Err(failure) => Err(failure),
-    }
+    cli::compared(differ)
 }

@@ -49,12 +49,25 @@ pub(crate) fn at_fault(path: &Path, error: InspectError) -> Failure {
 
 /// What an image is that is no initramfs.
 fn other_kind(path: &Path) -> Option<&'static str> {
-    let mut sector = [0; 512];
     let file = File::open(path).ok()?;
-    file.read_exact_at(&mut sector, 0).ok()?;
-    if sector.starts_with(b"MZ") {
+    if is_program(&file) {
         return Some("a kernel or an EFI program, which `packager check` looks into");
     }
-    let is_disk = sector.ends_with(&[0x55, 0xAA]);
-    is_disk.then_some("a disk image, which `packager check`, `boot` and `write` take")
+    has_boot_signature(&file)
+        .then_some("a disk image, which `packager check`, `boot` and `write` take")
+}
+
+/// Whether a file begins as programs of DOS, Windows and EFI do, and kernels for PCs.
+pub(crate) fn is_program(file: &File) -> bool {
+    has(file, 0, b"MZ")
+}
+
+/// Whether a file's first sector ends as that of a disk does which a BIOS starts from.
+pub(crate) fn has_boot_signature(file: &File) -> bool {
+    has(file, 510, &[0x55, 0xaa])
+}
+
+fn has(file: &File, offset: u64, magic: &[u8; 2]) -> bool {
+    let mut there = [0; 2];
+    file.read_exact_at(&mut there, offset).is_ok() && there == *magic
 }

@@ -1,7 +1,7 @@
 //! `packager write`: an image onto a stick, and nothing else overwritten.
 
 use std::fs::File;
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::{BufRead, IsTerminal};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use packager::disk::device::{self, Device};
 use packager::disk::flash::{self, FlashError, Hash, Phase, flash};
 
 use crate::convert::{require_plain, unreadable};
-use crate::report;
+use crate::{input, report};
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -96,16 +96,12 @@ fn hexadecimal(hash: &Hash) -> String {
 }
 
 /// What has no boot signature is no disk image, but perhaps an initramfs, or a compressed one.
-fn check_image(path: &Path, mut image: &File, length: u64) -> Result<(), Failure> {
-    let mut sector = [0; 512];
-    match image.read_exact(&mut sector) {
-        Ok(()) if sector.ends_with(&[0x55, 0xaa]) => {}
-        _ => {
-            return Err(Failure::input(format_args!(
-                "`{}` is not a disk image: its first sector does not end with 55 aa; make one with `packager image`",
-                path.display()
-            )));
-        }
+fn check_image(path: &Path, image: &File, length: u64) -> Result<(), Failure> {
+    if !input::has_boot_signature(image) {
+        return Err(Failure::input(format_args!(
+            "`{}` is not a disk image: its first sector does not end with 55 aa; make one with `packager image`",
+            path.display()
+        )));
     }
     match end_outside(image, length).map_err(|error| unreadable(path, &error))? {
         None => Ok(()),
