@@ -10,13 +10,19 @@
 //! | 2 | the command line is at fault | [`Failure::usage`] |
 //! | 3 | the machine is at fault: a missing tool, a full disk, an I/O error | [`Failure::machine`] |
 //!
+//! Before its arguments are looked at, [`describe`] answers shells that complete a line, and writes the manual pages.
+//!
 //! What people read goes to standard error by [`tell!`], which does not panic where nobody listens any more.
 #![forbid(unsafe_code)]
 
+pub mod complete;
+mod describe;
 mod failure;
+mod manual;
 mod output;
 mod tell;
 
+pub use describe::describe;
 pub use failure::{Failure, Fault, compared, finish};
 pub use output::{
     Room, Staged, Staging, commit, directory, is_same_file, print, print_part, write_atomically,

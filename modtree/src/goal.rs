@@ -267,6 +267,14 @@ impl Goal {
         }
     }
 
+    /// What is typed first to ask for the goal: its name, with a colon where it cannot do without a parameter.
+    pub fn beginning(&self) -> String {
+        match &self.parameter {
+            Some(parameter) if !parameter.optional => format!("{}:", self.name),
+            _ => self.name.clone(),
+        }
+    }
+
     fn check_parameter(&self, asked: &str, value: Option<&str>) -> Result<(), GoalError> {
         let usage = self.usage();
         match (&self.parameter, value) {

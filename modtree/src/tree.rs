@@ -141,6 +141,29 @@ impl Tree {
         Ok(Self::at(dir, version))
     }
 
+    /// The versions of the kernels whose modules are below `basedir`, sorted.
+    ///
+    /// # Errors
+    /// [`TreeError::Directory`].
+    pub fn versions(basedir: &Path) -> Result<Vec<String>, TreeError> {
+        select::present(basedir)
+    }
+
+    /// The names of a kernel's modules, for a list to choose from; where no kernel is named and there are several, those of any.
+    ///
+    /// # Errors
+    /// As [`select`](Self::select) and [`modules`](Self::modules).
+    pub fn names_below(basedir: &Path, kernel: Option<&str>) -> Result<Vec<ModuleName>, TreeError> {
+        let tree = match Self::select(basedir, kernel) {
+            Err(TreeError::SeveralKernels { present, .. }) => {
+                Self::select(basedir, present.last().map(String::as_str))
+            }
+            tree => tree,
+        }?;
+        let modules = tree.modules()?.iter();
+        Ok(modules.map(|entry| entry.name.clone()).collect())
+    }
+
     /// Opens the modules of a kernel in its package, as [`select`](Self::select) does. The package's files stay as long as the
     /// tree does.
     ///

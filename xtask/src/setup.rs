@@ -47,6 +47,7 @@ pub(crate) const TEST: &[Need] = &[
     need("bzip2", "bzip2"),
     need("lz4", "lz4"),
     need("shellcheck", "shellcheck"),
+    need("groff-base", "groff"),
     need("strace", "strace"),
     need("ninja-build", "ninja"),
     need("bazel-bootstrap", "bazel"),

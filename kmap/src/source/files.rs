@@ -104,12 +104,18 @@ impl SearchPath {
             .find_map(|(directory, depth)| find_below(directory, name, &suffixes, *depth))
     }
 
-    fn not_found(&self, name: &Path) -> SourceError {
+    /// The names of the keymaps on the search path, in byte order; a name that is in several places stands there as often.
+    pub fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
         for (directory, depth) in &self.keymaps {
             list_below(directory, *depth, &mut names);
         }
         names.sort();
+        names
+    }
+
+    fn not_found(&self, name: &Path) -> SourceError {
+        let names = self.names();
         let bytes = name.as_os_str().as_bytes();
         SourceError::NotFound {
             name: render::path(name),

@@ -144,7 +144,7 @@ impl Converted {
 /// # Errors
 /// See [`XkbError`].
 pub fn convert(layout: &Layout) -> Result<Converted, XkbError> {
-    let root = std::env::var_os("XKB_CONFIG_ROOT").map_or_else(|| ROOT.into(), PathBuf::from);
+    let root = root();
     if !root.join("symbols").is_dir() {
         return Err(XkbError::NoData(root));
     }
@@ -182,6 +182,30 @@ pub fn convert(layout: &Layout) -> Result<Converted, XkbError> {
     Ok(Converter::new(&keymap, layouts.len()).convert())
 }
 
+/// The layouts that the installed xkb-data lists; none where it is not installed.
+pub fn layouts() -> Vec<String> {
+    names(&list(&root()), "! layout")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The options that the installed xkb-data lists, headings of groups (`ctrl`) among them; none where it is not installed.
+pub fn options() -> Vec<String> {
+    names(&list(&root()), "! option")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The data's directory, as every program with XKB finds it.
+fn root() -> PathBuf {
+    std::env::var_os("XKB_CONFIG_ROOT").map_or_else(|| ROOT.into(), PathBuf::from)
+}
+
+/// The list of layouts, variants and options for people.
+fn list(root: &Path) -> String {
+    std::fs::read_to_string(root.join("rules/evdev.lst")).unwrap_or_default()
+}
+
 /// Whether the symbols files have this layout and variant. kbvm would go on without them.
 fn check(root: &Path, layout: &str, variant: &str) -> Result<(), XkbError> {
     let is_name = |name: &str| {
@@ -190,10 +214,9 @@ fn check(root: &Path, layout: &str, variant: &str) -> Result<(), XkbError> {
     };
     let path = root.join("symbols").join(layout);
     if layout.is_empty() || !is_name(layout) || layout.starts_with('.') || !path.is_file() {
-        let list = std::fs::read_to_string(root.join("rules/evdev.lst")).unwrap_or_default();
         return Err(XkbError::NoLayout {
             layout: layout.to_owned(),
-            suggestion: suggest::nearest(layout.as_bytes(), names(&list, "! layout"))
+            suggestion: suggest::nearest(layout.as_bytes(), names(&list(root), "! layout"))
                 .map(str::to_owned),
         });
     }
@@ -221,8 +244,8 @@ fn check_options(root: &Path, options: &[String]) -> Result<(), XkbError> {
     if options.peek().is_none() {
         return Ok(());
     }
-    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap_or_default();
-    let [rules, list] = ["rules/evdev", "rules/evdev.lst"].map(read);
+    let rules = std::fs::read_to_string(root.join("rules/evdev")).unwrap_or_default();
+    let list = list(root);
     let words = rules.split_whitespace().chain(list.split_whitespace());
     let known: HashSet<&str> = words.collect();
     let unknown = options.find(|option| !known.is_empty() && !known.contains(option.as_str()));
@@ -249,8 +272,7 @@ fn names<'a>(list: &'a str, heading: &str) -> impl Iterator<Item = &'a str> {
 
 /// Whether the rules list the variant: a few are in another layout's file.
 fn listed(root: &Path, layout: &str, variant: &str) -> bool {
-    let list = std::fs::read_to_string(root.join("rules/evdev.lst")).unwrap_or_default();
-    list.lines().any(|line| {
+    list(root).lines().any(|line| {
         let mut words = line.split_whitespace();
         words.next() == Some(variant)
             && words.next().and_then(|word| word.strip_suffix(':')) == Some(layout)

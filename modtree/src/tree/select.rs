@@ -68,7 +68,7 @@ fn none(basedir: &Path) -> TreeError {
 }
 
 /// The versions whose modules are below `basedir`, sorted. A directory that a removed kernel left behind is not one.
-fn present(basedir: &Path) -> Result<Vec<String>, TreeError> {
+pub(super) fn present(basedir: &Path) -> Result<Vec<String>, TreeError> {
     let mut versions = Vec::new();
     for place in PLACES {
         let path = basedir.join(place);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use kmap::{Mode, Options, SearchPath, layout::Shape};
 
+use crate::complete;
 use crate::screen::Color;
 
 /// Compile Linux console keymaps into the binary format that busybox loadkmap reads
@@ -74,7 +75,7 @@ pub(crate) struct Reading {
 #[derive(Debug, Group)]
 pub(crate) struct Compile {
     /// A keymap file, plain or compressed; or a keymap's name, such as `es`; or `-` for standard input
-    #[arg(value_name = "KEYMAP", required = true)]
+    #[arg(value_name = "KEYMAP", required = true, add = complete::keymaps())]
     pub(crate) inputs: Vec<PathBuf>,
 
     /// Write to FILE, `-` for standard output [default: NAME.bmap in the current directory; standard output where the
@@ -129,7 +130,7 @@ pub(crate) struct Compile {
 #[derive(Debug, Group)]
 pub(crate) struct Check {
     /// Keymap files or names
-    #[arg(value_name = "KEYMAP", required = true)]
+    #[arg(value_name = "KEYMAP", required = true, add = complete::keymaps())]
     pub(crate) inputs: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -147,7 +148,7 @@ pub(crate) struct Check {
 #[derive(Debug, Group)]
 pub(crate) struct Decompile {
     /// A binary keymap, or any other, which is compiled first
-    #[arg(value_name = "KEYMAP")]
+    #[arg(value_name = "KEYMAP", add = complete::keymaps())]
     pub(crate) input: PathBuf,
 
     /// Write to FILE [default: standard output]
@@ -161,11 +162,11 @@ pub(crate) struct Decompile {
 #[derive(Debug, Group)]
 pub(crate) struct Diff {
     /// The keymap as it is: text or binary
-    #[arg(value_name = "OLD")]
+    #[arg(value_name = "OLD", add = complete::keymaps())]
     pub(crate) old: PathBuf,
 
     /// The keymap to compare it with
-    #[arg(value_name = "NEW")]
+    #[arg(value_name = "NEW", add = complete::keymaps())]
     pub(crate) new: PathBuf,
 
     #[command(flatten)]
@@ -175,7 +176,7 @@ pub(crate) struct Diff {
 #[derive(Debug, Group)]
 pub(crate) struct Show {
     /// A keymap, text or binary
-    #[arg(value_name = "KEYMAP")]
+    #[arg(value_name = "KEYMAP", add = complete::keymaps())]
     pub(crate) input: PathBuf,
 
     /// The keyboard's shape
@@ -197,7 +198,7 @@ pub(crate) struct Show {
 #[derive(Debug, Group)]
 pub(crate) struct Type {
     /// A keymap, text or binary
-    #[arg(value_name = "KEYMAP")]
+    #[arg(value_name = "KEYMAP", add = complete::keymaps())]
     pub(crate) input: PathBuf,
 
     /// What is to be typed
@@ -211,7 +212,7 @@ pub(crate) struct Type {
 #[derive(Debug, Group)]
 pub(crate) struct Xkb {
     /// A layout of xkb-data, such as `es`; or two, such as `us,ru`
-    #[arg(value_name = "LAYOUT")]
+    #[arg(value_name = "LAYOUT", add = complete::layouts())]
     pub(crate) layout: String,
 
     /// Its variant, such as `nodeadkeys`
@@ -223,7 +224,7 @@ pub(crate) struct Xkb {
     pub(crate) model: Option<String>,
 
     /// XKB options, such as `ctrl:nocaps`; several with commas between them
-    #[arg(long, value_name = "OPTIONS", value_delimiter = ',')]
+    #[arg(long, value_name = "OPTIONS", value_delimiter = ',', add = complete::options())]
     pub(crate) options: Vec<String>,
 
     /// Write to FILE, `-` for standard output [default: LAYOUT-VARIANT.bmap in the current directory]
@@ -278,7 +279,9 @@ named as one of the commands is reached by its path: kmapc ./show.
 
 Exit codes: 0 done, 1 a keymap has errors, 2 wrong usage, 3 the machine is at fault.
 kmapc diff: 0 the same, 1 keys differ, 2 a keymap has errors. kmapc type: 1 also where a
-character cannot be typed.";
+character cannot be typed.
+
+Manual pages: kmapc --man DIR. Completion of lines: source <(COMPLETE=bash kmapc), or zsh, fish.";
 
 impl Reading {
     pub(crate) fn mode(&self) -> Mode {

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod complete;
 mod input;
 mod job;
 mod json;
@@ -14,10 +15,13 @@ mod xkb;
 use std::process::ExitCode;
 
 use args::Command;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use screen::Screen;
 
 fn main() -> ExitCode {
+    if let Some(end) = cli::describe(args::Args::command) {
+        return end;
+    }
     let args = args::Args::parse();
     let screen = Screen(args.color);
     cli::finish(match &args.command {

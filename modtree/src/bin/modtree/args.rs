@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::complete;
 use crate::depmod::DepmodArgs;
 use crate::goals::{GoalFileArgs, GoalsArgs};
 use crate::host::{HostArgs, SysArgs};
@@ -14,7 +15,16 @@ use crate::questions::{
 
 /// Kernel modules: what each one needs, in load order, with the reason
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "\
+Exit codes: 0 done, 1 the input is at fault, 2 the command line is, 3 the machine is. `modtree diff` says 1 where there are
+differences, and 2 where a kernel is at fault.
+
+Manual pages: modtree --man DIR. Completion of lines: source <(COMPLETE=bash modtree), or zsh, fish."
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -95,12 +105,12 @@ pub(crate) struct ClosureArgs {
 pub(crate) struct WantedArgs {
     /// Modules, aliases (fs-vfat), modaliases of devices (usb:v0781p5567...) or files of modules; - and _ are the same in a
     /// module's name
-    #[arg(required_unless_present_any = ["goals", "host", "host_file"], value_name = "MODULE")]
+    #[arg(required_unless_present_any = ["goals", "host", "host_file"], value_name = "MODULE", add = complete::modules())]
     pub(crate) modules: Vec<String>,
 
     /// What the modules are for: usb-storage, keyboard, rootfs:ext4 ... (`modtree goals` lists them); can be given often,
     /// and turns --runtime on
-    #[arg(long = "for", value_name = "GOAL")]
+    #[arg(long = "for", value_name = "GOAL", add = complete::goals())]
     pub(crate) goals: Vec<String>,
 
     #[command(flatten)]
@@ -129,7 +139,7 @@ pub(crate) struct WantedArgs {
     pub(crate) weak: bool,
 
     /// Leave a module out, whoever needs it, with a warning of what is missing then; can be given often
-    #[arg(short = 'x', long, value_name = "NAME")]
+    #[arg(short = 'x', long, value_name = "NAME", add = complete::modules())]
     pub(crate) exclude: Vec<String>,
 }
 
@@ -169,7 +179,7 @@ pub(crate) struct TreeArgs {
     pub(crate) deb: Option<PathBuf>,
 
     /// The kernel's version [default: the running kernel if its modules are there, else the only version present]
-    #[arg(short, long, value_name = "VERSION")]
+    #[arg(short, long, value_name = "VERSION", add = complete::versions())]
     pub(crate) kernel: Option<String>,
 }
 

@@ -8,6 +8,7 @@ use modtree::{
     Compat, DepmodConfig, DepmodError, DepmodOptions, KernelSymbols, Tree, depmod, is_up_to_date,
 };
 
+use crate::complete;
 use crate::run::tree_failure;
 
 /// Write the files by which modprobe finds modules, as depmod does
@@ -25,7 +26,7 @@ Examples:
 Exit codes: 0 done, 1 the modules are at fault (a cycle), 2 the command line is, 3 the machine is")]
 pub(crate) struct DepmodArgs {
     /// The kernel's version [default: the running kernel if its modules are there, else the only version present]
-    #[arg(value_name = "VERSION")]
+    #[arg(value_name = "VERSION", add = complete::versions())]
     version: Option<String>,
 
     /// The root below which the modules directory is

@@ -8,6 +8,7 @@ use cli::{Failure, Fault, print};
 use modtree::goal::{GoalError, GoalRoots, Goals};
 use serde_json::json;
 
+use crate::complete;
 use crate::questions::print_json;
 
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ Examples:
   modtree goals keyboard > goals/mine.toml; modtree closure --goals-dir goals --for mine")]
 pub(crate) struct GoalsArgs {
     /// The goal to show
-    #[arg(value_name = "GOAL")]
+    #[arg(value_name = "GOAL", add = complete::goals())]
     goal: Option<String>,
 
     #[command(flatten)]

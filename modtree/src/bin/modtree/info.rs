@@ -13,6 +13,7 @@ use modtree::{
 use serde_json::json;
 
 use crate::args::TreeArgs;
+use crate::complete;
 use crate::questions::print_json;
 use crate::run::{entry_bytes, file_bytes, open, tree_failure, unknown};
 
@@ -25,7 +26,7 @@ Examples:
   modtree info --symbols ./build/mine.ko  also what it imports and exports")]
 pub(crate) struct InfoArgs {
     /// Modules' names, aliases, or paths of files
-    #[arg(value_name = "MODULE", required = true)]
+    #[arg(value_name = "MODULE", required = true, add = complete::modules())]
     modules: Vec<String>,
 
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! The `modtree` command.
 mod args;
 mod closure;
+mod complete;
 mod depmod;
 mod goals;
 mod host;
@@ -11,8 +12,11 @@ mod run;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 fn main() -> ExitCode {
+    if let Some(end) = cli::describe(args::Args::command) {
+        return end;
+    }
     cli::finish(run::run(&args::Args::parse()))
 }

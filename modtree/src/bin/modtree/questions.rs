@@ -12,6 +12,7 @@ use modtree::{
 use serde_json::{Value, json};
 
 use crate::args::TreeArgs;
+use crate::complete;
 use crate::run::{closure_failure, module_bytes, open, open_package, tree_failure, unknown};
 
 /// Which kernel is asked about, and how the answer looks.
@@ -46,10 +47,10 @@ impl AnswerArgs {
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
     /// The module that needs the other
-    #[arg(value_name = "FROM")]
+    #[arg(value_name = "FROM", add = complete::modules())]
     from: String,
     /// The module that is needed
-    #[arg(value_name = "TO")]
+    #[arg(value_name = "TO", add = complete::modules())]
     to: String,
     #[command(flatten)]
     answer: AnswerArgs,
@@ -105,7 +106,7 @@ pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
 #[derive(Debug, Args)]
 pub(crate) struct UsersArgs {
     /// The module
-    #[arg(value_name = "MODULE")]
+    #[arg(value_name = "MODULE", add = complete::modules())]
     module: String,
     #[command(flatten)]
     answer: AnswerArgs,
@@ -195,7 +196,7 @@ pub(crate) fn resolve(args: &ResolveArgs) -> Result<(), Failure> {
 #[derive(Debug, Args)]
 pub(crate) struct RequestsArgs {
     /// A module's name, an alias, or the path of a module's file
-    #[arg(value_name = "MODULE")]
+    #[arg(value_name = "MODULE", add = complete::modules())]
     module: String,
     #[command(flatten)]
     answer: AnswerArgs,

@@ -9,6 +9,7 @@ use packager::kernel::{KernelChoice, KernelSource};
 use crate::boot::BootArgs;
 use crate::cat::CatArgs;
 use crate::check::CheckArgs;
+use crate::complete;
 use crate::diff::DiffArgs;
 use crate::extract::ExtractArgs;
 use crate::image::ImageArgs;
@@ -25,7 +26,11 @@ use crate::write::WriteArgs;
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done; 1 the input is at fault; 2 the command line is; 3 the machine is."
+    after_help = "\
+Exit codes: 0 done; 1 the input is at fault; 2 the command line is; 3 the machine is. `packager diff` says 1 where there are
+differences, and 2 where an image is at fault.
+
+Manual pages: packager --man DIR. Completion of lines: source <(COMPLETE=bash packager), or zsh, fish."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -127,7 +132,7 @@ pub(crate) struct InitramfsArgs {
 pub(crate) struct KernelArgs {
     /// A kernel's version (as in /lib/modules/VERSION), or the file of a kernel image
     /// [default: the running kernel if it is there, else the only one]
-    #[arg(short, long, value_name = "VERSION|FILE")]
+    #[arg(short, long, value_name = "VERSION|FILE", add = complete::versions())]
     kernel: Option<OsString>,
 
     /// The root that holds boot/ and lib/modules/ [default: /]

@@ -9,7 +9,7 @@ use cli::Failure;
 use packager::cpio::Kind;
 use packager::names::{shown, text};
 
-use crate::input;
+use crate::{complete, input};
 
 #[derive(Debug, Args)]
 pub(crate) struct CatArgs {
@@ -17,6 +17,7 @@ pub(crate) struct CatArgs {
     image: PathBuf,
 
     /// The file's path in it; links are followed
+    #[arg(add = complete::paths())]
     path: OsString,
 }
 

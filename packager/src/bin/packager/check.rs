@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::args::KernelArgs;
 use crate::convert::{require_plain, unreadable};
-use crate::{boot, input, report};
+use crate::{boot, complete, input, report};
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -34,7 +34,7 @@ pub(crate) struct CheckArgs {
     firmware: Option<Firmware>,
 
     /// Explain a finding
-    #[arg(long, value_name = "CODE", conflicts_with = "image")]
+    #[arg(long, value_name = "CODE", conflicts_with = "image", add = complete::findings())]
     explain: Option<String>,
 
     /// Print the findings as JSON
@@ -181,7 +181,7 @@ fn as_json(report: &Report) -> String {
 }
 
 /// All findings that there are, about disks and initramfs images.
-fn codes() -> impl Iterator<Item = &'static Code> {
+pub(crate) fn codes() -> impl Iterator<Item = &'static Code> {
     codes::ALL.iter().chain(inspect::check::codes::ALL).copied()
 }
 

@@ -4,6 +4,7 @@ mod args;
 mod boot;
 mod cat;
 mod check;
+mod complete;
 mod content;
 mod convert;
 mod diff;
@@ -30,9 +31,12 @@ mod write;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser as _};
 
 fn main() -> ExitCode {
+    if let Some(end) = cli::describe(args::Args::command) {
+        return end;
+    }
     pool::start_early();
     let args = args::Args::parse();
     cli::finish(match args.command {

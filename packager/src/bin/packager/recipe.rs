@@ -13,6 +13,7 @@ use packager::recipe::{Choice, Load, ModuleFiles, Segments};
 use packager::{Recipe, cpio};
 
 use crate::args::KernelArgs;
+use crate::complete;
 use crate::report;
 use crate::values::parse_size;
 
@@ -31,11 +32,11 @@ pub(crate) struct RecipeArgs {
 
     /// Modules to load, with all that they need: names, aliases (fs-vfat) or modaliases
     /// [default: usb_storage,vfat,usbhid]
-    #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(short, long, value_name = "NAME,…", value_delimiter = ',', add = complete::modules())]
     modules: Option<Vec<String>>,
 
     /// What the modules are for: usb-storage, keyboard, rootfs:ext4, … (`modtree goals` lists them)
-    #[arg(long = "for", value_name = "GOAL,…", value_delimiter = ',')]
+    #[arg(long = "for", value_name = "GOAL,…", value_delimiter = ',', add = complete::goals())]
     goals: Option<Vec<String>>,
 
     /// When /init loads the modules: all, in their order, or those whose devices are there [default: all]
@@ -60,7 +61,7 @@ pub(crate) struct RecipeArgs {
 
     /// Keymaps of the console, names (es) or files; the first is loaded, unless the kernel is told keymap=NAME
     /// [default: the kernel's own, us]
-    #[arg(long, value_name = "NAME|FILE,…", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME|FILE,…", value_delimiter = ',', add = complete::keymaps())]
     keymap: Option<Vec<OsString>>,
 
     /// A statically linked busybox [default: looked for under --root, then on this machine]

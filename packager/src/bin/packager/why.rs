@@ -9,7 +9,7 @@ use cli::Failure;
 use packager::names::shown;
 use packager::plan::{RECORD, Record};
 
-use crate::input;
+use crate::{complete, input};
 
 /// Reasons of reasons are indented so many times at most; real ones are a handful.
 const DEEPEST: usize = 40;
@@ -20,6 +20,7 @@ pub(crate) struct WhyArgs {
     image: PathBuf,
 
     /// The file's path in it, a module's name, or a file's without its folder
+    #[arg(add = complete::paths())]
     path: String,
 }
 
