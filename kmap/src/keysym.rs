@@ -309,7 +309,8 @@ pub(crate) fn known_in_unicode(name: &[u8]) -> bool {
 /// The known name that is meant by an unknown one: what kbd calls a character whose name is X's (`Cyrillic_a`), else the nearest
 /// name, if one is near enough.
 pub(crate) fn suggest(name: &[u8]) -> Option<&'static str> {
-    of_x(name).or_else(|| crate::suggest::nearest(name, NAMES.iter().map(|entry| entry.name)))
+    let names = NAMES.iter().map(|entry| entry.name);
+    of_x(name).or_else(|| suggest::nearest(&String::from_utf8_lossy(name), names))
 }
 
 /// kbd's name of the character that an X keysym stands for.

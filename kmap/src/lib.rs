@@ -54,7 +54,6 @@ mod press;
 mod reach;
 mod render;
 mod source;
-mod suggest;
 mod syntax;
 mod tables;
 mod texts;

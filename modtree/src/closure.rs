@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::goal::GoalRoots;
-use crate::name::suggestion;
 use crate::request::{Possible, Rules, RulesError};
 use crate::tree::{Entry, Tree, TreeError};
 use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind, When};
@@ -51,7 +50,7 @@ pub struct ClosureOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ClosureError {
     /// A root is neither a module nor an alias of one, nor part of the kernel.
-    #[error("no module and no alias `{name}` in `{}`{}", dir.display(), suggestion(near))]
+    #[error("no module and no alias `{name}` in `{}`{}", dir.display(), suggest::question(near))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -61,7 +60,7 @@ pub enum ClosureError {
         near: Vec<ModuleName>,
     },
     /// A goal cannot be met: there is nothing of what it wants.
-    #[error("this kernel has nothing for the goal {goal}: neither in `{}` nor as part of the kernel is there {wanted}{}", dir.display(), suggestion(near))]
+    #[error("this kernel has nothing for the goal {goal}: neither in `{}` nor as part of the kernel is there {wanted}{}", dir.display(), suggest::question(near))]
     Goal {
         /// The goal as it was asked for.
         goal: String,

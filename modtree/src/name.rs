@@ -66,56 +66,8 @@ pub(crate) fn near<'a>(
     known: impl Iterator<Item = &'a ModuleName>,
 ) -> Vec<ModuleName> {
     let wanted = ModuleName::new(wanted);
-    let found = near_texts(wanted.as_str(), known.map(ModuleName::as_str));
+    let found = suggest::near(wanted.as_str(), known.map(ModuleName::as_str));
     found.into_iter().map(ModuleName::new).collect()
-}
-
-/// The same for any names.
-pub(crate) fn near_texts<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    // One slip in three letters, two from six on, three from nine on: more would suggest strangers.
-    let allowed = (wanted.len() / 3).min(3);
-    let mut found: Vec<(usize, &str)> = known
-        .filter_map(|name| {
-            let slips = distance(wanted.as_bytes(), name.as_bytes(), allowed)?;
-            Some((slips, name))
-        })
-        .collect();
-    found.sort();
-    found.dedup();
-    found.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
-/// `; did you mean …?` for what stands behind an error.
-pub(crate) fn suggestion(near: &[impl fmt::Display]) -> String {
-    let names: Vec<_> = near.iter().map(|name| format!("`{name}`")).collect();
-    match names.as_slice() {
-        [] => String::new(),
-        names => format!("; did you mean {}?", names.join(" or ")),
-    }
-}
-
-/// The number of letters to insert, delete, replace or swap with their neighbour (optimal string alignment), or `None`
-/// where it is more than `allowed`.
-fn distance(a: &[u8], b: &[u8], allowed: usize) -> Option<usize> {
-    if a.len().abs_diff(b.len()) > allowed {
-        return None;
-    }
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, &x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, &y) in b.iter().enumerate() {
-            let mut cost = (last[j] + usize::from(x != y))
-                .min(last[j + 1] + 1)
-                .min(row[j] + 1);
-            if i > 0 && j > 0 && x == b[j - 1] && a[i - 1] == y {
-                cost = cost.min(before[j - 1] + 1);
-            }
-            row.push(cost);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last.last().copied().filter(|&slips| slips <= allowed)
 }
 
 #[cfg(test)]

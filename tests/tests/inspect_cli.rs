@@ -56,6 +56,11 @@ fn cat_prints_a_file_and_follows_links() {
     let passwd = cat("/etc/passwd");
     assert_eq!(stdout(&passwd), "root:x:0:0:root:/root:/bin/sh\n");
     assert!(cat("sbin/sh").stdout == cat("/usr/bin/busybox").stdout);
+    let near = "did you mean `etc/passwd`";
+    assert!(stderr(&cat("etc/paswd")).contains(near));
+    assert!(stderr(&cat("passwd")).contains(near));
+    let why = packager(&["why".as_ref(), &image, "etc/paswd".as_ref()]);
+    assert!(stderr(&why).contains(near));
     let missing = cat("/etc/shadow");
     assert_eq!(missing.status.code(), Some(1));
     assert!(

@@ -8,10 +8,10 @@ mod scan;
 use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind};
+use crate::render;
 use crate::source::{Source, SourceText, TEXT_LIMIT};
 use crate::syntax::Span;
 use crate::texts::{Text, Texts};
-use crate::{render, suggest};
 use scan::{Lexeme, Piece};
 
 pub(crate) use scan::Keyword;
@@ -349,7 +349,7 @@ impl<'s> Lexer<'s> {
         let word = self.texts.bytes(span);
         let kind = Kind::UnknownWord {
             word: render::word(word),
-            suggestion: suggest::nearest(word, scan::keyword_names()),
+            suggestion: suggest::nearest(&String::from_utf8_lossy(word), scan::keyword_names()),
         };
         self.error(kind, span)
     }

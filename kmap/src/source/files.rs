@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use codec::file::read_decoded;
 
 use super::{Source, SourceError, SourceText, TEXT_LIMIT};
-use crate::{render, suggest};
+use crate::render;
 
 /// Where distributions keep keymaps: Debian; Arch and openSUSE; Fedora.
 const KEYMAP_DIRECTORIES: [&str; 3] = [
@@ -116,12 +116,12 @@ impl SearchPath {
 
     fn not_found(&self, name: &Path) -> SourceError {
         let names = self.names();
-        let bytes = name.as_os_str().as_bytes();
+        let wanted = name.to_string_lossy();
         SourceError::NotFound {
             name: render::path(name),
             included: false,
             searched: directories(&self.keymaps),
-            suggestion: suggest::nearest(bytes, names.iter().map(String::as_str))
+            suggestion: suggest::nearest(&wanted, names.iter().map(String::as_str))
                 .map(str::to_owned),
             installed: !names.is_empty(),
         }

@@ -20,7 +20,7 @@ use kbvm::xkb::Context;
 use kbvm::xkb::diagnostic::{Diagnostic, DiagnosticHandler};
 use kbvm::xkb::rmlvo::Group;
 
-use crate::{Keymap, suggest};
+use crate::Keymap;
 use converter::Converter;
 
 /// Where XKB's data is, unless `XKB_CONFIG_ROOT` says otherwise.
@@ -216,8 +216,7 @@ fn check(root: &Path, layout: &str, variant: &str) -> Result<(), XkbError> {
     if layout.is_empty() || !is_name(layout) || layout.starts_with('.') || !path.is_file() {
         return Err(XkbError::NoLayout {
             layout: layout.to_owned(),
-            suggestion: suggest::nearest(layout.as_bytes(), names(&list(root), "! layout"))
-                .map(str::to_owned),
+            suggestion: suggest::nearest(layout, names(&list(root), "! layout")).map(str::to_owned),
         });
     }
     let text = std::fs::read(&path).unwrap_or_default();
@@ -253,8 +252,7 @@ fn check_options(root: &Path, options: &[String]) -> Result<(), XkbError> {
         None => Ok(()),
         Some(option) => Err(XkbError::NoOption {
             option: option.clone(),
-            suggestion: suggest::nearest(option.as_bytes(), names(&list, "! option"))
-                .map(str::to_owned),
+            suggestion: suggest::nearest(option, names(&list, "! option")).map(str::to_owned),
         }),
     }
 }

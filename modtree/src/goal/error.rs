@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use codec::file::ReadError;
 
 use super::Parameter;
-use crate::name::{near_texts, suggestion};
 
 /// Why a goal cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -66,11 +65,7 @@ pub enum GoalError {
 impl GoalError {
     pub(super) fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Self {
         let known: Vec<String> = known.cloned().collect();
-        let mut near: Vec<&str> = near_texts(name, known.iter().map(String::as_str));
-        if near.is_empty() && !name.is_empty() {
-            let parts = known.iter().filter(|goal| goal.starts_with(name));
-            near.extend(parts.map(String::as_str));
-        }
+        let near = suggest::near(name, known.iter().map(String::as_str));
         GoalError::Unknown {
             name: name.to_owned(),
             near: near.into_iter().map(str::to_owned).collect(),
@@ -102,6 +97,6 @@ impl GoalError {
 fn hint(near: &[String], known: &[String]) -> String {
     match near {
         [] => format!("; there are {}", known.join(", ")),
-        near => suggestion(near),
+        near => suggest::question(near),
     }
 }

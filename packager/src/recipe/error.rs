@@ -43,27 +43,8 @@ fn with_suggestion(message: &str) -> String {
         return message.trim_end().replace('\n', "; ");
     };
     let known: Vec<_> = quoted.collect();
-    let near = known.iter().map(|key| (distance(unknown, key), key)).min();
-    match near {
-        Some((distance, key)) if distance <= 2 + unknown.len() / 4 => {
-            format!("unknown key `{unknown}`; did you mean `{key}`?")
-        }
-        _ => format!("unknown key `{unknown}`; known here: {}", known.join(", ")),
+    match suggest::near(unknown, known.iter().copied()).as_slice() {
+        [] => format!("unknown key `{unknown}`; known here: {}", known.join(", ")),
+        near => format!("unknown key `{unknown}`{}", suggest::question(near)),
     }
-}
-
-/// How many letters have to be changed, added or dropped (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -110,8 +110,8 @@ impl Recipe {
     ///
     /// let recipe = Recipe::from_toml("keymaps = [\"es\"]\nmodules = [\"nvme\"]\n", "".as_ref())?;
     /// assert_eq!(recipe.modules, ["nvme"]);
-    /// let error = Recipe::from_toml("modul = []\n", "".as_ref()).unwrap_err();
-    /// assert_eq!(error.to_string(), "1:1: unknown key `modul`; did you mean `modules`?");
+    /// let error = Recipe::from_toml("modlues = []\n", "".as_ref()).unwrap_err();
+    /// assert_eq!(error.to_string(), "1:1: unknown key `modlues`; did you mean `modules`?");
     /// # Ok::<(), packager::recipe::RecipeError>(())
     /// ```
     ///

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 use cli::Failure;
 use packager::cpio::Kind;
-use packager::names::{shown, text};
+use packager::inspect::Files;
+use packager::names::{near_paths, shown, text};
 
 use crate::{complete, input};
 
@@ -30,9 +31,20 @@ pub(crate) fn run(args: &CatArgs) -> Result<(), Failure> {
             shown(&path)
         ))),
         None => Err(Failure::input(format_args!(
-            "there is no `{}` in `{}`; `packager list` shows what there is",
+            "there is no `{}` in `{}`{}",
             shown(&wanted),
-            args.image.display()
+            args.image.display(),
+            suggested(&wanted, files)
         ))),
     })
+}
+
+/// What stands behind the error.
+fn suggested(wanted: &str, files: &Files<'_>) -> String {
+    let paths: Vec<&str> = files.iter().map(|(path, _)| path).collect();
+    let near = near_paths(wanted, paths.iter().copied());
+    match near.as_slice() {
+        [] => "; `packager list` shows what there is".to_owned(),
+        near => suggest::question(&near.iter().map(|path| shown(path)).collect::<Vec<_>>()),
+    }
 }

@@ -188,10 +188,14 @@ pub(crate) fn codes() -> impl Iterator<Item = &'static Code> {
 fn explain(name: &str) -> Result<(), Failure> {
     let Some(code) = codes().find(|code| code.name == name) else {
         let names: Vec<_> = codes().map(|code| code.name).collect();
-        return Err(Failure::usage(format_args!(
-            "there is no finding `{name}`; there are {}",
-            names.join(", ")
-        )));
+        let near = suggest::near(name, names.iter().copied());
+        return Err(Failure::usage(match near.as_slice() {
+            [] => format!(
+                "there is no finding `{name}`; there are {}",
+                names.join(", ")
+            ),
+            near => format!("there is no finding `{name}`{}", suggest::question(near)),
+        }));
     };
     let text = format!(
         "{} ({})\n\n{}\n\nWay out: {}\n",

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use cli::Failure;
-use packager::names::shown;
+use packager::names::{near_paths, shown};
 use packager::plan::{RECORD, Record};
 
 use crate::{complete, input};
@@ -42,9 +42,13 @@ pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
             .or_else(|| module(&record, &args.path))
             .or_else(|| named(&record, &args.path))
             .ok_or_else(|| {
+                let paths: Vec<&str> = record.files.keys().map(String::as_str).collect();
+                let near = near_paths(&args.path, paths.iter().copied());
+                let near: Vec<_> = near.into_iter().map(shown).collect();
                 Failure::input(format_args!(
-                    "there is no `{}` in the image's plan",
-                    args.path
+                    "there is no `{}` in the image's plan{}",
+                    args.path,
+                    suggest::question(&near)
                 ))
             })?;
         let mut out = String::new();
