@@ -4,6 +4,8 @@ mod choice;
 mod entries;
 mod error;
 mod file;
+mod path;
+mod size;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ use crate::kernel::{KernelChoice, KernelSource};
 pub use choice::Choice;
 pub use error::RecipeError;
 pub use file::{TEMPLATE, schema};
+pub(crate) use path::clean;
+pub use size::parse_size;
 
 /// What an initramfs shall be made of.
 ///

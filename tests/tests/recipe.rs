@@ -336,7 +336,7 @@ fn entries_that_take_each_others_place_are_refused() {
         ),
         (
             "[[symlink]]\npath = \"/etc/mtab\"\n".to_owned(),
-            "`target` says where it leads",
+            "`target` is missing",
         ),
     ] {
         let Some(kitchen) = Kitchen::new(&recipe) else {

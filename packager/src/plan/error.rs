@@ -89,6 +89,14 @@ pub enum PlanError {
         /// Why not, and what would do.
         reason: String,
     },
+    /// A file of the recipe's own cannot be read.
+    #[error("cannot make `{path}` in the image: {source}")]
+    Source {
+        /// The path in the image.
+        path: String,
+        /// What is wrong with the file that it is a copy of.
+        source: ReadError,
+    },
     /// The kernel cannot unpack an archive that is compressed so.
     #[error(
         "kernel {version} cannot unpack this image: its configuration does not set {option}; choose another --compress"

@@ -9,7 +9,7 @@ use crate::cpio::{Attributes, Kind};
 use crate::kernel::Kernel;
 use crate::libraries::{Collector, Libraries, Needed};
 use crate::microcode;
-use crate::recipe::{Contents, Entry, Recipe, Step};
+use crate::recipe::{Contents, Entry, Recipe, Step, clean};
 
 /// Why a file is there that the recipe lists.
 const NAMED: &str = "the recipe names it";
@@ -57,8 +57,8 @@ impl Plan {
 
     /// A script that `/init` runs before one of its steps.
     fn add_step(&mut self, step: &Step) -> Result<(), PlanError> {
-        let (data, _) = self.contents(&step.contents)?;
         let path = format!("etc/init.d/{}/{}", step.before, step.name);
+        let (data, _) = self.contents(&path, &step.contents)?;
         if !data.starts_with(b"#!") {
             return Err(PlanError::Entry {
                 path: format!("/{path}"),
@@ -79,10 +79,13 @@ impl Plan {
     }
 
     /// A file's bytes, and the permissions that it has where the recipe gives none.
-    fn contents(&mut self, contents: &Contents) -> Result<(Data, u32), PlanError> {
+    fn contents(&mut self, path: &str, contents: &Contents) -> Result<(Data, u32), PlanError> {
         Ok(match contents {
             Contents::File(source) => {
-                let bytes = Data::read(source, FILE_LIMIT)?;
+                let bytes = Data::read(source, FILE_LIMIT).map_err(|source| PlanError::Source {
+                    path: format!("/{path}"),
+                    source,
+                })?;
                 self.inputs.push(source.clone());
                 (bytes, crate::libraries::permissions(source))
             }
@@ -93,11 +96,11 @@ impl Plan {
     }
 
     fn add_entry(&mut self, entry: &Entry) -> Result<(), PlanError> {
-        let path = clean(&entry.path)?;
         let refuse = |reason: &str| PlanError::Entry {
             path: entry.path.clone(),
             reason: reason.to_owned(),
         };
+        let path = clean(&entry.path).map_err(refuse)?;
         let is_directory = matches!(entry.contents, Contents::Directory);
         match self.get(&path) {
             Some(there) if there.reason == NAMED => {
@@ -111,7 +114,7 @@ impl Plan {
             }
             _ => {}
         }
-        let (data, usual) = self.contents(&entry.contents)?;
+        let (data, usual) = self.contents(&path, &entry.contents)?;
         let kind = match &entry.contents {
             Contents::File(_) | Contents::Text(_) => Kind::File,
             Contents::Directory => Kind::Directory,
@@ -188,34 +191,4 @@ fn find_firmware(root: &Path, version: &str, name: &str) -> Option<std::path::Pa
             })
         })
     })
-}
-
-/// An absolute path without `.`, `..` or doubled slashes, as the archive names it: without the leading `/`.
-fn clean(path: &str) -> Result<String, PlanError> {
-    let refuse = |reason: &str| PlanError::Entry {
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    };
-    let rest = path
-        .strip_prefix('/')
-        .ok_or_else(|| refuse("a path begins with `/`"))?;
-    let parts: Vec<_> = rest.trim_end_matches('/').split('/').collect();
-    if parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
-        return Err(refuse("a path has no empty parts, `.` or `..`"));
-    }
-    Ok(parts.join("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::clean;
-
-    #[test]
-    fn only_clean_absolute_paths_are_taken() {
-        assert_eq!(clean("/etc/motd").unwrap(), "etc/motd");
-        assert_eq!(clean("/data/").unwrap(), "data");
-        for bad in ["etc/motd", "/", "/etc/../motd", "//etc", "/./etc"] {
-            assert!(clean(bad).is_err(), "{bad}");
-        }
-    }
 }

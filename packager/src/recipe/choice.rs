@@ -1,6 +1,9 @@
 //! Values out of a small set, named alike in recipes and on the command line.
 
-use super::{Load, ModuleFiles, RecipeError, Segments};
+use toml::Spanned;
+
+use super::error::Refused;
+use super::{Load, ModuleFiles, Segments};
 
 /// A setting with a few named values.
 pub trait Choice: Copy + Default + Send + Sync + 'static {
@@ -33,15 +36,23 @@ impl Choice for Segments {
 }
 
 /// What a recipe's key says; the default where it is not there.
-pub(super) fn choose<T: Choice>(key: &str, value: Option<&str>) -> Result<T, RecipeError> {
+pub(super) fn choose<T: Choice>(value: Option<&Spanned<String>>) -> Result<T, Refused> {
     let Some(value) = value else {
         return Ok(T::default());
     };
-    T::named(value).ok_or_else(|| {
+    T::named(value.get_ref()).ok_or_else(|| {
         let names: Vec<_> = T::NAMES.iter().map(|(name, _)| *name).collect();
-        RecipeError::Value {
-            key: key.to_owned(),
-            reason: format!("`{value}` is none of {}", names.join(", ")),
-        }
+        none_of(value, &names)
     })
+}
+
+/// A value that is none of the known ones.
+pub(super) fn none_of(value: &Spanned<String>, known: &[&str]) -> Refused {
+    let text = value.get_ref();
+    let near = suggest::near(text, known.iter().copied());
+    let message = match near.as_slice() {
+        [] => format!("`{text}` is none of {}", known.join(", ")),
+        near => format!("there is no `{text}`{}", suggest::question(near)),
+    };
+    Refused::new(value.span(), message)
 }

@@ -1,63 +1,79 @@
 //! The tables of a recipe that name files, directories, links and steps of its own.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use toml::Spanned;
 
-use super::error::RecipeError;
+use super::choice::none_of;
+use super::error::Refused;
+use super::path::clean;
 use super::{Contents, Entry, STEPS, Step};
 
 /// A file of one's own.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct FileTable {
     /// The absolute path in the image.
-    path: String,
+    #[schemars(with = "String")]
+    path: Spanned<String>,
     /// The file to copy.
     source: Option<PathBuf>,
     /// The contents, instead of `source`.
     text: Option<String>,
     /// The mode as chmod(1) has it, in quotes; without one the source's, or 0644.
-    mode: Option<String>,
+    #[schemars(with = "Option<String>")]
+    mode: Option<Spanned<String>>,
     /// The owner.
+    #[serde(default)]
     uid: u32,
     /// The group.
+    #[serde(default)]
     gid: u32,
 }
 
 /// A directory.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct DirectoryTable {
     /// The absolute path in the image.
-    path: String,
+    #[schemars(with = "String")]
+    path: Spanned<String>,
     /// The mode as chmod(1) has it, in quotes; without one 0755.
-    mode: Option<String>,
+    #[schemars(with = "Option<String>")]
+    mode: Option<Spanned<String>>,
     /// The owner.
+    #[serde(default)]
     uid: u32,
     /// The group.
+    #[serde(default)]
     gid: u32,
 }
 
 /// A symbolic link.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SymlinkTable {
     /// The absolute path in the image.
-    path: String,
+    #[schemars(with = "String")]
+    path: Spanned<String>,
     /// Where it leads.
-    target: String,
+    #[schemars(with = "String")]
+    target: Spanned<String>,
 }
 
 /// A script that `/init` runs before one of its steps.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StepTable {
     /// The step: modules, hotplug, keymap, wait, mount, root or init.
-    before: String,
+    #[schemars(with = "String")]
+    before: Spanned<String>,
     /// The script's name; scripts run in the order of their names.
-    name: String,
+    #[schemars(with = "String")]
+    name: Spanned<String>,
     /// The file to copy.
     source: Option<PathBuf>,
     /// The script, instead of `source`.
@@ -65,57 +81,58 @@ pub(super) struct StepTable {
 }
 
 impl StepTable {
-    pub(super) fn step(&self, folder: &Path) -> Result<Step, RecipeError> {
-        let key = format!("step {}", self.name);
-        let refuse = |reason: String| RecipeError::Value {
-            key: key.clone(),
-            reason,
-        };
-        if !STEPS.contains(&self.before.as_str()) {
-            let known = STEPS.join(", ");
-            return Err(refuse(format!(
-                "`before` is `{}`, which is none of {known}",
-                self.before
-            )));
+    /// `source` and `text`.
+    pub(super) fn contents(&self) -> (Option<&Path>, Option<&str>) {
+        (self.source.as_deref(), self.text.as_deref())
+    }
+
+    pub(super) fn step(&self, contents: Contents) -> Result<Step, Refused> {
+        if !STEPS.contains(&self.before.get_ref().as_str()) {
+            return Err(none_of(&self.before, &STEPS));
         }
+        let name = self.name.get_ref();
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if self.name.is_empty() || self.name.starts_with('.') || !self.name.bytes().all(is_plain) {
-            return Err(refuse(
-                "a name is made of letters, digits, `-`, `_` and `.`".to_owned(),
+        if name.is_empty() || name.starts_with('.') || !name.bytes().all(is_plain) {
+            return Err(Refused::new(
+                self.name.span(),
+                "a name is made of letters, digits, `-`, `_` and `.`",
             ));
         }
         Ok(Step {
-            before: self.before.clone(),
-            name: self.name.clone(),
-            contents: contents(&key, folder, self.source.as_deref(), self.text.as_deref())?,
+            before: self.before.get_ref().clone(),
+            name: name.clone(),
+            contents,
         })
     }
 }
 
-/// A file's contents: a copy or a text.
-fn contents(
-    key: &str,
+/// A file's contents: a copy or a text. `span` is the table's place.
+pub(super) fn contents(
+    span: Range<usize>,
     folder: &Path,
-    source: Option<&Path>,
-    text: Option<&str>,
-) -> Result<Contents, RecipeError> {
-    match (source, text) {
+    given: (Option<&Path>, Option<&str>),
+) -> Result<Contents, Refused> {
+    match given {
         (Some(source), None) => Ok(Contents::File(folder.join(source))),
         (None, Some(text)) => Ok(Contents::Text(text.to_owned())),
-        _ => Err(RecipeError::Value {
-            key: key.to_owned(),
-            reason: "either `source` or `text` says what is in it".to_owned(),
-        }),
+        _ => Err(Refused::new(
+            span,
+            "either `source` or `text` says what is in it",
+        )),
     }
 }
 
 impl FileTable {
-    pub(super) fn entry(&self, folder: &Path) -> Result<Entry, RecipeError> {
-        let key = format!("file {}", self.path);
+    /// `source` and `text`.
+    pub(super) fn contents(&self) -> (Option<&Path>, Option<&str>) {
+        (self.source.as_deref(), self.text.as_deref())
+    }
+
+    pub(super) fn entry(&self, contents: Contents) -> Result<Entry, Refused> {
         Ok(Entry {
-            path: self.path.clone(),
-            contents: contents(&key, folder, self.source.as_deref(), self.text.as_deref())?,
-            permissions: mode(&self.path, self.mode.as_deref())?,
+            path: path(&self.path)?,
+            contents,
+            permissions: self.mode.as_ref().map(mode).transpose()?,
             uid: self.uid,
             gid: self.gid,
         })
@@ -123,11 +140,11 @@ impl FileTable {
 }
 
 impl DirectoryTable {
-    pub(super) fn entry(&self) -> Result<Entry, RecipeError> {
+    pub(super) fn entry(&self) -> Result<Entry, Refused> {
         Ok(Entry {
-            path: self.path.clone(),
+            path: path(&self.path)?,
             contents: Contents::Directory,
-            permissions: mode(&self.path, self.mode.as_deref())?,
+            permissions: self.mode.as_ref().map(mode).transpose()?,
             uid: self.uid,
             gid: self.gid,
         })
@@ -135,16 +152,17 @@ impl DirectoryTable {
 }
 
 impl SymlinkTable {
-    pub(super) fn entry(&self) -> Result<Entry, RecipeError> {
-        if self.target.is_empty() {
-            return Err(RecipeError::Value {
-                key: format!("symlink {}", self.path),
-                reason: "`target` says where it leads, and is missing or empty".to_owned(),
-            });
+    pub(super) fn entry(&self) -> Result<Entry, Refused> {
+        let target = self.target.get_ref();
+        if target.is_empty() {
+            return Err(Refused::new(
+                self.target.span(),
+                "`target` says where the link leads, and is empty",
+            ));
         }
         Ok(Entry {
-            path: self.path.clone(),
-            contents: Contents::Symlink(self.target.clone()),
+            path: path(&self.path)?,
+            contents: Contents::Symlink(target.clone()),
             permissions: None,
             uid: 0,
             gid: 0,
@@ -152,14 +170,20 @@ impl SymlinkTable {
     }
 }
 
+/// A path in the image, if it can be one.
+fn path(path: &Spanned<String>) -> Result<String, Refused> {
+    clean(path.get_ref())
+        .map(|_| path.get_ref().clone())
+        .map_err(|reason| Refused::new(path.span(), reason))
+}
+
 /// Modes are octal numbers in quotes, as chmod(1) takes them: TOML's own octal numbers begin with `0o`, which is forgotten.
-fn mode(path: &str, text: Option<&str>) -> Result<Option<u32>, RecipeError> {
-    let Some(text) = text else { return Ok(None) };
-    match u32::from_str_radix(text, 8) {
-        Ok(mode) if mode <= 0o7777 => Ok(Some(mode)),
-        _ => Err(RecipeError::Value {
-            key: format!("mode of {path}"),
-            reason: format!("`{text}` is no octal number from 0000 to 7777"),
-        }),
+fn mode(text: &Spanned<String>) -> Result<u32, Refused> {
+    match u32::from_str_radix(text.get_ref(), 8) {
+        Ok(mode) if mode <= 0o7777 => Ok(mode),
+        _ => Err(Refused::new(
+            text.span(),
+            format!("`{}` is no octal number from 0000 to 7777", text.get_ref()),
+        )),
     }
 }

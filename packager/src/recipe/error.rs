@@ -1,50 +1,136 @@
 //! What is wrong with a recipe, where, and what was meant.
 
-/// Why a recipe cannot be used. The text names line and column where there is a place.
+use std::ops::Range;
+
+/// Why a recipe cannot be used: the TOML is wrong, or a key, or its value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum RecipeError {
-    /// The TOML is wrong, or a key or its value is.
-    #[error("{line}:{column}: {message}")]
-    Toml {
-        /// Counted from 1.
-        line: usize,
-        /// In characters, counted from 1.
-        column: usize,
-        /// What is wrong, with a suggestion where there is one.
-        message: String,
-    },
-    /// A value that TOML takes and a recipe does not.
-    #[error("`{key}`: {reason}")]
-    Value {
-        /// The key.
-        key: String,
-        /// What is wrong with it, and what would do.
-        reason: String,
-    },
+#[error("{line}:{column}: {message}")]
+pub struct RecipeError {
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// What is wrong, and what would do.
+    pub message: String,
+}
+
+/// A value that TOML takes and a recipe does not, with its place in the text, in bytes.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) span: Range<usize>,
+    pub(super) message: String,
+}
+
+impl Refused {
+    pub(super) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { span, message }
+    }
 }
 
 impl RecipeError {
     pub(super) fn from_toml(text: &str, error: &toml::de::Error) -> Self {
         let start = error.span().map_or(0, |span| span.start);
+        Self::at(text, start, in_words(error.message()))
+    }
+
+    pub(super) fn refused(text: &str, refused: Refused) -> Self {
+        Self::at(text, refused.span.start, refused.message)
+    }
+
+    fn at(text: &str, start: usize, message: String) -> Self {
         let before = text.get(..start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        RecipeError::Toml {
+        Self {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            message: with_suggestion(error.message()),
+            message,
         }
     }
 }
 
-/// serde lists all known keys behind an unknown one; the nearest says more, where one is near.
-fn with_suggestion(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let (true, Some(unknown)) = (message.starts_with("unknown field"), quoted.next()) else {
-        return message.trim_end().replace('\n', "; ");
-    };
+/// serde speaks of Rust's types, and lists all known keys behind an unknown one, where the nearest says more.
+fn in_words(message: &str) -> String {
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        return unknown_key(rest);
+    }
+    if let Some(key) = message.strip_prefix("missing field ") {
+        return format!("{key} is missing");
+    }
+    let mistaken = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "))
+        .and_then(|rest| rest.split_once(", expected "));
+    match mistaken {
+        Some(("map", "a sequence")) => {
+            "a table stands where there may be several: `[[…]]` instead of `[…]`".to_owned()
+        }
+        Some((found, needed)) => {
+            format!("{} is needed here, not {}", of_toml(needed), value(found))
+        }
+        None => message.trim_end().replace('\n', "; "),
+    }
+}
+
+fn unknown_key(quoted: &str) -> String {
+    let mut quoted = quoted.split('`').skip(1).step_by(2);
+    let unknown = quoted.next().unwrap_or_default();
     let known: Vec<_> = quoted.collect();
     match suggest::near(unknown, known.iter().copied()).as_slice() {
         [] => format!("unknown key `{unknown}`; known here: {}", known.join(", ")),
         near => format!("unknown key `{unknown}`{}", suggest::question(near)),
+    }
+}
+
+/// What serde expects, as TOML calls it.
+fn of_toml(needed: &str) -> &str {
+    match needed {
+        "a sequence" => "a list in brackets",
+        "a string" | "path string" => "a text in quotes",
+        "a boolean" => "true or false",
+        "u32" => "a whole number from 0 to 4294967295",
+        "i32" => "a whole number",
+        table if table.starts_with("struct ") => "a table",
+        other => other,
+    }
+}
+
+/// What serde found, as it stands in the recipe.
+fn value(found: &str) -> &str {
+    let kinds = ["string ", "integer ", "floating point ", "boolean "];
+    match found {
+        "map" => "a table",
+        "sequence" => "a list",
+        found => kinds
+            .iter()
+            .find_map(|kind| found.strip_prefix(kind))
+            .unwrap_or(found)
+            .trim_end_matches(" as i128"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+
+    #[test]
+    fn types_are_told_in_the_words_of_toml() {
+        for (of_serde, words) in [
+            (
+                "invalid type: string \"vfat\", expected a sequence",
+                "a list in brackets is needed here, not \"vfat\"",
+            ),
+            (
+                "invalid type: integer `755`, expected a string",
+                "a text in quotes is needed here, not `755`",
+            ),
+            (
+                "invalid type: string \"6.1\", expected struct KernelTable",
+                "a table is needed here, not \"6.1\"",
+            ),
+            ("missing field `path`", "`path` is missing"),
+        ] {
+            assert_eq!(in_words(of_serde), words);
+        }
     }
 }

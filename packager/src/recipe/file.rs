@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use toml::Spanned;
 
-use super::choice::{Choice, choose};
-use super::entries::{DirectoryTable, FileTable, StepTable, SymlinkTable};
-use super::error::RecipeError;
+use super::choice::{Choice, choose, none_of};
+use super::entries::{DirectoryTable, FileTable, StepTable, SymlinkTable, contents};
+use super::error::{RecipeError, Refused};
+use super::size::Size;
 use super::{Entry, Load, ModuleFiles, Recipe, Segments, Step};
 use crate::compression::Compression;
 use crate::kernel::{KernelChoice, KernelSource};
@@ -21,17 +23,18 @@ pub const TEMPLATE: &str = include_str!("../../../data/recipe/packager.toml");
 #[schemars(title = "packager recipe")]
 struct File {
     /// Where the kernel comes from. Without this: this machine's running kernel, or its only one.
-    kernel: KernelTable,
+    #[schemars(with = "KernelTable")]
+    kernel: Option<Spanned<KernelTable>>,
     /// Kernel modules to load, with all that they need: names, aliases or modaliases.
     modules: Option<Vec<String>>,
     /// What the modules are for, such as `usb-storage` or `rootfs:ext4` (`modtree goals`).
     goals: Vec<String>,
     /// When modules are loaded: all in their order, or those whose devices are there.
     #[schemars(schema_with = "one_of::<Load>")]
-    load: Option<String>,
+    load: Option<Spanned<String>>,
     /// How modules are stored: plain, stripped of their debugging sections, or kept as the kernel's package has them.
     #[schemars(schema_with = "one_of::<ModuleFiles>")]
-    module_files: Option<String>,
+    module_files: Option<Spanned<String>>,
     /// Strip signed modules, too, which destroys their signatures.
     strip_signed: bool,
     /// Also modules that are only asked for while running: code pages, host controllers, disk drivers.
@@ -50,24 +53,27 @@ struct File {
     programs: Vec<String>,
     /// The compressor; without one zstd, or gzip where the kernel's configuration does not have zstd.
     #[schemars(schema_with = "compressors")]
-    compress: Option<String>,
+    compress: Option<Spanned<String>>,
     /// The compressor's level: gzip and xz 0-9, zstd 1-19, bzip2 1-9.
-    level: Option<i32>,
+    #[schemars(with = "Option<i32>")]
+    level: Option<Spanned<i32>>,
     /// Several compressed archives in a row, or one.
     #[schemars(schema_with = "one_of::<Segments>")]
-    segments: Option<String>,
+    segments: Option<Spanned<String>>,
     /// Keep the reasons of all files inside the image, for `packager why`.
     explain: Option<bool>,
-    /// The most that the image may have, in bytes.
-    size_limit: Option<u64>,
+    /// The most that the image may have: bytes, or a text with K, M or G.
+    size_limit: Option<Size>,
     /// Archives to put before the image's own, as they are.
     prepend: Vec<PathBuf>,
     /// Archives to put behind the image's own, as they are.
     append: Vec<PathBuf>,
     /// Scripts that `/init` runs before one of its steps.
-    step: Vec<StepTable>,
+    #[schemars(with = "Vec<StepTable>")]
+    step: Vec<Spanned<StepTable>>,
     /// Files: a copy or a text.
-    file: Vec<FileTable>,
+    #[schemars(with = "Vec<FileTable>")]
+    file: Vec<Spanned<FileTable>>,
     /// Directories.
     directory: Vec<DirectoryTable>,
     /// Symbolic links.
@@ -121,15 +127,23 @@ impl Recipe {
         let file: File =
             toml::from_str(text).map_err(|error| RecipeError::from_toml(text, &error))?;
         file.into_recipe(folder)
+            .map_err(|refused| RecipeError::refused(text, refused))
     }
 }
 
 impl File {
-    fn into_recipe(self, folder: &Path) -> Result<Recipe, RecipeError> {
+    fn into_recipe(self, folder: &Path) -> Result<Recipe, Refused> {
         let absolute = |path: PathBuf| folder.join(path);
         let default = Recipe::default();
         let entries = self.entries(folder)?;
         let steps = self.steps(folder)?;
+        let (kernel, choice) = match &self.kernel {
+            Some(table) => (
+                table.get_ref().source(table, folder)?,
+                table.get_ref().choice(table, folder)?,
+            ),
+            None => (default.kernel, default.choice),
+        };
         // Goals say what is wanted in place of the usual modules.
         let usual = match self.goals.is_empty() {
             true => default.modules,
@@ -137,17 +151,17 @@ impl File {
         };
         Ok(Recipe {
             compression: self.compression()?,
-            segments: choose("segments", self.segments.as_deref())?,
-            kernel: self.kernel.source(folder)?,
-            choice: self.kernel.choice(folder)?,
+            segments: choose(self.segments.as_ref())?,
+            kernel,
+            choice,
             busybox: self.busybox.map(absolute),
             keymaps: self
                 .keymaps
                 .iter()
                 .map(|name| keymap(name, folder))
                 .collect(),
-            load: choose("load", self.load.as_deref())?,
-            module_files: choose("module-files", self.module_files.as_deref())?,
+            load: choose(self.load.as_ref())?,
+            module_files: choose(self.module_files.as_ref())?,
             strip_signed: self.strip_signed,
             steps,
             microcode: self.microcode,
@@ -161,68 +175,76 @@ impl File {
             prepend: self.prepend.into_iter().map(absolute).collect(),
             append: self.append.into_iter().map(absolute).collect(),
             explain: self.explain.unwrap_or(default.explain),
-            size_limit: self.size_limit,
+            size_limit: self.size_limit.map(|size| size.0),
             archive: default.archive,
         })
     }
 
-    fn compression(&self) -> Result<Option<Compression>, RecipeError> {
+    fn compression(&self) -> Result<Option<Compression>, Refused> {
+        let level = self.level.as_ref();
         let Some(name) = &self.compress else {
-            return match self.level {
+            return match level {
                 None => Ok(None),
-                Some(_) => Err(RecipeError::Value {
-                    key: "level".to_owned(),
-                    reason: "`compress` must say of which compressor".to_owned(),
-                }),
+                Some(level) => Err(Refused::new(
+                    level.span(),
+                    "`level` needs a compressor: `compress` says which",
+                )),
             };
         };
-        let format = Compression::by_name(name).ok_or_else(|| RecipeError::Value {
-            key: "compress".to_owned(),
-            reason: format!("`{name}` is none of {}", Compression::NAMES.join(", ")),
-        })?;
-        let level = self.level;
+        let format = Compression::by_name(name.get_ref())
+            .ok_or_else(|| none_of(name, &Compression::NAMES))?;
+        if let (Some(format), Some(level)) = (format, level) {
+            codec::check_level(format, Some(*level.get_ref()))
+                .map_err(|error| Refused::new(level.span(), error.to_string()))?;
+        }
+        let level = level.map(|level| *level.get_ref());
         Ok(Some(Compression { format, level }))
     }
-}
 
-impl File {
-    fn entries(&self, folder: &Path) -> Result<Vec<Entry>, RecipeError> {
+    fn entries(&self, folder: &Path) -> Result<Vec<Entry>, Refused> {
         let directories = self.directory.iter().map(DirectoryTable::entry);
-        let files = self.file.iter().map(|table| table.entry(folder));
+        let files = self.file.iter().map(|table| {
+            let contents = contents(table.span(), folder, table.get_ref().contents())?;
+            table.get_ref().entry(contents)
+        });
         let symlinks = self.symlink.iter().map(SymlinkTable::entry);
         directories.chain(files).chain(symlinks).collect()
     }
 
-    fn steps(&self, folder: &Path) -> Result<Vec<Step>, RecipeError> {
-        self.step.iter().map(|table| table.step(folder)).collect()
+    fn steps(&self, folder: &Path) -> Result<Vec<Step>, Refused> {
+        let steps = self.step.iter().map(|table| {
+            let contents = contents(table.span(), folder, table.get_ref().contents())?;
+            table.get_ref().step(contents)
+        });
+        steps.collect()
     }
 }
 
 impl KernelTable {
-    fn source(&self, folder: &Path) -> Result<KernelSource, RecipeError> {
+    fn source(&self, table: &Spanned<Self>, folder: &Path) -> Result<KernelSource, Refused> {
         match (&self.root, &self.deb) {
             (None, None) => Ok(KernelSource::Root("/".into())),
             (Some(root), None) => Ok(KernelSource::Root(folder.join(root))),
             (None, Some(package)) => Ok(KernelSource::Deb(folder.join(package))),
-            (Some(_), Some(_)) => Err(exclude("kernel.root", "kernel.deb")),
+            (Some(_), Some(_)) => Err(exclude(table, "root", "deb")),
         }
     }
 
-    fn choice(&self, folder: &Path) -> Result<KernelChoice, RecipeError> {
+    fn choice(&self, table: &Spanned<Self>, folder: &Path) -> Result<KernelChoice, Refused> {
         match (&self.version, &self.image) {
             (None, None) => Ok(KernelChoice::Default),
             (Some(version), None) => Ok(KernelChoice::Version(version.clone())),
             (None, Some(image)) => Ok(KernelChoice::Image(folder.join(image))),
-            (Some(_), Some(_)) => Err(exclude("kernel.version", "kernel.image")),
+            (Some(_), Some(_)) => Err(exclude(table, "version", "image")),
         }
     }
 }
 
-fn exclude(first: &str, second: &str) -> RecipeError {
-    RecipeError::Value {
-        key: first.to_owned(),
-        reason: format!("it excludes `{second}`; give one of them"),
-    }
+fn exclude(table: &Spanned<KernelTable>, first: &str, second: &str) -> Refused {
+    Refused::new(
+        table.span(),
+        format!("`{first}` excludes `{second}`; give one of them"),
+    )
 }
 
 /// A name stays a name; what has a slash is a path.
@@ -308,33 +330,90 @@ mod tests {
         );
         let error = parse("modules = 3\n").unwrap_err();
         assert!(
-            error.to_string().starts_with("1:11: invalid type"),
+            error
+                .to_string()
+                .starts_with("1:11: a list in brackets is needed here, not `3`"),
             "{error}"
         );
-        let error = parse("modules = [\n").unwrap_err();
-        assert!(matches!(error, RecipeError::Toml { .. }), "{error}");
+        assert!(parse("modules = [\n").is_err());
     }
 
     #[test]
     fn values_that_contradict_are_refused() {
-        for text in [
-            "compress = \"rar\"\n",
-            "level = 3\n",
-            "segments = \"two\"\n",
-            "load = \"some\"\n",
-            "module-files = \"xz\"\n",
-            "[[step]]\nbefore = \"lunch\"\nname = \"x\"\ntext = \"\"\n",
-            "[[step]]\nbefore = \"wait\"\nname = \"a/b\"\ntext = \"\"\n",
-            "[[step]]\nbefore = \"wait\"\nname = \"x\"\n",
-            "[kernel]\nroot = \"/\"\ndeb = \"x.deb\"\n",
-            "[kernel]\nversion = \"1\"\nimage = \"x\"\n",
-            "[[file]]\npath = \"/x\"\n",
-            "[[file]]\npath = \"/x\"\ntext = \"\"\nmode = \"888\"\n",
+        for (text, told) in [
+            ("compress = \"rar\"\n", "1:12: `rar` is none of gzip, xz,"),
+            (
+                "compress = \"gzp\"\n",
+                "1:12: there is no `gzp`; did you mean `gzip`?",
+            ),
+            ("level = 3\n", "1:9: `level` needs a compressor"),
+            (
+                "compress = \"gzip\"\nlevel = 12\n",
+                "2:9: gzip has levels 0 to 9, not 12",
+            ),
+            (
+                "segments = \"two\"\n",
+                "1:12: `two` is none of several, one",
+            ),
+            ("load = \"some\"\n", "1:8: `some` is none of all, devices"),
+            ("module-files = \"xz\"\n", "1:16: `xz` is none of plain, "),
+            (
+                "size-limit = -1\n",
+                "1:14: a number of bytes, or one with K, M or G",
+            ),
+            (
+                "size-limit = \"64 MB\"\n",
+                "1:14: a number of bytes, or one with K, M or G",
+            ),
+            (
+                "size-limit = true\n",
+                "1:14: a number of bytes, or one with K, M or G",
+            ),
+            (
+                "[[step]]\nbefore = \"lunch\"\nname = \"x\"\ntext = \"\"\n",
+                "2:10: `lunch` is none of modules, ",
+            ),
+            (
+                "[[step]]\nbefore = \"wait\"\nname = \"a/b\"\ntext = \"\"\n",
+                "3:8: a name is made of",
+            ),
+            (
+                "\n[[step]]\nbefore = \"wait\"\nname = \"x\"\n",
+                "2:1: either `source` or `text`",
+            ),
+            (
+                "[kernel]\nroot = \"/\"\ndeb = \"x.deb\"\n",
+                "1:1: `root` excludes `deb`",
+            ),
+            (
+                "[kernel]\nversion = \"1\"\nimage = \"x\"\n",
+                "1:1: `version` excludes `image`",
+            ),
+            (
+                "[[file]]\npath = \"/x\"\n",
+                "1:1: either `source` or `text`",
+            ),
+            (
+                "[[file]]\npath = \"x\"\ntext = \"\"\n",
+                "2:8: a path in the image begins with `/`",
+            ),
+            ("[[file]]\ntext = \"\"\n", "1:1: `path` is missing"),
+            (
+                "[file]\npath = \"/x\"\ntext = \"\"\n",
+                "1:1: a table stands where there may be several",
+            ),
+            (
+                "[[file]]\npath = \"/x\"\ntext = \"\"\nmode = \"888\"\n",
+                "4:8: `888` is no octal number",
+            ),
+            (
+                "[[directory]]\npath = \"/x\"\nmode = 755\n",
+                "3:8: a text in quotes is needed here, not `755`",
+            ),
+            ("[[symlink]]\npath = \"/x\"\n", "1:1: `target` is missing"),
         ] {
-            assert!(
-                matches!(parse(text), Err(RecipeError::Value { .. })),
-                "{text}"
-            );
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.starts_with(told), "{text}{error}");
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn plan(error: PlanError) -> Failure {
     match error {
         PlanError::Kernel(error) => kernel(error),
         PlanError::Read(error) => read(error),
+        PlanError::Source { ref source, .. } if is_machines(source) => Failure::machine(error),
         PlanError::Busybox(BusyboxError::NotFound { .. }) => Failure::machine(error),
         PlanError::Busybox(BusyboxError::Read(error)) => read(error),
         PlanError::Closure(error) if !error.is_input() => Failure::machine(error),
@@ -107,10 +108,15 @@ pub(crate) fn qemu(error: QemuError) -> Failure {
 
 /// A file that is not there, or is not what it should be, is the caller's; a failing disk is the machine's.
 pub(crate) fn read(error: ReadError) -> Failure {
-    match &error {
-        ReadError::Io { .. } if !error.is_not_found() => Failure::machine(error),
-        _ => Failure::input(error),
+    match is_machines(&error) {
+        true => Failure::machine(error),
+        false => Failure::input(error),
     }
+}
+
+/// Whether the machine is at fault, and not who named a file that is not there or no regular one.
+fn is_machines(error: &ReadError) -> bool {
+    matches!(error, ReadError::Io { .. }) && !error.is_not_found()
 }
 
 fn keymap(report: &kmap::Report) -> Failure {
