@@ -8,17 +8,21 @@ mod console;
 mod disk;
 mod monitor;
 mod session;
+mod terminal;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::kernel::{Architecture, image_of};
 pub use accel::{Accelerator, kvm_works};
 pub use disk::{BootDisk, Bus, Firmware, UefiFirmware};
 pub use monitor::MonitorError;
 pub use session::{Output, PictureFormat, Session};
+pub use terminal::Ending;
 
 /// What QEMU calls a machine: its program, Debian's package of it, the machine, and the console on the serial port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,13 +143,22 @@ impl Machine {
     /// Runs the machine on this terminal until it powers off. Ctrl-A X ends it at once.
     ///
     /// # Errors
-    /// [`QemuError::Missing`], [`QemuError::NoUefi`], [`QemuError::Start`].
-    pub fn interactive(&self) -> Result<ExitStatus, QemuError> {
+    /// [`QemuError::Missing`], [`QemuError::NoUefi`], [`QemuError::Start`], [`QemuError::Connection`].
+    pub fn interactive(&self) -> Result<Ending, QemuError> {
         let mut command = self.command()?;
-        command.args(["-serial", "mon:stdio"]);
+        // QEMU reads the terminal itself, and sets it up; what it writes comes through here.
         command
-            .status()
-            .map_err(|error| self.emulated().error(error))
+            .args(["-serial", "mon:stdio"])
+            .stdout(Stdio::piped());
+        // Without a buffer: a part of a line is a prompt.
+        let terminal = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let mut child = command
+            .spawn()
+            .map_err(|error| self.emulated().error(error))?;
+        let console = child.stdout.take();
+        let panic = console.and_then(|console| terminal::show(console, terminal));
+        let status = child.wait()?;
+        Ok(Ending { status, panic })
     }
 
     /// Starts the machine under the caller's control. It is killed when the session is dropped.

@@ -201,3 +201,20 @@ fn a_kernel_that_is_cut_off_is_refused_before_the_machine_starts() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("is empty; name a kernel's image"));
 }
+
+#[test]
+fn a_panic_in_front_of_the_user_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((image, [option, root])) = initramfs(folder.path()) else {
+        return;
+    };
+    // Without steps: the machine is left to who sits at the terminal, which is nobody here.
+    let output = boot(&image, &[&option, &root, "--append", "rdinit=/nowhere"]);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
+    assert!(stdout.contains("Kernel panic"), "{stdout}");
+    assert!(
+        stderr.contains("error: the kernel gave up: VFS: Unable to mount root fs"),
+        "{stderr}"
+    );
+}

@@ -173,11 +173,17 @@ fn interact(machine: &Machine) -> Result<(), Failure> {
         "booting in QEMU ({}); `poweroff` ends it, Ctrl-A X at once",
         machine.accelerator.argument()
     );
-    let status = machine.interactive().map_err(report::qemu)?;
-    if status.success() {
-        return Ok(());
+    let ending = machine.interactive().map_err(report::qemu)?;
+    match ending.panic {
+        _ if !ending.status.success() => Err(Failure::machine(format_args!(
+            "QEMU ended with {}",
+            ending.status
+        ))),
+        Some(reason) => Err(Failure::input(format_args!(
+            "the kernel gave up: {reason}; `packager check` says what an image lacks"
+        ))),
+        None => Ok(()),
     }
-    Err(Failure::machine(format_args!("QEMU ended with {status}")))
 }
 
 fn disk(args: &BootArgs, format: ImageFormat) -> Result<BootDisk, Failure> {

@@ -1,0 +1,113 @@
+//! A machine on the user's own terminal: what it writes is shown as it comes, and the last of it is kept, to see how it ended.
+
+use std::io::{ErrorKind, Read, Write};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use super::console::guest_text;
+
+/// What the kernel writes when it cannot go on (`kernel/panic.c`); the reason follows.
+const PANIC: &str = "Kernel panic - not syncing: ";
+
+/// How much of the end is kept, in bytes: a panic's trace of calls has a few KB, and is followed by nothing.
+const KEPT: usize = 64 << 10;
+
+/// How a machine ended that was left to the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// QEMU's own end.
+    pub status: ExitStatus,
+    /// Why the kernel gave up, if it did.
+    pub panic: Option<String>,
+}
+
+/// Shows everything that comes from `source`, on what has no buffer of its own, and gives the reason of the panic at its end.
+pub(super) fn show(mut source: impl Read, mut out: impl Write) -> Option<String> {
+    let mut buffer = [0; 4096];
+    let mut kept = Vec::new();
+    while let Ok(read @ 1..) = source.read(&mut buffer) {
+        // A terminal that is gone is no reason to stop the machine.
+        let _gone = write_all(&mut out, &buffer[..read]);
+        kept.extend_from_slice(&buffer[..read]);
+        if kept.len() > 2 * KEPT {
+            kept.drain(..kept.len() - KEPT);
+        }
+    }
+    reason(&guest_text(&kept))
+}
+
+/// As [`Write::write_all`], also where there is no room at the moment: QEMU makes the terminal non-blocking, which is this
+/// program's, too.
+fn write_all(out: &mut impl Write, mut bytes: &[u8]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        match out.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What stands behind the last announcement of a panic; the closing line has the same words, in dashes and brackets.
+fn reason(console: &str) -> Option<String> {
+    let announced = console
+        .lines()
+        .filter(|line| !line.contains("end Kernel panic"));
+    let mut reasons = announced.filter_map(|line| line.split_once(PANIC));
+    let reason = reasons.next_back()?.1.trim();
+    Some(reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONSOLE: &str = "\
+[    1.1] Run /init as init process\r
+[    1.2] Kernel panic - not syncing: No working init found.\r
+[    1.3] Call Trace:\r
+[    1.4] ---[ end Kernel panic - not syncing: No working init found. ]---\r
+";
+
+    #[test]
+    fn a_panic_is_found_at_the_end_of_a_long_session() {
+        let mut long = b"~ # yes\r\n".repeat(40_000);
+        long.extend_from_slice(CONSOLE.as_bytes());
+        let mut shown = Vec::new();
+        let panic = show(long.as_slice(), &mut shown);
+        assert_eq!(panic.as_deref(), Some("No working init found."));
+        assert_eq!(shown, long);
+        assert_eq!(show(&b"reboot: Power down\r\n"[..], &mut shown), None);
+    }
+
+    /// Takes a few bytes at a time, and now and then none.
+    struct Slow(Vec<u8>, bool);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let some = bytes.len().min(7);
+            self.0.extend_from_slice(&bytes[..some]);
+            Ok(some)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_terminal_without_room_is_waited_for() {
+        let mut slow = Slow(Vec::new(), false);
+        show(CONSOLE.as_bytes(), &mut slow);
+        assert_eq!(slow.0, CONSOLE.as_bytes());
+    }
+}
