@@ -26,6 +26,14 @@ impl KeyDifference {
 }
 
 impl Keymap {
+    /// What a key with modifiers does: a character as such, anything else by its name; `None` where nothing happens.
+    pub fn action(&self, press: Press) -> Option<String> {
+        let keysym = self.get(press.map, press.keycode);
+        keysym
+            .filter(|keysym| *keysym != Keysym::VOID)
+            .map(|keysym| action(Some(keysym)))
+    }
+
     /// The keys that do something else in `new`, on the levels that a person can get to with either keymap; sorted by keycode,
     /// then by table.
     ///

@@ -2,6 +2,40 @@
 
 use serde_json::{Map, Value};
 
+use crate::environment::{self, workspace};
+
+/// Runs a command with `--json` and holds what it prints against the definition `name` of its schema in `data/schemas`.
+///
+/// # Panics
+/// Where it prints no JSON, or something else than the schema says.
+pub fn conforms(command: &str, name: &str, arguments: &[&str]) -> Value {
+    let path = workspace().join(format!("data/schemas/{command}.json"));
+    let schema = std::fs::read(&path).map(|text| serde_json::from_slice(&text));
+    let mut run = environment::command(command);
+    let output = run.args(arguments).arg("--json").output();
+    let (Ok(Ok(schema)), Ok(output)) = (schema, output) else {
+        panic!("{}, or {command}, cannot be read", path.display());
+    };
+    let document = match serde_json::from_slice(&output.stdout) {
+        Ok(document) => document,
+        Err(error) => panic!("{arguments:?}: {error}: {output:?}"),
+    };
+    if let Err(error) = check(&schema, name, &document) {
+        panic!("{arguments:?}: {error}");
+    }
+    document
+}
+
+/// Whether a document says something at this place: neither nothing, nor an empty list or object.
+pub fn is_filled(document: &Value, place: &str) -> bool {
+    let value = document.pointer(place);
+    value.is_some_and(|value| match value {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        value => !value.is_null(),
+    })
+}
+
 /// Says where a document is not what `#/$defs/NAME` of a schema describes: a path into the document, and what is wrong.
 ///
 /// # Errors

@@ -7,30 +7,12 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tests::environment::{command, kernel};
-use tests::schema;
+use tests::environment::kernel;
+use tests::schema::{self, is_filled};
 
 /// Runs a command and holds its document against the definition of its name.
 fn conforms(arguments: &[&str]) -> Value {
-    let text = include_bytes!("../../data/schemas/modtree.json");
-    let definitions: Value = serde_json::from_slice(text).unwrap();
-    let mut command = command("modtree");
-    let output = command.args(arguments).arg("--json").output().unwrap();
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    if let Err(error) = schema::check(&definitions, arguments[0], &document) {
-        panic!("{arguments:?}: {error}");
-    }
-    document
-}
-
-/// Whether a document says something at this place.
-fn is_filled(document: &Value, place: &str) -> bool {
-    let value = document.pointer(place);
-    value.is_some_and(|value| match value {
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
-        value => !value.is_null(),
-    })
+    schema::conforms("modtree", arguments[0], arguments)
 }
 
 #[test]

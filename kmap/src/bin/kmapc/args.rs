@@ -169,6 +169,10 @@ pub(crate) struct Diff {
     #[arg(value_name = "NEW", add = complete::keymaps())]
     pub(crate) new: PathBuf,
 
+    /// Print the differences as JSON: a list, a key with modifiers each
+    #[arg(long)]
+    pub(crate) json: bool,
+
     #[command(flatten)]
     pub(crate) reading: Reading,
 }
@@ -191,6 +195,10 @@ pub(crate) struct Show {
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 
+    /// Print what all keys do as JSON: a list, a key with modifiers each
+    #[arg(long, conflicts_with_all = ["svg", "html"])]
+    pub(crate) json: bool,
+
     #[command(flatten)]
     pub(crate) reading: Reading,
 }
@@ -204,6 +212,10 @@ pub(crate) struct Type {
     /// What is to be typed
     #[arg(value_name = "TEXT")]
     pub(crate) text: String,
+
+    /// Print the ways as JSON: a list, a character each
+    #[arg(long)]
+    pub(crate) json: bool,
 
     #[command(flatten)]
     pub(crate) reading: Reading,

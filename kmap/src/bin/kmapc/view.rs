@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use cli::{Failure, Fault};
-use kmap::{Keymap, Mode, Press, Typing, Way, emit, layout};
+use kmap::{KeyDifference, Mode, Press, Typing, Way, emit, layout};
 
 use crate::args::{Decompile, Diff, Show, Type};
 use crate::input::{self, Input};
+use crate::json;
 use crate::screen::Screen;
 
 pub(crate) fn decompile(args: &Decompile, screen: Screen) -> Result<(), Failure> {
@@ -19,6 +20,9 @@ pub(crate) fn decompile(args: &Decompile, screen: Screen) -> Result<(), Failure>
 
 pub(crate) fn show(args: &Show, screen: Screen) -> Result<(), Failure> {
     let keymap = input::keymap(&args.input, &args.reading, screen)?;
+    if args.json {
+        return json::print(&json::keys(&keymap));
+    }
     let (shape, title) = (args.shape.into(), args.input.display().to_string());
     match (&args.svg, &args.html) {
         (Some(path), _) => write(Some(path), layout::svg(&keymap, shape, &title)),
@@ -50,11 +54,18 @@ pub(crate) fn type_text(args: &Type, screen: Screen) -> Result<(), Failure> {
         let other = other.filter(|other| other.is_unicode() != keymap.is_unicode());
         other.map(|other| (Typing::new(&other), other.is_unicode()))
     });
+    let ways: Vec<(char, Option<Way>)> = args
+        .text
+        .chars()
+        .map(|character| (character, typing.way(character)))
+        .collect();
+    let is_missing = ways.iter().any(|(_, way)| way.is_none());
+    if args.json {
+        json::print(&json::ways(&ways))?;
+        return end(is_missing);
+    }
     let mut out = String::new();
-    let mut missing = 0;
-    for character in args.text.chars() {
-        let way = typing.way(character);
-        missing += usize::from(way.is_none());
+    for (character, way) in ways {
         let shown = if character.is_control() {
             ' '
         } else {
@@ -69,9 +80,14 @@ pub(crate) fn type_text(args: &Type, screen: Screen) -> Result<(), Failure> {
         };
     }
     cli::print(out.as_bytes())?;
-    match missing {
-        0 => Ok(()),
-        _ => Err(Failure::reported(Fault::Input)),
+    end(is_missing)
+}
+
+/// A character that cannot be typed is the keymap's fault.
+fn end(is_missing: bool) -> Result<(), Failure> {
+    match is_missing {
+        false => Ok(()),
+        true => Err(Failure::reported(Fault::Input)),
     }
 }
 
@@ -102,18 +118,21 @@ fn describe(way: &Way) -> String {
 pub(crate) fn diff(args: &Diff, screen: Screen) -> Result<(), Failure> {
     let differ = || {
         let read = |path: &Path| input::keymap(path, &args.reading, screen);
-        let out = differences(&read(&args.old)?, &read(&args.new)?);
-        cli::print(out.as_bytes())?;
-        Ok(!out.is_empty())
+        let differences = read(&args.old)?.differences(&read(&args.new)?);
+        match args.json {
+            true => json::print(&json::differences(&differences))?,
+            false => cli::print(text(&differences).as_bytes())?,
+        }
+        Ok(!differences.is_empty())
     };
     cli::compared(differ())
 }
 
 /// Key by key, with a line for each level that does something else.
-fn differences(old: &Keymap, new: &Keymap) -> String {
+fn text(differences: &[KeyDifference]) -> String {
     let mut out = String::new();
     let mut key = None;
-    for difference in old.differences(new) {
+    for difference in differences {
         let Press { keycode, .. } = difference.press;
         if key.replace(keycode) != Some(keycode) {
             let _ = writeln!(out, "{}", difference.press.key());

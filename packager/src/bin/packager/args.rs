@@ -193,4 +193,8 @@ pub(crate) struct ListArgs {
     /// Print only the names
     #[arg(short, long)]
     pub(crate) names: bool,
+
+    /// Print JSON: a list of objects, one a line
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) json: bool,
 }

@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 
 use cli::Failure;
-use packager::cpio::Entry;
+use packager::cpio::{Entry, Kind};
 use packager::inspect;
+use serde_json::json;
 
 use crate::args::ListArgs;
 use crate::{input, report};
@@ -14,33 +15,85 @@ const PORTION: usize = 64 << 10;
 
 pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
     let (file, image) = input::open(&args.image)?;
-    let mut out = Vec::new();
-    let mut printed = Ok(());
+    let mut out = Printer::default();
+    let mut separator = "[\n";
     let result = inspect::skim_file(&file, &image, |entry, length| {
         if args.names {
-            out.extend_from_slice(entry.name);
+            out.text.extend_from_slice(entry.name);
+            out.text.push(b'\n');
+        } else if args.json {
+            out.text.extend_from_slice(separator.as_bytes());
+            out.text.extend_from_slice(object(entry, length).as_bytes());
+            separator = ",\n";
         } else {
-            out.extend_from_slice(line(entry, length).as_bytes());
+            out.text.extend_from_slice(line(entry, length).as_bytes());
+            out.text.push(b'\n');
         }
-        out.push(b'\n');
-        if out.len() < PORTION {
+        out.print_portion()
+    });
+    // What has been read of a damaged image is printed, and is no JSON then: its list has no end.
+    if args.json && result.is_ok() {
+        let end = if separator == "[\n" { "[]\n" } else { "\n]\n" };
+        out.text.extend_from_slice(end.as_bytes());
+    }
+    out.printed?;
+    cli::print(&out.text)?;
+    result.map_err(|error| input::at_fault(&args.image, error))
+}
+
+/// Prints a portion at a time.
+struct Printer {
+    text: Vec<u8>,
+    printed: Result<(), Failure>,
+}
+
+impl Default for Printer {
+    fn default() -> Self {
+        Self {
+            text: Vec::new(),
+            printed: Ok(()),
+        }
+    }
+}
+
+impl Printer {
+    /// Breaks where nobody listens any more.
+    fn print_portion(&mut self) -> ControlFlow<()> {
+        if self.text.len() < PORTION {
             return ControlFlow::Continue(());
         }
-        match cli::print_part(&out) {
+        match cli::print_part(&self.text) {
             Ok(ControlFlow::Continue(())) => {
-                out.clear();
+                self.text.clear();
                 ControlFlow::Continue(())
             }
             Ok(stop) => stop,
             Err(error) => {
-                printed = Err(error);
+                self.printed = Err(error);
                 ControlFlow::Break(())
             }
         }
-    });
-    printed?;
-    cli::print(&out)?;
-    result.map_err(|error| input::at_fault(&args.image, error))
+    }
+}
+
+fn object(entry: &Entry<'_>, length: usize) -> String {
+    let device = match entry.kind {
+        Kind::CharacterDevice { major, minor } | Kind::BlockDevice { major, minor } => {
+            Some([major, minor])
+        }
+        _ => None,
+    };
+    json!({
+        "path": report::escaped(entry.name),
+        "type": report::type_name(entry.kind),
+        "mode": format!("{:04o}", entry.permissions),
+        "uid": entry.uid,
+        "gid": entry.gid,
+        "size": length,
+        "target": report::target(entry.kind, entry.data),
+        "device": device,
+    })
+    .to_string()
 }
 
 fn line(entry: &Entry<'_>, length: usize) -> String {

@@ -8,6 +8,7 @@ use clap::Args;
 use cli::Failure;
 use packager::names::{near_paths, shown};
 use packager::plan::{RECORD, Record};
+use serde_json::{Value, json};
 
 use crate::{complete, input};
 
@@ -22,6 +23,10 @@ pub(crate) struct WhyArgs {
     /// The file's path in it, a module's name, or a file's without its folder
     #[arg(add = complete::paths())]
     path: String,
+
+    /// Print JSON: a list of the files of the chain, each with its reason
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
@@ -51,14 +56,32 @@ pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
                     suggest::question(&near)
                 ))
             })?;
-        let mut out = String::new();
-        for (depth, path) in chain(&record, &path).iter().enumerate() {
-            let reason = record.files.get(*path).map_or("", |file| &file.reason);
-            let indent = "  ".repeat(depth.min(DEEPEST));
-            out += &format!("{indent}/{}: {}\n", shown(path), shown(reason));
-        }
+        let chain = chain(&record, &path).into_iter();
+        let chain: Vec<(&str, &str)> = chain
+            .map(|path| (path, record.files.get(path).map_or("", |file| &file.reason)))
+            .collect();
+        let out = if args.json {
+            json_text(&chain)
+        } else {
+            text(&chain)
+        };
         cli::print(out.as_bytes())
     })
+}
+
+fn text(chain: &[(&str, &str)]) -> String {
+    let lines = chain.iter().enumerate().map(|(depth, (path, reason))| {
+        let indent = "  ".repeat(depth.min(DEEPEST));
+        format!("{indent}/{}: {}\n", shown(path), shown(reason))
+    });
+    lines.collect()
+}
+
+fn json_text(chain: &[(&str, &str)]) -> String {
+    let files = chain
+        .iter()
+        .map(|(path, reason)| json!({ "path": format!("/{}", shown(path)), "reason": reason }));
+    format!("{:#}\n", files.collect::<Value>())
 }
 
 /// The first file of this name, in whatever folder.

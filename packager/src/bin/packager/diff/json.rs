@@ -13,7 +13,7 @@ use crate::report;
 pub(super) fn text(comparison: &Comparison<'_>) -> String {
     let segments = comparison.segments.as_ref().map(|both| {
         both.each_ref().map(|formats| {
-            let names = formats.iter().copied().map(report::format_name);
+            let names = formats.iter().map(|format| format.map(|it| it.name()));
             names.collect::<Vec<_>>()
         })
     });
