@@ -181,6 +181,42 @@ fn a_sound_tree_has_no_findings_and_a_stale_one_has() {
 }
 
 #[test]
+fn thousands_of_missing_firmware_files_are_a_few_lines() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let firmware = tempfile::tempdir().unwrap();
+    let folder = firmware.path().to_str().unwrap();
+    let short = asked(&root, &["check", "--firmware", folder]);
+    let named = short.lines().filter(|line| line.contains(": names "));
+    assert_eq!(named.count(), 5, "{short}");
+    assert!(short.contains(" more, with --all\n"), "{short}");
+    let long = asked(&root, &["check", "--firmware", folder, "--all"]);
+    let all = long.lines().filter(|line| line.contains(": names "));
+    assert!(all.count() > 1000);
+    assert!(!long.contains("with --all"));
+}
+
+#[test]
+fn a_symbol_is_asked_for_by_its_name_alone() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    assert_eq!(
+        asked(&root, &["providers", "crc32c"]),
+        "libcrc32c: exports `crc32c`\n"
+    );
+    let nobody = command("modtree")
+        .args(["providers", "crc32d", "-b"])
+        .arg(&root)
+        .output()
+        .unwrap();
+    assert!(nobody.stdout.is_empty());
+    let stderr = String::from_utf8(nobody.stderr).unwrap();
+    assert!(stderr.ends_with(" exports crc32d\n"), "{stderr}");
+}
+
+#[test]
 fn what_changed_between_two_kernels() {
     let (Some(old), Some(new)) = (kernel("linux-6.1"), kernel("linux-6.12")) else {
         return;

@@ -120,6 +120,9 @@ pub(crate) fn run_users(args: &UsersArgs) -> Result<(), Failure> {
         return Err(unknown(&tree, &args.module));
     }
     let found = users(&tree, &name).map_err(tree_failure)?;
+    if found.is_empty() {
+        cli::tell!("note: no module needs {name}");
+    }
     args.answer.print(
         found,
         |(name, reason)| json!({ "module": name, "reason": reason }),
@@ -131,13 +134,16 @@ pub(crate) fn run_users(args: &UsersArgs) -> Result<(), Failure> {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  modtree providers --imports usb_add_hcd         every USB host controller
-  modtree providers --exports crc32c              who has a symbol")]
+  modtree providers crc32c                        who has a symbol
+  modtree providers --imports usb_add_hcd         every USB host controller")]
 pub(crate) struct ProvidersArgs {
-    /// Modules that import this symbol; of several, one is enough
-    #[arg(long, value_name = "SYMBOL", required_unless_present = "exports")]
-    imports: Vec<String>,
     /// Modules that export this symbol
+    #[arg(value_name = "SYMBOL", required_unless_present_any = ["exports", "imports"])]
+    symbols: Vec<String>,
+    /// Modules that import this symbol; of several, one is enough
+    #[arg(long, value_name = "SYMBOL")]
+    imports: Vec<String>,
+    /// The same as SYMBOL
     #[arg(long, value_name = "SYMBOL")]
     exports: Vec<String>,
     #[command(flatten)]
@@ -148,10 +154,22 @@ pub(crate) fn run_providers(args: &ProvidersArgs) -> Result<(), Failure> {
     let tree = open(&args.answer.tree)?;
     let traces = Traces {
         imports: args.imports.clone(),
-        exports: args.exports.clone(),
+        exports: [&args.symbols[..], &args.exports].concat(),
         ..Traces::default()
     };
     let found = providers(&tree, &traces).map_err(tree_failure)?;
+    if found.is_empty() {
+        let (exports, imports) = (traces.exports.join(", "), traces.imports.join(", "));
+        cli::tell!(
+            "note: no module of {} {}",
+            tree.version(),
+            match (exports.as_str(), imports.as_str()) {
+                (exports, "") => format!("exports {exports}"),
+                ("", imports) => format!("imports {imports}"),
+                (exports, imports) => format!("exports {exports} and imports {imports}"),
+            }
+        );
+    }
     args.answer.print(
         found,
         |(entry, evidence)| json!({ "module": entry.name, "evidence": evidence }),
@@ -207,6 +225,9 @@ pub(crate) fn requests(args: &RequestsArgs) -> Result<(), Failure> {
     let name = ModuleName::of_file(path.file_name().unwrap_or_default());
     let found = call_sites(&bytes)
         .map_err(|source| tree_failure(modtree::TreeError::Elf { path, source }))?;
+    if found.is_empty() {
+        cli::tell!("note: the code of {name} asks for no module");
+    }
     let is_rare = |asked: &String| is_rare_request(&name, asked);
     let kind = |site: &CallSite| match &site.string {
         None => "unknown".to_owned(),
@@ -315,10 +336,16 @@ pub(crate) struct CheckArgs {
     /// Also miss firmware files, in this directory [default: lib/firmware below the root, if it is there; with --deb, none]
     #[arg(long, value_name = "DIR")]
     firmware: Option<PathBuf>,
-    /// One JSON document
+    /// Print all hints, not only the first ones of each kind
+    #[arg(short, long)]
+    all: bool,
+    /// One JSON document, with all hints
     #[arg(long)]
     json: bool,
 }
+
+/// So many hints of a kind are printed; a kernel without its firmware has thousands.
+const HINTS: usize = 5;
 
 pub(crate) fn run_check(args: &CheckArgs) -> Result<(), Failure> {
     let tree = open(&args.tree)?;
@@ -338,7 +365,7 @@ pub(crate) fn run_check(args: &CheckArgs) -> Result<(), Failure> {
         .count();
     match args.json {
         true => print_json(&json!(found))?,
-        false => print(check_text(&tree, &found)?.as_bytes())?,
+        false => print(check_text(&tree, &found, args.all)?.as_bytes())?,
     }
     match errors {
         0 => Ok(()),
@@ -346,14 +373,23 @@ pub(crate) fn run_check(args: &CheckArgs) -> Result<(), Failure> {
     }
 }
 
-fn check_text(tree: &Tree, found: &[Finding]) -> Result<String, Failure> {
+fn check_text(tree: &Tree, found: &[Finding], all: bool) -> Result<String, Failure> {
     let mut text = String::new();
-    for finding in found {
-        let _ = writeln!(
-            text,
-            "{}: {}: {}",
-            finding.kind, finding.subject, finding.text
-        );
+    for kind in found.chunk_by(|a, b| a.kind == b.kind) {
+        let is_short = |finding: &&Finding| all || finding.kind.is_error();
+        let printed = match kind.first().filter(is_short) {
+            Some(_) => kind.len(),
+            // One line less for one line more is nothing.
+            None if kind.len() == HINTS + 1 => kind.len(),
+            None => kind.len().min(HINTS),
+        };
+        for finding in kind.iter().take(printed) {
+            let (kind, subject) = (finding.kind, &finding.subject);
+            let _ = writeln!(text, "{kind}: {subject}: {}", finding.text);
+        }
+        if let (Some(first), more @ 1..) = (kind.first(), kind.len() - printed) {
+            let _ = writeln!(text, "{}: {more} more, with --all", first.kind);
+        }
     }
     let modules = tree.modules().map_err(tree_failure)?.len();
     let _ = writeln!(text, "{modules} modules of {}", tree.version());
