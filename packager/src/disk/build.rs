@@ -284,6 +284,7 @@ fn geometry(
         Some(size) => {
             let sectors = (size / SECTOR_SIZE)
                 .checked_sub((table.start() + table.tail()).0)
+                .filter(|&sectors| sectors > 0)
                 .ok_or(ImageError::TooSmall(size))?;
             Ok(Geometry::new(kind, Sector(sectors))?)
         }

@@ -33,7 +33,7 @@ Examples:
   packager image --firmware bios --size 64M             for a BIOS only, with room for more files
   packager image --uki                                  UEFI starts one program, which can be signed
   packager image --initramfs simple.igz --append 'quiet console=ttyS0'
-  packager image --entry 'rescue=break=root' --timeout 5
+  packager image --entry 'rescue=break=root' --timeout 5 -o menu.img
   packager image -o simple.iso                          a CD, and a stick as well
   packager boot simple.img                              try it in QEMU")]
 pub(crate) struct ImageArgs {
