@@ -25,6 +25,9 @@ pub use write::{Attributes, Options, WriteError, Writer};
 /// The name of the entry that ends an archive.
 const TRAILER: &[u8] = b"TRAILER!!!";
 
+/// The first byte of every header, by which the kernel knows one.
+const FIRST: u8 = b'0';
+
 /// Bytes of a header: the magic and thirteen fields.
 const HEADER: usize = 110;
 

@@ -26,7 +26,7 @@ pub use diff::{
 pub use extract::{ExtractError, Extracted, extract};
 pub use files::{File, Files};
 pub use modules::ModuleFile;
-pub use skim::{skim, skim_file};
+pub use skim::{End, skim, skim_file};
 
 /// The most that one image may decode to.
 const DECODED_LIMIT: u64 = 4 << 30;
@@ -168,7 +168,7 @@ fn skip_zeros(image: &[u8], offset: usize) -> usize {
 
 impl Segment<'_> {
     /// Whether the segment's last archive ends with its trailer. What is damaged has another fault.
-    fn has_trailer(&self) -> bool {
+    pub fn has_trailer(&self) -> bool {
         let mut start = 0;
         loop {
             let mut archive = cpio::entries(&self.archive[start..]);

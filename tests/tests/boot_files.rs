@@ -55,8 +55,13 @@ fn node(name: &str, inode: u32, links: u32, node: u32) -> Entry {
 fn archive(entries: impl IntoIterator<Item = Entry>) -> Vec<u8> {
     let mut trailer = file("", 0, "");
     trailer.name = b"TRAILER!!!".to_vec();
+    unclosed(entries.into_iter().chain([trailer]))
+}
+
+/// An archive without a trailer.
+fn unclosed(entries: impl IntoIterator<Item = Entry>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for entry in entries.into_iter().chain([trailer]) {
+    for entry in entries {
         let length = entry.data.len() as u32;
         let name = entry.name.len() as u32 + 1;
         bytes.extend(b"070701");
@@ -195,9 +200,34 @@ fn the_tree_that_is_read_is_the_one_that_the_kernel_unpacks() {
         archive([file("gzip-c", 7, "two"), file("gzip-d", 7, "")]),
     ];
     let two = codec::encode(&of_two_archives.concat(), codec::Format::Gzip, None).unwrap();
-    let image = [fs::read(&simple).unwrap(), odd, later, two].concat();
+    // Zeros stand between two entries of one archive, and nothing between an archive without a trailer and a compressed one.
+    let zeros_within = [
+        unclosed([file("zeros-a", 8, "one")]),
+        vec![0; 64],
+        archive([file("zeros-b", 8, "")]),
+        unclosed([file("open-a", 41, "open")]),
+        codec::encode(
+            &unclosed([file("open-b", 42, "too")]),
+            codec::Format::Gzip,
+            None,
+        )
+        .unwrap(),
+    ];
+    let image = [
+        fs::read(&simple).unwrap(),
+        odd,
+        later,
+        two,
+        zeros_within.concat(),
+    ]
+    .concat();
     let wanted = lines(&image);
-    assert_eq!(wanted.len(), 20, "{wanted:#?}");
+    assert_eq!(wanted.len(), 24, "{wanted:#?}");
+    assert!(
+        wanted
+            .iter()
+            .any(|line| line.ends_with("zeros-b: 81a4 0 0:0 [one]"))
+    );
     assert_eq!(booted(&image, folder.path(), &root), wanted);
 }
 

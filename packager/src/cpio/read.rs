@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{HEADER, Kind, NAME_MAX, TRAILER, sum};
+use super::{FIRST, HEADER, Kind, NAME_MAX, TRAILER, sum};
 
 /// One entry of an archive that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +122,20 @@ impl<'a> Entries<'a> {
         self.offset = self.offset.next_multiple_of(4).min(self.bytes.len());
     }
 
+    /// Skips zeros between two entries, as the kernel does.
+    fn skip_zeros(&mut self) {
+        let rest = self.bytes.get(self.offset..).unwrap_or_default();
+        let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
+        if self.offset > 0 && rest.get(zeros).is_some_and(|&byte| byte == FIRST) {
+            self.offset += zeros;
+        }
+    }
+
+    /// Whether an archive without a trailer ends here: with its bytes, or with what can be no header. The kernel takes it, too.
+    fn is_over(&self) -> bool {
+        self.offset > 0 && self.bytes.get(self.offset) != Some(&FIRST)
+    }
+
     fn read(&mut self) -> Result<Option<Entry<'a>>, Problem> {
         let header = Header::parse(self.take(HEADER)?)?;
         let padded = self.take(header.name_length)?;
@@ -227,12 +241,11 @@ impl<'a> Iterator for Entries<'a> {
         if self.done {
             return None;
         }
+        self.skip_zeros();
         let offset = self.offset;
-        // An archive without a trailer ends with its bytes; the kernel takes it, too.
-        let result = if offset > 0 && offset == self.bytes.len() {
-            Ok(None)
-        } else {
-            self.read()
+        let result = match self.is_over() {
+            true => Ok(None),
+            false => self.read(),
         };
         self.done = !matches!(result, Ok(Some(_)));
         result

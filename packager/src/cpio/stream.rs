@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::read::{Header, name};
-use super::{Entry, HEADER, NAME_MAX, Problem, ReadError};
+use super::{Entry, FIRST, HEADER, NAME_MAX, Problem, ReadError};
 
 /// What archives are read from.
 pub(crate) trait Source: BufRead {
@@ -27,6 +27,8 @@ pub(crate) struct Stream<S> {
     start: usize,
     name: Vec<u8>,
     target: Vec<u8>,
+    /// Whether the last header was the trailer's.
+    has_trailer: bool,
 }
 
 /// Why there are no more entries.
@@ -66,7 +68,13 @@ impl<S: Source> Stream<S> {
             start: 0,
             name: Vec::new(),
             target: Vec::new(),
+            has_trailer: false,
         }
+    }
+
+    /// Whether a trailer was the last that has been read.
+    pub(crate) fn has_trailer(&self) -> bool {
+        self.has_trailer
     }
 
     /// How many bytes have been read so far.
@@ -80,15 +88,25 @@ impl<S: Source> Stream<S> {
 
     /// The next entry; `None` at the end of the stream.
     pub(crate) fn next(&mut self) -> Result<Option<Skimmed<'_>>, Stop> {
-        while !self.is_over()? {
+        loop {
+            let is_first = self.offset == self.start;
+            if !is_first && self.is_over()? {
+                // Behind the end of an archive may stand another one.
+                self.start = self.offset;
+                if self.is_at_end().map_err(Stop::Source)? {
+                    return Ok(None);
+                }
+            }
             let offset = self.offset;
             if let Some(header) = self.header()? {
                 return self.skimmed(offset, &header).map(Some);
             }
             self.skip_zeros().map_err(Stop::Source)?;
             self.start = self.offset;
+            if self.is_at_end().map_err(Stop::Source)? {
+                return Ok(None);
+            }
         }
-        Ok(None)
     }
 
     /// The next entry; `None` at the end of its archive.
@@ -103,18 +121,26 @@ impl<S: Source> Stream<S> {
             .transpose()
     }
 
-    /// Whether nothing follows what has been read. An archive without a trailer ends with its bytes; the kernel takes it, too.
+    /// Whether an archive without a trailer ends here: with its bytes, or with what can be no header. The kernel takes it, too, and
+    /// skips zeros between two entries.
     fn is_over(&mut self) -> Result<bool, Stop> {
-        Ok(self.offset > 0 && self.is_at_end().map_err(Stop::Source)?)
+        if self.offset == self.start {
+            return Ok(false);
+        }
+        self.skip_zeros().map_err(Stop::Source)?;
+        let next = self.source.fill_buf().map_err(Stop::Source)?.first();
+        Ok(next != Some(&FIRST))
     }
 
     /// Reads past an entry; `None` where it is the trailer.
     fn header(&mut self) -> Result<Option<Header>, Stop> {
         let offset = self.offset;
-        self.step().map_err(|failed| match failed {
+        let header = self.step().map_err(|failed| match failed {
             Failed::Damage(problem) => Stop::Damage(ReadError { offset, problem }),
             Failed::Source(error) => Stop::Source(error),
-        })
+        })?;
+        self.has_trailer = header.is_none();
+        Ok(header)
     }
 
     /// The entry at `offset`, which has been read past.

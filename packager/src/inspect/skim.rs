@@ -14,6 +14,23 @@ use crate::cpio::{self, Entry, Source, Stop, Stream};
 /// Decoded at a time: as much as stays in the processor's second cache.
 const CHUNK: usize = 128 << 10;
 
+/// How an image ended that has been gone past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With the trailer of its last archive, as all programs write it.
+    Trailer,
+    /// With its bytes. The kernel takes that; but what was cut off between two entries looks the same.
+    Bytes,
+    /// Before its end: who was shown the entries had seen enough.
+    Stopped,
+}
+
+/// Where an archive has been gone past: its length, and whether it has a trailer.
+struct Past {
+    length: usize,
+    has_trailer: bool,
+}
+
 /// Shows `see` every entry of an image, with the length of its data, in the image's order, up to the first damage, or until it breaks. A symbolic
 /// link has its target as its data, of which the first 4096 bytes are kept; of a file's data nothing is, where it is compressed.
 ///
@@ -22,7 +39,7 @@ const CHUNK: usize = 128 << 10;
 pub fn skim(
     image: &[u8],
     see: impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
-) -> Result<(), InspectError> {
+) -> Result<End, InspectError> {
     skim_either(image, None, see)
 }
 
@@ -35,7 +52,7 @@ pub fn skim_file(
     file: &File,
     image: &[u8],
     see: impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
-) -> Result<(), InspectError> {
+) -> Result<End, InspectError> {
     skim_either(image, Some(file), see)
 }
 
@@ -43,13 +60,14 @@ fn skim_either(
     image: &[u8],
     file: Option<&File>,
     mut see: impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
-) -> Result<(), InspectError> {
+) -> Result<End, InspectError> {
     let mut room = DECODED_LIMIT;
     let mut offset = skip_zeros(image, 0);
     if offset == image.len() {
         return Err(InspectError::Unknown { offset: 0 });
     }
     let mut segments = 0..MOST_SEGMENTS;
+    let mut end = End::Bytes;
     while offset < image.len() {
         if segments.next().is_none() {
             return Err(InspectError::Many { offset });
@@ -60,20 +78,24 @@ fn skim_either(
             (true, None) => skim_plain(rest, offset, &mut see)?,
             (false, _) => skim_member(rest, offset, &mut room, &mut see)?,
         };
-        let Continue(length) = skimmed else {
-            break;
+        let Continue(past) = skimmed else {
+            return Ok(End::Stopped);
         };
-        offset = skip_zeros(image, offset + length);
+        end = match past.has_trailer {
+            true => End::Trailer,
+            false => End::Bytes,
+        };
+        offset = skip_zeros(image, offset + past.length);
     }
-    Ok(())
+    Ok(end)
 }
 
-/// Gives the length of the archive.
+/// Goes past an archive in memory.
 fn skim_plain(
     bytes: &[u8],
     offset: usize,
     see: &mut impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
-) -> Result<ControlFlow<(), usize>, InspectError> {
+) -> Result<ControlFlow<(), Past>, InspectError> {
     let mut entries = cpio::entries(bytes);
     for entry in entries.by_ref() {
         let entry = entry.map_err(|source| InspectError::Archive { offset, source })?;
@@ -81,16 +103,19 @@ fn skim_plain(
             return Ok(Break(()));
         }
     }
-    Ok(Continue(entries.consumed()))
+    Ok(Continue(Past {
+        length: entries.consumed(),
+        has_trailer: entries.has_trailer(),
+    }))
 }
 
-/// Gives the length of the archive, which begins at `offset` of the file.
+/// Goes past an archive, which begins at `offset` of the file.
 fn skim_headers(
     file: &File,
     offset: usize,
     end: usize,
     see: &mut impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
-) -> Result<ControlFlow<(), usize>, InspectError> {
+) -> Result<ControlFlow<(), Past>, InspectError> {
     let mut stream = Stream::new(Headers::new(file, offset, end));
     loop {
         match stream.next_of_archive() {
@@ -99,7 +124,12 @@ fn skim_headers(
                     return Ok(Break(()));
                 }
             }
-            Ok(None) => return Ok(Continue(stream.offset())),
+            Ok(None) => {
+                return Ok(Continue(Past {
+                    length: stream.offset(),
+                    has_trailer: stream.has_trailer(),
+                }));
+            }
             Err(Stop::Damage(source)) => return Err(InspectError::Archive { offset, source }),
             Err(Stop::Source(source)) => return Err(InspectError::Read { offset, source }),
         }
@@ -172,13 +202,13 @@ impl Source for Headers<'_> {
     }
 }
 
-/// Gives the length of the compressed stream.
+/// Goes past a compressed stream.
 fn skim_member(
     bytes: &[u8],
     offset: usize,
     room: &mut u64,
     see: &mut impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
-) -> Result<ControlFlow<(), usize>, InspectError> {
+) -> Result<ControlFlow<(), Past>, InspectError> {
     let member = Member::new(bytes).ok_or(InspectError::Unknown { offset })?;
     let format = member.format();
     let failed = |source| InspectError::Decode { offset, source };
@@ -202,8 +232,12 @@ fn skim_member(
         }
     }
     *room = room.saturating_sub(stream.offset() as u64);
+    let has_trailer = stream.has_trailer();
     let rest = stream.into_source().into_inner().rest();
-    Ok(Continue(bytes.len() - rest.len()))
+    Ok(Continue(Past {
+        length: bytes.len() - rest.len(),
+        has_trailer,
+    }))
 }
 
 #[cfg(test)]
@@ -305,6 +339,35 @@ mod tests {
     }
 
     #[test]
+    fn what_ends_between_two_entries_is_known_from_what_ends_with_a_trailer() {
+        let whole = archive(&[8, 3]);
+        // Headers of 110 bytes, names of 8 with their NULs, padding.
+        let first = (110 + 8_usize).next_multiple_of(4) + 8;
+        let cut = &whole[..first];
+        for (image, expected) in [
+            (whole.clone(), End::Trailer),
+            (cut.to_vec(), End::Bytes),
+            ([cut, &[0; 64]].concat(), End::Bytes),
+            ([cut, &whole].concat(), End::Trailer),
+            ([&whole, cut].concat(), End::Bytes),
+            (codec::encode(cut, Format::Zstd, None).unwrap(), End::Bytes),
+            (
+                codec::encode(&whole, Format::Zstd, None).unwrap(),
+                End::Trailer,
+            ),
+        ] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&image).unwrap();
+            assert_eq!(skim(&image, |_, _| Continue(())).unwrap(), expected);
+            let end = skim_file(&file, &image, |_, _| Continue(())).unwrap();
+            assert_eq!(end, expected);
+            let segments = crate::inspect::segments(&image).unwrap();
+            let has_trailer = segments.last().unwrap().has_trailer();
+            assert_eq!(has_trailer, expected == End::Trailer);
+        }
+    }
+
+    #[test]
     fn who_has_seen_enough_sees_no_more() {
         let image = archive(&[9000, 5, 70_000]);
         for image in [
@@ -319,11 +382,11 @@ mod tests {
                     seen += 1;
                     if seen < 2 { Continue(()) } else { Break(()) }
                 };
-                match from_file {
+                let end = match from_file {
                     true => skim_file(&file, &image, see).unwrap(),
                     false => skim(&image, see).unwrap(),
-                }
-                assert_eq!(seen, 2);
+                };
+                assert_eq!((seen, end), (2, End::Stopped));
             }
         }
     }

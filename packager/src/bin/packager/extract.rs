@@ -20,7 +20,7 @@ pub(crate) struct ExtractArgs {
 
 pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
     pool::share();
-    input::with_files(&args.image, |_, files| {
+    input::with_files(&args.image, |segments, files| {
         let done = extract(files, &args.folder).map_err(|error| match error {
             ExtractError::NotEmpty(_) => Failure::input(error),
             ExtractError::Io { .. } => Failure::machine(error),
@@ -55,6 +55,9 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
             &files.impossible,
             "no file can have such a name, such a target or such data, or it is a second name in place of the first",
         );
+        if segments.last().is_some_and(|last| !last.has_trailer()) {
+            input::tell_no_trailer(&args.image);
+        }
         match &*files.unsound {
             [] => Ok(()),
             names => {

@@ -34,6 +34,14 @@ pub(crate) fn with_files<T>(
     work(&segments, &files)
 }
 
+/// The kernel takes an archive without its end, and cannot know whether something is missing.
+pub(crate) fn tell_no_trailer(path: &Path) {
+    cli::tell!(
+        "note: `{}` ends without a trailer: it may have been cut off between two files",
+        path.display()
+    );
+}
+
 /// The image is wrong, or the machine that does not give it.
 pub(crate) fn at_fault(path: &Path, error: InspectError) -> Failure {
     let name = path.display();

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use cli::Failure;
 use packager::cpio::{Entry, Kind};
-use packager::inspect;
+use packager::inspect::{self, End};
 use serde_json::json;
 
 use crate::args::ListArgs;
@@ -38,7 +38,11 @@ pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
     }
     out.printed?;
     cli::print(&out.text)?;
-    result.map_err(|error| input::at_fault(&args.image, error))
+    match result.map_err(|error| input::at_fault(&args.image, error))? {
+        End::Bytes => input::tell_no_trailer(&args.image),
+        End::Trailer | End::Stopped => {}
+    }
+    Ok(())
 }
 
 /// Prints a portion at a time.
