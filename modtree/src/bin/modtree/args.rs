@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::check::CheckArgs;
 use crate::complete;
 use crate::depmod::DepmodArgs;
+use crate::diff::DiffArgs;
 use crate::goals::{GoalFileArgs, GoalsArgs};
 use crate::host::{HostArgs, SysArgs};
 use crate::info::InfoArgs;
-use crate::questions::{
-    CheckArgs, DiffArgs, ProvidersArgs, RequestsArgs, ResolveArgs, UsersArgs, WhyArgs,
-};
+use crate::questions::{ProvidersArgs, RequestsArgs, ResolveArgs, UsersArgs, WhyArgs};
 
 /// Kernel modules: what each one needs, in load order, with the reason
 #[derive(Debug, Parser)]

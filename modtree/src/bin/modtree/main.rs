@@ -1,8 +1,10 @@
 //! The `modtree` command.
 mod args;
+mod check;
 mod closure;
 mod complete;
 mod depmod;
+mod diff;
 mod goals;
 mod host;
 mod info;

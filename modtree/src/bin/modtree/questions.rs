@@ -1,19 +1,16 @@
 //! The commands that answer questions.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-
 use clap::Args;
 use cli::{Failure, print};
 use modtree::{
-    CallSite, ClosureOptions, Difference, Finding, ModuleName, Traces, Tree, call_sites, check,
-    closure, diff, is_rare_request, providers, users,
+    CallSite, ClosureOptions, ModuleName, Traces, call_sites, closure, is_rare_request, providers,
+    users,
 };
 use serde_json::{Value, json};
 
 use crate::args::TreeArgs;
 use crate::complete;
-use crate::run::{closure_failure, module_bytes, open, open_package, tree_failure, unknown};
+use crate::run::{closure_failure, module_bytes, open, tree_failure, unknown};
 
 /// Which kernel is asked about, and how the answer looks.
 #[derive(Debug, Args)]
@@ -241,165 +238,6 @@ pub(crate) fn requests(args: &RequestsArgs) -> Result<(), Failure> {
         |site| json!(site),
         |site| format!("{}: {site}\n", kind(site)),
     )
-}
-
-/// Print what changed between two kernels: modules, dependencies, aliases, symbols
-///
-/// The exit code is 0 where nothing did, 1 where something did, and 2 where one of the kernels is at fault.
-#[derive(Debug, Args)]
-pub(crate) struct DiffArgs {
-    /// The old modules directory, a root with one kernel, or a kernel's Debian package
-    #[arg(value_name = "OLD")]
-    old: PathBuf,
-    /// The new one
-    #[arg(value_name = "NEW")]
-    new: PathBuf,
-    /// One JSON document
-    #[arg(long)]
-    json: bool,
-}
-
-pub(crate) fn run_diff(args: &DiffArgs) -> Result<(), Failure> {
-    let differ = || {
-        let found = diff(&open_any(&args.old)?, &open_any(&args.new)?).map_err(tree_failure)?;
-        let text = as_text(&found);
-        match args.json {
-            true => print_json(&json!(found))?,
-            false => print(text.as_bytes())?,
-        }
-        Ok(!text.is_empty())
-    };
-    cli::compared(differ())
-}
-
-fn as_text(found: &Difference) -> String {
-    let mut text = String::new();
-    for (what, names) in [
-        ("new module", &found.added),
-        ("gone", &found.removed),
-        ("now built in", &found.became_builtin),
-        ("now a module", &found.became_module),
-    ] {
-        for name in names {
-            let _ = writeln!(text, "{what}: {name}");
-        }
-    }
-    for (name, changes) in &found.dependencies {
-        let signed = |sign: &str, names: &std::collections::BTreeSet<String>| {
-            names
-                .iter()
-                .map(|name| format!(" {sign}{name}"))
-                .collect::<String>()
-        };
-        let (added, removed) = (signed("+", &changes.added), signed("-", &changes.removed));
-        let _ = writeln!(text, "dependencies of {name}:{added}{removed}");
-    }
-    for (name, changes) in &found.aliases {
-        for alias in &changes.removed {
-            let _ = writeln!(text, "alias gone: {alias} {name}");
-        }
-        for alias in &changes.added {
-            let _ = writeln!(text, "alias new: {alias} {name}");
-        }
-    }
-    for (what, symbols) in [
-        ("gone", &found.symbols.removed),
-        ("new", &found.symbols.added),
-    ] {
-        for symbol in symbols {
-            let _ = writeln!(text, "symbol {what}: {symbol}");
-        }
-    }
-    text
-}
-
-/// A modules directory itself, the root of one, or a package.
-fn open_any(path: &Path) -> Result<Tree, Failure> {
-    if path.is_file() {
-        return open_package(path, None);
-    }
-    match path.join("kernel").is_dir() || path.join("modules.order").is_file() {
-        true => Tree::open(path),
-        false => Tree::select(path, None),
-    }
-    .map_err(tree_failure)
-}
-
-/// Look for what is wrong with the modules of a kernel
-///
-/// Damaged modules, cycles, missing dependencies, symbol versions that differ, modules of other kernels, indexes that are
-/// out of date; and, as hints, duplicate names, missing firmware, unsigned modules. Exit code 1 if there is more than hints.
-#[derive(Debug, Args)]
-pub(crate) struct CheckArgs {
-    #[command(flatten)]
-    tree: TreeArgs,
-    /// Also miss firmware files, in this directory [default: lib/firmware below the root, if it is there; with --deb, none]
-    #[arg(long, value_name = "DIR")]
-    firmware: Option<PathBuf>,
-    /// Print all hints, not only the first ones of each kind
-    #[arg(short, long)]
-    all: bool,
-    /// One JSON document, with all hints
-    #[arg(long)]
-    json: bool,
-}
-
-/// So many hints of a kind are printed; a kernel without its firmware has thousands.
-const HINTS: usize = 5;
-
-pub(crate) fn run_check(args: &CheckArgs) -> Result<(), Failure> {
-    let tree = open(&args.tree)?;
-    // A kernel's package has none of its firmware.
-    let default = match args.tree.deb {
-        Some(_) => None,
-        None => Some(args.tree.basedir.join("lib/firmware")),
-    };
-    let firmware = args
-        .firmware
-        .clone()
-        .or_else(|| default.filter(|dir| dir.is_dir()));
-    let found = check(&tree, firmware.as_deref()).map_err(tree_failure)?;
-    let errors = found
-        .iter()
-        .filter(|finding| finding.kind.is_error())
-        .count();
-    match args.json {
-        true => print_json(&json!(found))?,
-        false => print(check_text(&tree, &found, args.all)?.as_bytes())?,
-    }
-    match errors {
-        0 => Ok(()),
-        _ => Err(Failure::reported(cli::Fault::Input)),
-    }
-}
-
-fn check_text(tree: &Tree, found: &[Finding], all: bool) -> Result<String, Failure> {
-    let mut text = String::new();
-    for kind in found.chunk_by(|a, b| a.kind == b.kind) {
-        let is_short = |finding: &&Finding| all || finding.kind.is_error();
-        let printed = match kind.first().filter(is_short) {
-            Some(_) => kind.len(),
-            // One line less for one line more is nothing.
-            None if kind.len() == HINTS + 1 => kind.len(),
-            None => kind.len().min(HINTS),
-        };
-        for finding in kind.iter().take(printed) {
-            let (kind, subject) = (finding.kind, &finding.subject);
-            let _ = writeln!(text, "{kind}: {subject}: {}", finding.text);
-        }
-        if let (Some(first), more @ 1..) = (kind.first(), kind.len() - printed) {
-            let _ = writeln!(text, "{}: {more} more, with --all", first.kind);
-        }
-    }
-    let modules = tree.modules().map_err(tree_failure)?.len();
-    let _ = writeln!(text, "{modules} modules of {}", tree.version());
-    for kind in found.chunk_by(|a, b| a.kind == b.kind) {
-        let first = kind.first().map(|finding| finding.kind);
-        if let Some(first) = first {
-            let _ = writeln!(text, "{first:20}{:6}", kind.len());
-        }
-    }
-    Ok(text)
 }
 
 pub(crate) fn print_json(document: &Value) -> Result<(), Failure> {

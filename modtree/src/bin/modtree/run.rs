@@ -7,7 +7,7 @@ use cli::{Failure, Fault};
 use modtree::{ClosureError, Entry, Package, Resolution, Tree, TreeError};
 
 use crate::args::{Args, Command, TreeArgs};
-use crate::{closure, depmod, goals, host, info, questions};
+use crate::{check, closure, depmod, diff, goals, host, info, questions};
 
 /// Modules have a few MB, with debugging information some 100 MB.
 const MODULE_LIMIT: u64 = 512 << 20;
@@ -25,8 +25,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Command::Providers(args) => questions::run_providers(args),
         Command::Resolve(args) => questions::resolve(args),
         Command::Requests(args) => questions::requests(args),
-        Command::Diff(args) => questions::run_diff(args),
-        Command::Check(args) => questions::run_check(args),
+        Command::Diff(args) => diff::run(args),
+        Command::Check(args) => check::run(args),
     }
 }
 

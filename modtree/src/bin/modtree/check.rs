@@ -1,0 +1,90 @@
+//! `modtree check`: what is wrong with a kernel's modules.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use cli::{Failure, Fault, print};
+use modtree::{Finding, Tree, check};
+use serde_json::json;
+
+use crate::args::TreeArgs;
+use crate::questions::print_json;
+use crate::run::{open, tree_failure};
+
+/// Look for what is wrong with the modules of a kernel
+///
+/// Damaged modules, cycles, missing dependencies, symbol versions that differ, modules of other kernels, indexes that are
+/// out of date; and, as hints, duplicate names, missing firmware, unsigned modules. Exit code 1 if there is more than hints.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// Also miss firmware files, in this directory [default: lib/firmware below the root, if it is there; with --deb, none]
+    #[arg(long, value_name = "DIR")]
+    firmware: Option<PathBuf>,
+    /// Print all hints, not only the first ones of each kind
+    #[arg(short, long)]
+    all: bool,
+    /// One JSON document, with all hints
+    #[arg(long)]
+    json: bool,
+}
+
+/// So many hints of a kind are printed; a kernel without its firmware has thousands.
+const HINTS: usize = 5;
+
+pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let tree = open(&args.tree)?;
+    // A kernel's package has none of its firmware.
+    let default = match args.tree.deb {
+        Some(_) => None,
+        None => Some(args.tree.basedir.join("lib/firmware")),
+    };
+    let firmware = args
+        .firmware
+        .clone()
+        .or_else(|| default.filter(|dir| dir.is_dir()));
+    let found = check(&tree, firmware.as_deref()).map_err(tree_failure)?;
+    let errors = found
+        .iter()
+        .filter(|finding| finding.kind.is_error())
+        .count();
+    match args.json {
+        true => print_json(&json!(found))?,
+        false => print(check_text(&tree, &found, args.all)?.as_bytes())?,
+    }
+    match errors {
+        0 => Ok(()),
+        _ => Err(Failure::reported(Fault::Input)),
+    }
+}
+
+fn check_text(tree: &Tree, found: &[Finding], all: bool) -> Result<String, Failure> {
+    let mut text = String::new();
+    for kind in found.chunk_by(|a, b| a.kind == b.kind) {
+        let is_short = |finding: &&Finding| all || finding.kind.is_error();
+        let printed = match kind.first().filter(is_short) {
+            Some(_) => kind.len(),
+            // One line less for one line more is nothing.
+            None if kind.len() == HINTS + 1 => kind.len(),
+            None => kind.len().min(HINTS),
+        };
+        for finding in kind.iter().take(printed) {
+            let (kind, subject) = (finding.kind, &finding.subject);
+            let _ = writeln!(text, "{kind}: {subject}: {}", finding.text);
+        }
+        if let (Some(first), more @ 1..) = (kind.first(), kind.len() - printed) {
+            let _ = writeln!(text, "{}: {more} more, with --all", first.kind);
+        }
+    }
+    let modules = tree.modules().map_err(tree_failure)?.len();
+    let _ = writeln!(text, "{modules} modules of {}", tree.version());
+    for kind in found.chunk_by(|a, b| a.kind == b.kind) {
+        let first = kind.first().map(|finding| finding.kind);
+        if let Some(first) = first {
+            let _ = writeln!(text, "{first:20}{:6}", kind.len());
+        }
+    }
+    Ok(text)
+}
