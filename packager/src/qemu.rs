@@ -295,6 +295,16 @@ pub enum QemuError {
         /// The last lines of the console, after a line break.
         tail: String,
     },
+    /// The kernel gave up, and stands still.
+    #[error("the kernel gave up ({reason}) while {expected} was waited for{tail}")]
+    Panicked {
+        /// What was waited for.
+        expected: String,
+        /// What it says of the reason.
+        reason: String,
+        /// The last lines of the console, after a line break.
+        tail: String,
+    },
     /// What was expected did not come in time.
     #[error("nothing like {expected} within {seconds} s on the console{tail}")]
     Timeout {

@@ -218,3 +218,31 @@ fn a_panic_in_front_of_the_user_is_no_success() {
         "{stderr}"
     );
 }
+
+/// A kernel that has no orders to start anew stands still: nobody waits for it until the time is over.
+#[test]
+fn a_kernel_that_gave_up_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((image, [option, root])) = initramfs(folder.path()) else {
+        return;
+    };
+    let output = boot(
+        &image,
+        &[
+            &option,
+            &root,
+            "--append",
+            "rdinit=/nowhere panic=0",
+            "--expect",
+            "init: ready",
+            "--timeout",
+            "3000",
+        ],
+    );
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.starts_with("error: the kernel gave up (VFS: Unable to mount root fs"),
+        "{stderr}"
+    );
+}

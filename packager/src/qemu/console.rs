@@ -3,6 +3,14 @@
 use std::io::{self, Read, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use memchr::memmem;
+
+/// What the kernel writes when it cannot go on (`kernel/panic.c`); the reason follows.
+const PANIC: &str = "Kernel panic - not syncing: ";
+
+/// What it writes last of all, with the reason again.
+const END_OF_PANIC: &str = "---[ end Kernel panic";
+
 /// How much of the console an error shows.
 const TAIL_LINES: usize = 15;
 
@@ -56,6 +64,19 @@ pub(super) fn tail(bytes: &[u8]) -> String {
     after_line_break(&last.join("\n"))
 }
 
+/// Why the kernel gave up, if it did.
+pub(super) fn reason_of_panic(console: &[u8]) -> Option<String> {
+    memmem::find(console, PANIC.as_bytes())?;
+    let text = guest_text(console);
+    let mut announced = text.lines().filter(|line| !line.contains(END_OF_PANIC));
+    announced.find_map(|line| Some(line.split_once(PANIC)?.1.trim().to_owned()))
+}
+
+/// The same, if it has said all that it says of it, and stands still: where it starts anew, it does not come to that.
+pub(super) fn reason_of_standstill(console: &[u8]) -> Option<String> {
+    memmem::find(console, END_OF_PANIC.as_bytes()).and_then(|_| reason_of_panic(console))
+}
+
 pub(super) fn after_line_break(text: &str) -> String {
     match text.trim_end() {
         "" => String::new(),
@@ -87,6 +108,14 @@ pub(super) fn guest_text(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_is_told_at_its_end() {
+        let whole = b"[1] Kernel panic - not syncing: No init.\r\n[1] ---[ end Kernel panic - not syncing: No init. ]---\r\n";
+        assert_eq!(reason_of_standstill(&whole[..60]), None);
+        assert_eq!(reason_of_standstill(whole).as_deref(), Some("No init."));
+        assert_eq!(reason_of_panic(&whole[..60]).as_deref(), Some("No init."));
+    }
 
     #[test]
     fn escape_sequences_and_carriage_returns_are_gone() {

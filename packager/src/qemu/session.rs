@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use memchr::memmem;
 use serde_json::json;
 
-use super::console::{Console, after_line_break, guest_text, tail};
+use super::console::{Console, after_line_break, guest_text, reason_of_standstill, tail};
 use super::monitor::Monitor;
 use super::{MonitorError, QemuError};
 
@@ -114,7 +114,8 @@ impl Session {
     /// Waits until `text` is on the console, after what was expected before.
     ///
     /// # Errors
-    /// [`QemuError::Timeout`] where it does not come; [`QemuError::Ended`] where the machine ends before.
+    /// [`QemuError::Timeout`] where it does not come; [`QemuError::Ended`] where the machine ends before, [`QemuError::Panicked`]
+    /// where its kernel gives up.
     pub fn expect(&mut self, text: &str, timeout: Duration) -> Result<(), QemuError> {
         self.expect_any(&[text], timeout).map(|_| ())
     }
@@ -146,17 +147,24 @@ impl Session {
                 self.position += end;
                 return Ok(which);
             }
-            let tail = tail(&state.bytes);
             if state.ended {
+                let tail = tail(&state.bytes);
                 drop(state);
                 return Err(self.ended(expected(), tail));
+            }
+            if let Some(reason) = reason_of_standstill(new) {
+                return Err(QemuError::Panicked {
+                    expected: expected(),
+                    reason,
+                    tail: tail(&state.bytes),
+                });
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(QemuError::Timeout {
                     expected: expected(),
                     seconds: timeout.as_secs(),
-                    tail: or_hint(tail),
+                    tail: or_hint(tail(&state.bytes)),
                 });
             }
             state = self

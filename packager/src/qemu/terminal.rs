@@ -4,10 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::console::guest_text;
-
-/// What the kernel writes when it cannot go on (`kernel/panic.c`); the reason follows.
-const PANIC: &str = "Kernel panic - not syncing: ";
+use super::console::reason_of_panic;
 
 /// How much of the end is kept, in bytes: a panic's trace of calls has a few KB, and is followed by nothing.
 const KEPT: usize = 64 << 10;
@@ -33,7 +30,7 @@ pub(super) fn show(mut source: impl Read, mut out: impl Write) -> Option<String>
             kept.drain(..kept.len() - KEPT);
         }
     }
-    reason(&guest_text(&kept))
+    reason_of_panic(&kept)
 }
 
 /// As [`Write::write_all`], also where there is no room at the moment: QEMU makes the terminal non-blocking, which is this
@@ -53,16 +50,6 @@ fn write_all(out: &mut impl Write, mut bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What stands behind the last announcement of a panic; the closing line has the same words, in dashes and brackets.
-fn reason(console: &str) -> Option<String> {
-    let announced = console
-        .lines()
-        .filter(|line| !line.contains("end Kernel panic"));
-    let mut reasons = announced.filter_map(|line| line.split_once(PANIC));
-    let reason = reasons.next_back()?.1.trim();
-    Some(reason.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,7 +58,7 @@ mod tests {
 [    1.1] Run /init as init process\r
 [    1.2] Kernel panic - not syncing: No working init found.\r
 [    1.3] Call Trace:\r
-[    1.4] ---[ end Kernel panic - not syncing: No working init found. ]---\r
+[    1.4] Rebooting in 1 seconds..\r
 ";
 
     #[test]

@@ -160,7 +160,9 @@ fn screenshot(session: &mut Session, path: &Path) -> Result<(), Failure> {
 /// A machine that does not do what was expected of it is the image's fault.
 fn failure(error: QemuError) -> Failure {
     match error {
-        QemuError::Timeout { .. } | QemuError::Ended { .. } => Failure::input(error),
+        QemuError::Timeout { .. } | QemuError::Ended { .. } | QemuError::Panicked { .. } => {
+            Failure::input(error)
+        }
         error => report::qemu(error),
     }
 }
