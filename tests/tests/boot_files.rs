@@ -199,19 +199,16 @@ fn the_tree_that_is_read_is_the_one_that_the_kernel_unpacks() {
         archive([file("gzip-a", 7, "one"), file("gzip-b", 7, "")]),
         archive([file("gzip-c", 7, "two"), file("gzip-d", 7, "")]),
     ];
-    let two = codec::encode(&of_two_archives.concat(), codec::Format::Gzip, None).unwrap();
+    let gzip = |bytes: Vec<u8>| codec::encode(&bytes, codec::Format::Gzip, None).unwrap();
+    let two = gzip(of_two_archives.concat());
     // Zeros stand between two entries of one archive, and nothing between an archive without a trailer and a compressed one.
     let zeros_within = [
         unclosed([file("zeros-a", 8, "one")]),
         vec![0; 64],
         archive([file("zeros-b", 8, "")]),
         unclosed([file("open-a", 41, "open")]),
-        codec::encode(
-            &unclosed([file("open-b", 42, "too")]),
-            codec::Format::Gzip,
-            None,
-        )
-        .unwrap(),
+        gzip(unclosed([file("open-b", 42, "too")])),
+        gzip(unclosed([file("open-c", 43, "as well")])),
     ];
     let image = [
         fs::read(&simple).unwrap(),
@@ -222,7 +219,7 @@ fn the_tree_that_is_read_is_the_one_that_the_kernel_unpacks() {
     ]
     .concat();
     let wanted = lines(&image);
-    assert_eq!(wanted.len(), 24, "{wanted:#?}");
+    assert_eq!(wanted.len(), 25, "{wanted:#?}");
     assert!(
         wanted
             .iter()

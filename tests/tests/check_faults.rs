@@ -95,11 +95,23 @@ fn an_archive_without_its_end_is_told() {
     assert_eq!(sound.findings(cut), only("no-trailer"));
     assert_eq!(sound.findings(&gzip(cut)), only("no-trailer"));
     assert!(check(cut, sound.booted()).passes());
-    // Where another stream follows, the kernel calls it junk.
+    // What goes on between two files is as good: such an image boots (boot_files).
     let rest = one("rest", Options::default());
     assert_eq!(
         sound.findings(&[gzip(cut), gzip(&rest)].concat()),
-        only("split-archive")
+        only("no-trailer")
+    );
+    let after_zeros = |zeros: usize| [cut, &vec![0; zeros], &rest].concat();
+    assert_eq!(sound.findings(&after_zeros(8)), none());
+    assert_eq!(sound.findings(&after_zeros(6)), only("damaged-archive"));
+    assert_eq!(
+        sound.findings(&gzip(&after_zeros(6))),
+        only("damaged-archive")
+    );
+    let behind_trailer = [&archive[..], &[0; 5], &rest].concat();
+    assert_eq!(
+        sound.findings(&gzip(&behind_trailer)),
+        only("unaligned-archive")
     );
     let zstd = |bytes: &[u8]| codec::encode(bytes, Format::Zstd, None).unwrap();
     let (first, second) = archive.split_at(archive.len() / 2);

@@ -279,7 +279,7 @@ fn the_command_says_what_is_wrong_and_explains_it() {
     // Without a kernel, its configuration is not known, and nothing is wrong.
     assert_eq!(check(&[image.to_str().unwrap()]).status.code(), Some(0));
     let explained = check(&["--explain", "split-archive"]);
-    assert!(String::from_utf8_lossy(&explained.stdout).contains("each must hold whole archives"));
+    assert!(String::from_utf8_lossy(&explained.stdout).contains("each must hold whole files"));
     assert_eq!(check(&["--explain", "no-such-code"]).status.code(), Some(2));
 }
 

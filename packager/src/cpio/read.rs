@@ -63,6 +63,8 @@ pub enum Problem {
     Mode(u32),
     /// The name is empty, too long, or has no NUL at its end.
     Name,
+    /// Zeros stand before it, and it does not begin at a multiple of 4 bytes.
+    Padding,
 }
 
 impl fmt::Display for ReadError {
@@ -74,6 +76,9 @@ impl fmt::Display for ReadError {
             Problem::Truncated => f.write_str("the archive ends within it"),
             Problem::Mode(mode) => write!(f, "mode {mode:o} is no file type of Linux"),
             Problem::Name => f.write_str("the name is empty, too long or without its NUL"),
+            Problem::Padding => {
+                f.write_str("the zeros before it do not end at a multiple of 4 bytes")
+            }
         }
     }
 }
@@ -122,7 +127,7 @@ impl<'a> Entries<'a> {
         self.offset = self.offset.next_multiple_of(4).min(self.bytes.len());
     }
 
-    /// Skips zeros between two entries, as the kernel does.
+    /// Skips zeros between two entries, as the kernel does (`do_reset` in `init/initramfs.c`).
     fn skip_zeros(&mut self) {
         let rest = self.bytes.get(self.offset..).unwrap_or_default();
         let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
@@ -131,12 +136,17 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// Whether an archive without a trailer ends here: with its bytes, or with what can be no header. The kernel takes it, too.
+    /// Whether an archive without a trailer ends here: with its bytes, or with what can be no header, but may be a compressed
+    /// archive.
     fn is_over(&self) -> bool {
         self.offset > 0 && self.bytes.get(self.offset) != Some(&FIRST)
     }
 
     fn read(&mut self) -> Result<Option<Entry<'a>>, Problem> {
+        // Names and data are padded: only zeros lead to such a place.
+        if !self.offset.is_multiple_of(4) {
+            return Err(Problem::Padding);
+        }
         let header = Header::parse(self.take(HEADER)?)?;
         let padded = self.take(header.name_length)?;
         self.align();

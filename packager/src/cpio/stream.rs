@@ -121,8 +121,8 @@ impl<S: Source> Stream<S> {
             .transpose()
     }
 
-    /// Whether an archive without a trailer ends here: with its bytes, or with what can be no header. The kernel takes it, too, and
-    /// skips zeros between two entries.
+    /// Whether an archive without a trailer ends here: with its bytes, or with what can be no header, but may be a compressed
+    /// archive. Skips zeros between two entries, as the kernel does (`do_reset` in `init/initramfs.c`).
     fn is_over(&mut self) -> Result<bool, Stop> {
         if self.offset == self.start {
             return Ok(false);
@@ -156,6 +156,10 @@ impl<S: Source> Stream<S> {
     }
 
     fn step(&mut self) -> Result<Option<Header>, Failed> {
+        // Names and data are padded: only zeros lead to such a place.
+        if !(self.offset - self.start).is_multiple_of(4) {
+            return Err(Problem::Padding.into());
+        }
         let mut bytes = [0; HEADER];
         self.fill(&mut bytes)?;
         let header = Header::parse(&bytes)?;

@@ -95,7 +95,6 @@ fn check_segment(image: &[u8], segment: &Segment<'_>, kernel: Booted<'_>, report
 
 /// Whether the archives of a segment can be read; `next` is the segment behind it.
 fn check_entries(segment: &Segment<'_>, next: Option<&Segment<'_>>, report: &mut Report) -> bool {
-    let goes_on = next.is_some_and(|next| next.format.is_some());
     for entry in segment.entries() {
         match entry {
             Ok(entry) if !entry.is_sound() => {
@@ -104,6 +103,7 @@ fn check_entries(segment: &Segment<'_>, next: Option<&Segment<'_>>, report: &mut
             }
             Ok(_) => {}
             Err(error) => {
+                let goes_on = next.is_some_and(|next| next.format.is_some());
                 let code = if goes_on {
                     &codes::SPLIT
                 } else {
@@ -114,14 +114,18 @@ fn check_entries(segment: &Segment<'_>, next: Option<&Segment<'_>>, report: &mut
             }
         }
     }
+    let offset = segment.offset;
+    for place in segment.unaligned_archives() {
+        report.find(
+            &codes::UNALIGNED,
+            format_args!("byte {place} of the archive at offset {offset}"),
+        );
+    }
     if !segment.has_trailer() {
-        let offset = segment.offset;
-        let code = if goes_on {
-            &codes::SPLIT
-        } else {
-            &codes::NO_TRAILER
-        };
-        report.find(code, format_args!("the archive at offset {offset}"));
+        report.find(
+            &codes::NO_TRAILER,
+            format_args!("the archive at offset {offset}"),
+        );
     }
     true
 }

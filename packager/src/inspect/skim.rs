@@ -1,7 +1,7 @@
 //! The entries of an image in one pass, without what the files hold: memory does not grow with the image.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::ops::{ControlFlow, Range};
 use std::os::unix::fs::FileExt;
 
@@ -177,7 +177,7 @@ impl BufRead for Headers<'_> {
             let room = &mut self.buffer[..most];
             let length = loop {
                 match self.file.read_at(room, self.position as u64) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     result => break result?,
                 }
             };
@@ -202,6 +202,23 @@ impl Source for Headers<'_> {
     }
 }
 
+/// What comes out of a decoder, up to a limit.
+struct Limited<'a> {
+    member: Member<'a>,
+    left: u64,
+}
+
+impl Read for Limited<'_> {
+    /// # Errors
+    /// The decoder's; [`ErrorKind::FileTooLarge`] where more than the limit comes out.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.member.read(buffer)?;
+        let left = self.left.checked_sub(length as u64);
+        self.left = left.ok_or(ErrorKind::FileTooLarge)?;
+        Ok(length)
+    }
+}
+
 /// Goes past a compressed stream.
 fn skim_member(
     bytes: &[u8],
@@ -212,6 +229,11 @@ fn skim_member(
     let member = Member::new(bytes).ok_or(InspectError::Unknown { offset })?;
     let format = member.format();
     let failed = |source| InspectError::Decode { offset, source };
+    let limit = DECODED_LIMIT;
+    let member = Limited {
+        member,
+        left: *room,
+    };
     let mut stream = Stream::new(BufReader::with_capacity(CHUNK, member));
     loop {
         match stream.next() {
@@ -222,18 +244,17 @@ fn skim_member(
             }
             Ok(None) => break,
             Err(Stop::Damage(source)) => return Err(InspectError::Archive { offset, source }),
+            Err(Stop::Source(error)) if error.kind() == ErrorKind::FileTooLarge => {
+                return Err(failed(DecodeError::TooLarge { format, limit }));
+            }
             Err(Stop::Source(error)) => {
                 return Err(failed(DecodeError::from_io(format, &error)));
             }
         }
-        if stream.offset() as u64 > *room {
-            let limit = DECODED_LIMIT;
-            return Err(failed(DecodeError::TooLarge { format, limit }));
-        }
     }
     *room = room.saturating_sub(stream.offset() as u64);
     let has_trailer = stream.has_trailer();
-    let rest = stream.into_source().into_inner().rest();
+    let rest = stream.into_source().into_inner().member.rest();
     Ok(Continue(Past {
         length: bytes.len() - rest.len(),
         has_trailer,

@@ -98,11 +98,13 @@ fn finish(report: &Report, json: bool) -> Result<(), Failure> {
     Err(Failure::reported(Fault::Input))
 }
 
-/// Whether the file begins as an archive or a compressed stream does; no partition table and no file system does so.
+/// Whether the file begins as an archive or a compressed stream does; no partition table and no file system does so. Zeros may stand
+/// before it; images of disks and CDs begin with more of them.
 fn is_initramfs(file: &File) -> bool {
-    let mut start = [0; 16];
+    let mut start = [0; 10 << 10];
     let read = file.read_at(&mut start, 0).unwrap_or(0);
-    let start = &start[..read];
+    let zeros = start[..read].iter().take_while(|&&byte| byte == 0).count();
+    let start = &start[zeros..read];
     start.starts_with(b"07070") || codec::detect(start).is_some()
 }
 

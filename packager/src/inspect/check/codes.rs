@@ -8,19 +8,19 @@ codes! {
         "The kernel stops unpacking where an archive is damaged or cut off, often without a word, and goes on with what it has.",
         "Make the image anew; if it was copied, compare the sizes.";
     SPLIT = "split-archive", Error,
-        "An archive goes on in the next compressed stream. The kernel unpacks each stream by itself, so that each must hold whole archives.",
+        "A file of an archive goes on in the next compressed stream. The kernel unpacks each stream by itself, so that each must hold whole files.",
         "Compress the archive as one stream, or make an archive of each part.";
     CHECKSUM = "bad-checksum", Error,
         "A file's bytes do not have the sum that its header promises (070702). The kernel stops there, and all that follows is missing.",
         "Make the image anew; if it was copied, compare the files.";
     NO_TRAILER = "no-trailer", Warning,
-        "The archive does not end with its trailer. The kernel takes it, but what was cut off between two entries looks the same, and nothing may follow it.",
+        "The archive does not end with its trailer. The kernel takes it, but what was cut off between two entries looks the same.",
         "Make the image anew, unless its tool writes no trailer on purpose.";
     JUNK = "junk-behind-archive", Warning,
         "The kernel stops where neither an archive nor a compressed stream begins; it says so, and goes on with what it has.",
         "Remove the bytes; if another archive should be there, compare its size.";
     UNALIGNED = "unaligned-archive", Error,
-        "The kernel looks for an uncompressed archive only at multiples of 4 bytes, and ignores this one and all that follows.",
+        "The kernel looks for an archive only at multiples of 4 bytes, of the image or of what a compressed stream holds, and ignores this one and all that follows.",
         "Pad what stands before it with zero bytes.";
     LZ4_FRAME = "lz4-frame", Error,
         "The kernel reads only the legacy container of lz4 (`lz4 -l`), and panics at the frame format.",
