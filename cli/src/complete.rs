@@ -2,8 +2,12 @@
 //!
 //! A shell runs the command with the whole line as its arguments, behind `--` ([`describe`](crate::describe)).
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+
+use crate::bash::unquoted;
 
 pub use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
@@ -37,38 +41,32 @@ pub fn words(
     typed.map(CompletionCandidate::new).collect()
 }
 
-/// Of some paths the next step of those that begin with what is there: a folder ends with `/`.
-pub fn steps(current: &OsStr, paths: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
-    let Some(current) = current.to_str() else {
-        return Vec::new();
+/// Of some paths, as bytes, the next step of those that begin with what is there: a folder ends with `/`.
+pub fn steps(
+    current: &OsStr,
+    paths: impl IntoIterator<Item = Vec<u8>>,
+) -> Vec<CompletionCandidate> {
+    let current = current.as_bytes();
+    let step = |mut path: Vec<u8>| {
+        let rest = path.strip_prefix(current)?;
+        if let Some(slash) = rest.iter().position(|&byte| byte == b'/') {
+            path.truncate(current.len() + slash + 1);
+        }
+        Some(path)
     };
-    let mut steps: Vec<String> = paths
-        .into_iter()
-        .filter(|path| path.starts_with(current))
-        .map(|mut path| {
-            let rest = path.get(current.len()..).unwrap_or_default();
-            if let Some(slash) = rest.find('/') {
-                path.truncate(current.len() + slash + 1);
-            }
-            path
-        })
-        .collect();
-    steps.sort();
-    steps.dedup();
+    let steps: BTreeSet<Vec<u8>> = paths.into_iter().filter_map(step).collect();
     // A folder that is entered ends with the slash; the same name without it would end the word.
-    let folders: Vec<String> = steps
-        .iter()
-        .filter_map(|step| step.strip_suffix('/').map(str::to_owned))
-        .collect();
-    steps.retain(|step| !folders.contains(step));
-    steps.into_iter().map(CompletionCandidate::new).collect()
+    let is_folder = |step: &&Vec<u8>| steps.contains(&[step, &b"/"[..]].concat());
+    let names = steps.iter().filter(|step| !is_folder(step));
+    let names = names.map(|name| OsStr::from_bytes(name));
+    names.map(CompletionCandidate::new).collect()
 }
 
-/// The words of the line that is being completed, the command's name first.
+/// The words of the line that is being completed, without their quotes, the command's name first.
 pub fn line() -> Vec<OsString> {
     let mut words = std::env::args_os().skip_while(|word| word != "--");
     words.next();
-    words.collect()
+    words.map(|word| unquoted(&word)).collect()
 }
 
 /// The value that the line gives to an option already: `--root DIR`, `--root=DIR`, `-b DIR`.
@@ -77,20 +75,22 @@ pub fn option(names: &[&str]) -> Option<PathBuf> {
 }
 
 fn value_of(line: &[OsString], names: &[&str]) -> Option<OsString> {
-    // bash gives `--root=DIR` as three words.
-    let words: Vec<&OsString> = line.iter().filter(|word| *word != "=").collect();
-    let behind = |pair: &[&OsString]| match pair {
-        [word, next] if names.iter().any(|name| *word == name) => Some((*next).clone()),
+    let behind = |pair: &[OsString]| match pair {
+        [word, next] if names.iter().any(|name| word == name) => Some(next.clone()),
         _ => None,
     };
     let within = |word: &OsString| {
         let (name, value) = word.to_str()?.split_once('=')?;
         names.contains(&name).then(|| value.into())
     };
-    words
-        .windows(2)
+    let attached = |word: &OsString| {
+        let mut short = names.iter().filter(|name| !name.starts_with("--"));
+        short.find_map(|name| word.to_str()?.strip_prefix(name).map(OsString::from))
+    };
+    line.windows(2)
         .filter_map(behind)
         .chain(line.iter().filter_map(within))
+        .chain(line.iter().filter_map(attached))
         .find(|value: &OsString| !value.is_empty())
 }
 
@@ -130,8 +130,12 @@ mod tests {
 
     #[test]
     fn paths_are_completed_a_folder_at_a_time() {
-        let paths = ["etc", "etc/init", "etc/keymaps/es", "init"].map(str::to_owned);
-        assert_eq!(texts(&steps("".as_ref(), paths.clone())), ["etc/", "init"]);
+        let paths = ["etc", "etc-a", "etc/init", "etc/keymaps/es", "init"];
+        let paths = paths.map(|path| path.as_bytes().to_vec());
+        assert_eq!(
+            texts(&steps("".as_ref(), paths.clone())),
+            ["etc-a", "etc/", "init"]
+        );
         assert_eq!(
             texts(&steps("etc/".as_ref(), paths)),
             ["etc/init", "etc/keymaps/"]
@@ -144,10 +148,7 @@ mod tests {
         let root = |words: &[&str]| value_of(&line(words), &["--root", "-b"]);
         assert_eq!(root(&["modtree", "-b", "/mnt", ""]), Some("/mnt".into()));
         assert_eq!(root(&["modtree", "--root=/mnt", ""]), Some("/mnt".into()));
-        assert_eq!(
-            root(&["modtree", "--root", "=", "/mnt", ""]),
-            Some("/mnt".into())
-        );
+        assert_eq!(root(&["modtree", "-b/mnt", ""]), Some("/mnt".into()));
         assert_eq!(root(&["modtree", "closure", ""]), None);
     }
 }

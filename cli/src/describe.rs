@@ -1,12 +1,15 @@
 //! What others ask about a command, instead of having it work: shells, to complete a line, and who packages it, for manual pages.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Command;
 use clap_complete::CompleteEnv;
+use clap_complete::env::{Elvish, Fish, Powershell, Shells, Zsh};
 
+use crate::bash::Bash;
 use crate::{Failure, finish, manual};
 
 /// Answers what is asked about the command; `None` where it is to do its work.
@@ -18,24 +21,35 @@ use crate::{Failure, finish, manual};
 /// To be called first in `main`: before anything is printed, and before there are threads, since it changes the environment.
 pub fn describe(command: fn() -> Command) -> Option<ExitCode> {
     let here = std::env::current_dir().ok();
+    let shells: Shells<'_> = Shells(&[&Bash, &Elvish, &Fish, &Powershell, &Zsh]);
     let completed = CompleteEnv::with_factory(command)
+        .shells(shells)
         .try_complete(std::env::args_os(), here.as_deref())
         .map_err(|error| {
             let text = error.to_string();
-            Failure::usage(text.trim_start_matches("error: ").trim_end())
+            let text = text.trim_start_matches("error: ").trim_end();
+            match text.starts_with("unknown shell") {
+                true => Failure::usage(text),
+                false => Failure::machine(format_args!("cannot complete the line: {text}")),
+            }
         });
     match completed {
         Ok(false) => {}
         completed => return Some(finish(completed.map(|_| ()))),
     }
     let arguments: Vec<OsString> = std::env::args_os().skip(1).take(3).collect();
-    match arguments.as_slice() {
-        [first, rest @ ..] if first == "--man" => Some(finish(match rest {
-            [dir] => manual::write(command(), Path::new(dir)),
-            _ => Err(Failure::usage(
-                "--man takes one argument, the directory for the manual pages",
-            )),
-        })),
-        _ => None,
-    }
+    let dir = match arguments.as_slice() {
+        [first, rest @ ..] if first == "--man" => match rest {
+            [dir] => Some(dir.as_os_str()),
+            _ => None,
+        },
+        [only] => Some(OsStr::from_bytes(only.as_bytes().strip_prefix(b"--man=")?)),
+        _ => return None,
+    };
+    Some(finish(match dir {
+        Some(dir) if !dir.is_empty() => manual::write(command(), Path::new(dir)),
+        _ => Err(Failure::usage(
+            "--man takes one argument, the directory for the manual pages",
+        )),
+    }))
 }

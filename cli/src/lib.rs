@@ -15,6 +15,7 @@
 //! What people read goes to standard error by [`tell!`], which does not panic where nobody listens any more.
 #![forbid(unsafe_code)]
 
+mod bash;
 pub mod complete;
 mod describe;
 mod failure;

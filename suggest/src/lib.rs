@@ -25,19 +25,21 @@ pub fn near<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&
         return Vec::new();
     }
     let lower = wanted.to_lowercase();
-    let allowed = (wanted.len() / 3).clamp(1, 3);
+    let letters = wanted.chars().count();
+    let allowed = (letters / 3).clamp(1, 3);
     let slips = |name: &'a str| {
-        if name.len().abs_diff(wanted.len()) > allowed {
+        let length = name.chars().count();
+        if length.abs_diff(letters) > allowed {
             return None;
         }
         let slips = strsim::osa_distance(&lower, &name.to_lowercase());
         // A name of which nothing stays is not meant.
-        (slips <= allowed && slips < name.len()).then_some((slips, name))
+        (slips <= allowed && slips < length).then_some((slips, name))
     };
     let known: Vec<&str> = known.into_iter().collect();
     let mut found: Vec<(usize, &str)> = known.iter().copied().filter_map(slips).collect();
     if found.is_empty() {
-        return begun(wanted, known);
+        return begun(&lower, known);
     }
     found.sort();
     found.dedup();
@@ -46,9 +48,9 @@ pub fn near<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&
 }
 
 /// The names that begin so, unless they are too many to be read.
-fn begun<'a>(wanted: &str, known: Vec<&'a str>) -> Vec<&'a str> {
+fn begun<'a>(lower: &str, known: Vec<&'a str>) -> Vec<&'a str> {
     let mut begun = known;
-    begun.retain(|name| name.starts_with(wanted));
+    begun.retain(|name| name.to_lowercase().starts_with(lower));
     begun.sort_unstable();
     begun.dedup();
     if begun.len() > MOST {
@@ -90,6 +92,7 @@ mod tests {
         assert_eq!(nearest("japanese", names), None);
         assert_eq!(nearest("", names), None);
         assert_eq!(nearest("x", names), None);
+        assert_eq!(nearest("日本", ["中国"]), None);
         assert_eq!(nearest(&"es".repeat(100), names), None);
     }
 
@@ -97,7 +100,7 @@ mod tests {
     fn beginnings_are_completed() {
         let names = ["usb-storage", "module-files", "modules", "usb-storage"];
         assert_eq!(near("usb", names), ["usb-storage"]);
-        assert_eq!(near("modul", names), ["module-files", "modules"]);
+        assert_eq!(near("MODUL", names), ["module-files", "modules"]);
         assert_eq!(near("s", ["sa1", "sb2", "sc3", "sd4"]), [""; 0]);
     }
 

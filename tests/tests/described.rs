@@ -6,9 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use packager::cpio::{Attributes, Kind, Options, Writer};
 use tests::environment::{command, has, kernel};
 use tests::root::small_root;
 
@@ -19,8 +21,9 @@ fn completed(words: &[&str]) -> BTreeSet<String> {
     let script = r#"
         name=$1
         source <(COMPLETE=bash "$0") || exit 1
-        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9
-        "_clap_complete_$name" "$name" "${@: -1}" "${@: -2:1}"
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9; COMP_LINE="$*"
+        COMP_LINE=${COMP_LINE// = /=}
+        "_complete_$name" "$name" "${@: -1}" "${@: -2:1}"
         printf '%s\n' "${COMPREPLY[@]}""#;
     let program = command(words[0]);
     let output = Command::new("bash")
@@ -109,6 +112,73 @@ fn files_of_the_image_on_the_line_are_completed() {
     assert!(found.contains("etc/packager/plan.json"), "{found:?}");
 }
 
+/// What is on the terminal when these keys have been pressed in a bash that completes our commands' lines.
+fn typed(keys: &str, folder: &Path) -> String {
+    let setup = COMMANDS.map(|name| {
+        let program = command(name).get_program().to_str().unwrap().to_owned();
+        format!("source <(COMPLETE=bash {program}); {name}() {{ {program} \"$@\"; }}\n")
+    });
+    let mut terminal = Command::new("script")
+        .args(["-qec", "bash --norc --noprofile", "/dev/null"])
+        .current_dir(folder)
+        .env("TERM", "dumb")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keyboard = terminal.stdin.take().unwrap();
+    let begin = "bind 'set enable-bracketed-paste off'\n";
+    let all = format!("{begin}{}{keys}\nexit\n", setup.concat());
+    keyboard.write_all(all.as_bytes()).unwrap();
+    let output = terminal.wait_with_output().unwrap();
+    drop(keyboard);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// An image may come from anywhere, and what bash inserts into a line it also runs.
+#[test]
+fn names_that_mean_harm_are_quoted() {
+    if !has(&["script"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::new(Options::default());
+    let directory = Attributes::of_root(Kind::Directory, 0o755);
+    writer.entry(b"e f", directory, b"").unwrap();
+    for (name, data) in [
+        ("a$(touch harm)", "one"),
+        ("b`touch harm`", "two"),
+        ("c\ntouch harm", "three"),
+        ("d;touch harm", "four"),
+        ("e f/g'h\"i", "five"),
+    ] {
+        let attributes = Attributes::of_root(Kind::File, 0o644);
+        let data = format!("holds {data}\n");
+        writer
+            .entry(name.as_bytes(), attributes, data.as_bytes())
+            .unwrap();
+    }
+    let image = folder.path().join("an image.cpio");
+    fs::write(&image, writer.finish()).unwrap();
+    for (keys, data) in [
+        ("packager cat an\t a\t", "one"),
+        ("packager cat \"an\t \"a\t", "one"),
+        ("packager cat 'an\t 'a\t", "one"),
+        ("packager cat an\\ i\t b\t", "two"),
+        ("packager cat ./an\t c\t", "three"),
+        ("packager cat an\t \"d\t", "four"),
+        ("packager cat an\t e\t\t", "five"),
+        ("packager cat an\t /e\\ \t\t", "five"),
+    ] {
+        let shown = typed(keys, folder.path());
+        assert!(
+            shown.contains(&format!("holds {data}\r\n")),
+            "{keys}: {shown}"
+        );
+        assert!(!folder.path().join("harm").exists(), "{keys}: {shown}");
+    }
+}
+
 #[test]
 fn what_cannot_be_completed_is_silent_and_what_is_asked_wrongly_is_told() {
     assert_eq!(
@@ -164,7 +234,7 @@ fn groff_has_nothing_to_say_about_the_manual_pages() {
 /// The page as a terminal shows it, without colours; all warnings are on.
 fn set_page(page: &Path) -> String {
     let output = Command::new("groff")
-        .args(["-man", "-ww", "-Kutf8", "-Tutf8", "-P-cbou", "-rLL=100n"])
+        .args(["-man", "-ww", "-Tutf8", "-P-cbou", "-rLL=100n"])
         .arg(page)
         .output()
         .unwrap();

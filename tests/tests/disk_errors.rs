@@ -186,8 +186,8 @@ fn bad_input_is_refused() {
         &["need", "room for"],
     );
     refuses(&["--size", "20M"], 1, &["FAT32 cannot have", "from 34 MB"]);
-    refuses(&["--size", "1K"], 1, &["no room for a partition"]);
-    refuses(&["--size", "1M"], 1, &["no room for a partition"]);
+    refuses(&["--size", "1K"], 1, &["no room for a file system"]);
+    refuses(&["--size", "1M"], 1, &["no room for a file system"]);
     refuses(&["--label", "a:b"], 2, &["the label `a:b` has `:`"]);
     refuses(&["--append", "a\nb"], 2, &["line break"]);
     refuses(

@@ -104,13 +104,14 @@ impl SearchPath {
             .find_map(|(directory, depth)| find_below(directory, name, &suffixes, *depth))
     }
 
-    /// The names of the keymaps on the search path, in byte order; a name that is in several places stands there as often.
+    /// The names of the keymaps on the search path, in byte order, each once.
     pub fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
         for (directory, depth) in &self.keymaps {
             list_below(directory, *depth, &mut names);
         }
         names.sort();
+        names.dedup();
         names
     }
 

@@ -107,8 +107,10 @@ pub enum ImageError {
     /// The files are larger than this kind of file system can be.
     #[error("the files do not fit into the largest {0} file system")]
     TooLarge(FatKind),
-    /// The size is less than the partition's begin.
-    #[error("an image of {0} bytes has no room for a partition: it begins at 1 MiB")]
+    /// The size is no more than what stands before and behind the file system.
+    #[error(
+        "an image of {0} bytes has no room for a file system beside its partition table, which takes 1 MiB and more"
+    )]
     TooSmall(u64),
     /// The boot code for a GUID partition table was not found.
     #[error(

@@ -8,7 +8,10 @@ use memchr::memmem;
 /// What the kernel writes when it cannot go on (`kernel/panic.c`); the reason follows.
 const PANIC: &str = "Kernel panic - not syncing: ";
 
-/// What it writes last of all, with the reason again.
+/// What it writes then where it starts anew.
+const REBOOT: &str = "Rebooting in ";
+
+/// What it writes last of all where it stands still, with the reason again.
 const END_OF_PANIC: &str = "---[ end Kernel panic";
 
 /// How much of the console an error shows.
@@ -64,15 +67,19 @@ pub(super) fn tail(bytes: &[u8]) -> String {
     after_line_break(&last.join("\n"))
 }
 
-/// Why the kernel gave up, if it did.
+/// Why the kernel gave up, if it did: what it announces last, where it starts anew or stands still after it.
 pub(super) fn reason_of_panic(console: &[u8]) -> Option<String> {
-    memmem::find(console, PANIC.as_bytes())?;
-    let text = guest_text(console);
-    let mut announced = text.lines().filter(|line| !line.contains(END_OF_PANIC));
-    announced.find_map(|line| Some(line.split_once(PANIC)?.1.trim().to_owned()))
+    let place = memmem::rfind(console, REBOOT.as_bytes())
+        .or_else(|| memmem::rfind(console, END_OF_PANIC.as_bytes()))?;
+    let text = guest_text(&console[..place]);
+    let announced = text.lines().rev();
+    announced
+        .filter_map(|line| line.split_once(PANIC))
+        .map(|(_, reason)| reason.trim().to_owned())
+        .next()
 }
 
-/// The same, if it has said all that it says of it, and stands still: where it starts anew, it does not come to that.
+/// The same, if it stands still: where it starts anew, it does not come to that.
 pub(super) fn reason_of_standstill(console: &[u8]) -> Option<String> {
     memmem::find(console, END_OF_PANIC.as_bytes()).and_then(|_| reason_of_panic(console))
 }
@@ -114,7 +121,12 @@ mod tests {
         let whole = b"[1] Kernel panic - not syncing: No init.\r\n[1] ---[ end Kernel panic - not syncing: No init. ]---\r\n";
         assert_eq!(reason_of_standstill(&whole[..60]), None);
         assert_eq!(reason_of_standstill(whole).as_deref(), Some("No init."));
-        assert_eq!(reason_of_panic(&whole[..60]).as_deref(), Some("No init."));
+        assert_eq!(reason_of_panic(whole).as_deref(), Some("No init."));
+        // What a user writes about panics is none.
+        assert_eq!(
+            reason_of_panic(b"# echo Kernel panic - not syncing: joke\r\n"),
+            None
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -24,7 +24,7 @@ pub(super) struct FileTable {
     /// The contents, instead of `source`.
     text: Option<String>,
     /// The mode as chmod(1) has it, in quotes; without one the source's, or 0644.
-    #[schemars(with = "Option<String>")]
+    #[schemars(schema_with = "modes")]
     mode: Option<Spanned<String>>,
     /// The owner.
     #[serde(default)]
@@ -42,7 +42,7 @@ pub(super) struct DirectoryTable {
     #[schemars(with = "String")]
     path: Spanned<String>,
     /// The mode as chmod(1) has it, in quotes; without one 0755.
-    #[schemars(with = "Option<String>")]
+    #[schemars(schema_with = "modes")]
     mode: Option<Spanned<String>>,
     /// The owner.
     #[serde(default)]
@@ -69,7 +69,7 @@ pub(super) struct SymlinkTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct StepTable {
     /// The step: modules, hotplug, keymap, wait, mount, root or init.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "steps")]
     before: Spanned<String>,
     /// The script's name; scripts run in the order of their names.
     #[schemars(with = "String")]
@@ -78,6 +78,14 @@ pub(super) struct StepTable {
     source: Option<PathBuf>,
     /// The script, instead of `source`.
     text: Option<String>,
+}
+
+fn steps(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": STEPS })
+}
+
+fn modes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"], "pattern": "^0*[0-7]{1,4}$" })
 }
 
 impl StepTable {
@@ -160,6 +168,9 @@ impl SymlinkTable {
                 "`target` says where the link leads, and is empty",
             ));
         }
+        if target.contains('\0') {
+            return Err(Refused::new(self.target.span(), "a target has no NUL"));
+        }
         Ok(Entry {
             path: path(&self.path)?,
             contents: Contents::Symlink(target.clone()),
@@ -179,8 +190,9 @@ fn path(path: &Spanned<String>) -> Result<String, Refused> {
 
 /// Modes are octal numbers in quotes, as chmod(1) takes them: TOML's own octal numbers begin with `0o`, which is forgotten.
 fn mode(text: &Spanned<String>) -> Result<u32, Refused> {
+    let is_number = text.get_ref().bytes().all(|byte| byte.is_ascii_digit());
     match u32::from_str_radix(text.get_ref(), 8) {
-        Ok(mode) if mode <= 0o7777 => Ok(mode),
+        Ok(mode) if mode <= 0o7777 && is_number => Ok(mode),
         _ => Err(Refused::new(
             text.span(),
             format!("`{}` is no octal number from 0000 to 7777", text.get_ref()),

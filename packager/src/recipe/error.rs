@@ -31,7 +31,8 @@ impl Refused {
 impl RecipeError {
     pub(super) fn from_toml(text: &str, error: &toml::de::Error) -> Self {
         let start = error.span().map_or(0, |span| span.start);
-        Self::at(text, start, in_words(error.message()))
+        let is_table = text.get(start..).is_some_and(|rest| rest.starts_with('['));
+        Self::at(text, start, in_words(error.message(), is_table))
     }
 
     pub(super) fn refused(text: &str, refused: Refused) -> Self {
@@ -41,28 +42,45 @@ impl RecipeError {
     fn at(text: &str, start: usize, message: String) -> Self {
         let before = text.get(..start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        // A byte order mark is no character to whom an editor shows the line.
+        let characters = before[line_start..].trim_start_matches('\u{feff}').chars();
         Self {
             line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            message,
+            column: characters.count() + 1,
+            message: shown(&message),
         }
     }
 }
 
+/// A message that quotes what may be anything, and cannot drive the terminal.
+fn shown(message: &str) -> String {
+    let mut out = String::new();
+    for character in message.chars() {
+        match character.is_control() {
+            true => out.extend(character.escape_default()),
+            false => out.push(character),
+        }
+    }
+    out
+}
+
 /// serde speaks of Rust's types, and lists all known keys behind an unknown one, where the nearest says more.
-fn in_words(message: &str) -> String {
+fn in_words(message: &str, is_table: bool) -> String {
     if let Some(rest) = message.strip_prefix("unknown field ") {
         return unknown_key(rest);
     }
     if let Some(key) = message.strip_prefix("missing field ") {
         return format!("{key} is missing");
     }
+    if message.starts_with("invalid length ") {
+        return "a table is needed here, not a list".to_owned();
+    }
     let mistaken = message
         .strip_prefix("invalid type: ")
         .or_else(|| message.strip_prefix("invalid value: "))
-        .and_then(|rest| rest.split_once(", expected "));
+        .and_then(|rest| rest.rsplit_once(", expected "));
     match mistaken {
-        Some(("map", "a sequence")) => {
+        Some(("map", "a sequence")) if is_table => {
             "a table stands where there may be several: `[[…]]` instead of `[…]`".to_owned()
         }
         Some((found, needed)) => {
@@ -73,9 +91,9 @@ fn in_words(message: &str) -> String {
 }
 
 fn unknown_key(quoted: &str) -> String {
-    let mut quoted = quoted.split('`').skip(1).step_by(2);
-    let unknown = quoted.next().unwrap_or_default();
-    let known: Vec<_> = quoted.collect();
+    let (unknown, known) = quoted.split_once("`, expected ").unwrap_or((quoted, ""));
+    let unknown = unknown.trim_start_matches('`');
+    let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
     match suggest::near(unknown, known.iter().copied()).as_slice() {
         [] => format!("unknown key `{unknown}`; known here: {}", known.join(", ")),
         near => format!("unknown key `{unknown}`{}", suggest::question(near)),
@@ -99,7 +117,8 @@ fn of_toml(needed: &str) -> &str {
 fn value(found: &str) -> &str {
     let kinds = ["string ", "integer ", "floating point ", "boolean "];
     match found {
-        "map" => "a table",
+        // A date is a table to this reader.
+        "map" => "a table or a date",
         "sequence" => "a list",
         found => kinds
             .iter()
@@ -129,8 +148,16 @@ mod tests {
                 "a table is needed here, not \"6.1\"",
             ),
             ("missing field `path`", "`path` is missing"),
+            (
+                "invalid type: string \"a, expected b\", expected a sequence",
+                "a list in brackets is needed here, not \"a, expected b\"",
+            ),
+            (
+                "unknown field `a`b`, expected one of `kernel`, `modules`",
+                "unknown key `a`b`; known here: kernel, modules",
+            ),
         ] {
-            assert_eq!(in_words(of_serde), words);
+            assert_eq!(in_words(of_serde, false), words);
         }
     }
 }

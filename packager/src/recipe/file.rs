@@ -138,10 +138,7 @@ impl File {
         let entries = self.entries(folder)?;
         let steps = self.steps(folder)?;
         let (kernel, choice) = match &self.kernel {
-            Some(table) => (
-                table.get_ref().source(table, folder)?,
-                table.get_ref().choice(table, folder)?,
-            ),
+            Some(table) => (source(table, folder)?, choice(table, folder)?),
             None => (default.kernel, default.choice),
         };
         // Goals say what is wanted in place of the usual modules.
@@ -193,9 +190,16 @@ impl File {
         };
         let format = Compression::by_name(name.get_ref())
             .ok_or_else(|| none_of(name, &Compression::NAMES))?;
-        if let (Some(format), Some(level)) = (format, level) {
-            codec::check_level(format, Some(*level.get_ref()))
-                .map_err(|error| Refused::new(level.span(), error.to_string()))?;
+        if let Some(level) = level {
+            let wrong = match format {
+                Some(format) => codec::check_level(format, Some(*level.get_ref()))
+                    .err()
+                    .map(|error| error.to_string()),
+                None => Some("what is not compressed has no level".to_owned()),
+            };
+            if let Some(wrong) = wrong {
+                return Err(Refused::new(level.span(), wrong));
+            }
         }
         let level = level.map(|level| *level.get_ref());
         Ok(Some(Compression { format, level }))
@@ -220,23 +224,21 @@ impl File {
     }
 }
 
-impl KernelTable {
-    fn source(&self, table: &Spanned<Self>, folder: &Path) -> Result<KernelSource, Refused> {
-        match (&self.root, &self.deb) {
-            (None, None) => Ok(KernelSource::Root("/".into())),
-            (Some(root), None) => Ok(KernelSource::Root(folder.join(root))),
-            (None, Some(package)) => Ok(KernelSource::Deb(folder.join(package))),
-            (Some(_), Some(_)) => Err(exclude(table, "root", "deb")),
-        }
+fn source(table: &Spanned<KernelTable>, folder: &Path) -> Result<KernelSource, Refused> {
+    match (&table.get_ref().root, &table.get_ref().deb) {
+        (None, None) => Ok(KernelSource::Root("/".into())),
+        (Some(root), None) => Ok(KernelSource::Root(folder.join(root))),
+        (None, Some(package)) => Ok(KernelSource::Deb(folder.join(package))),
+        (Some(_), Some(_)) => Err(exclude(table, "root", "deb")),
     }
+}
 
-    fn choice(&self, table: &Spanned<Self>, folder: &Path) -> Result<KernelChoice, Refused> {
-        match (&self.version, &self.image) {
-            (None, None) => Ok(KernelChoice::Default),
-            (Some(version), None) => Ok(KernelChoice::Version(version.clone())),
-            (None, Some(image)) => Ok(KernelChoice::Image(folder.join(image))),
-            (Some(_), Some(_)) => Err(exclude(table, "version", "image")),
-        }
+fn choice(table: &Spanned<KernelTable>, folder: &Path) -> Result<KernelChoice, Refused> {
+    match (&table.get_ref().version, &table.get_ref().image) {
+        (None, None) => Ok(KernelChoice::Default),
+        (Some(version), None) => Ok(KernelChoice::Version(version.clone())),
+        (None, Some(image)) => Ok(KernelChoice::Image(folder.join(image))),
+        (Some(_), Some(_)) => Err(exclude(table, "version", "image")),
     }
 }
 

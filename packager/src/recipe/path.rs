@@ -5,6 +5,9 @@
 /// # Errors
 /// What a path is like.
 pub(crate) fn clean(path: &str) -> Result<String, &'static str> {
+    if path.contains('\0') {
+        return Err("a path in the image has no NUL");
+    }
     let rest = path
         .strip_prefix('/')
         .ok_or("a path in the image begins with `/`")?;
@@ -23,7 +26,7 @@ mod tests {
     fn only_clean_absolute_paths_are_taken() {
         assert_eq!(clean("/etc/motd").unwrap(), "etc/motd");
         assert_eq!(clean("/data/").unwrap(), "data");
-        for bad in ["etc/motd", "/", "/etc/../motd", "//etc", "/./etc"] {
+        for bad in ["etc/motd", "/", "/etc/../motd", "//etc", "/./etc", "/a\0b"] {
             assert!(clean(bad).is_err(), "{bad}");
         }
     }

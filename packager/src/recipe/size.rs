@@ -73,7 +73,7 @@ impl JsonSchema for Size {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [
             { "type": "integer", "minimum": 0 },
-            { "type": "string", "pattern": "^[0-9]+([KkMmGg]?[Ii]?[Bb]?)$" },
+            { "type": "string", "pattern": "^[0-9]+([Bb]|[KkMmGg]([Ii]?[Bb])?)?$" },
         ] })
     }
 }

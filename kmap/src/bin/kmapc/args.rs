@@ -196,7 +196,7 @@ pub(crate) struct Show {
     pub(crate) html: Option<PathBuf>,
 
     /// Print what all keys do as JSON: a list, a key with modifiers each
-    #[arg(long, conflicts_with_all = ["svg", "html"])]
+    #[arg(long, conflicts_with_all = ["svg", "html", "shape"])]
     pub(crate) json: bool,
 
     #[command(flatten)]
@@ -293,7 +293,8 @@ Exit codes: 0 done, 1 a keymap has errors, 2 wrong usage, 3 the machine is at fa
 kmapc diff: 0 the same, 1 keys differ, 2 a keymap has errors. kmapc type: 1 also where a
 character cannot be typed.
 
-Manual pages: kmapc --man DIR. Completion of lines: source <(COMPLETE=bash kmapc), or zsh, fish.";
+Manual pages: kmapc --man DIR. Completion of lines: source <(COMPLETE=bash kmapc), zsh likewise;
+in fish: COMPLETE=fish kmapc | source";
 
 impl Reading {
     pub(crate) fn mode(&self) -> Mode {

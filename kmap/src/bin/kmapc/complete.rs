@@ -12,17 +12,24 @@ pub(crate) fn keymaps() -> ArgValueCompleter {
             Some(directory) => SearchPath::standard().with_keymaps([directory]),
             None => SearchPath::from_env(),
         };
-        let mut names = search.names();
-        names.dedup();
-        let mut found = words(current, names, false);
+        let mut found = words(current, search.names(), false);
         found.extend(files(current));
         found
     })
 }
 
-/// Layouts of xkb-data.
+/// Layouts of xkb-data: one, or a second one behind a comma.
 pub(crate) fn layouts() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| words(current, xkb::layouts(), false))
+    ArgValueCompleter::new(|current: &OsStr| {
+        let first = current.to_str().and_then(|text| text.split_once(','));
+        let first = first.map_or(String::new(), |(first, _)| format!("{first},"));
+        let layouts = xkb::layouts().into_iter();
+        words(
+            current,
+            layouts.map(|layout| first.clone() + &layout),
+            false,
+        )
+    })
 }
 
 /// Options of xkb-data.

@@ -65,7 +65,8 @@ pub(crate) fn ways(ways: &[(char, Option<Way>)]) -> Value {
     all.collect()
 }
 
-/// One diagnostic: the fields are those of the text on the screen; `code` is the stable name of the kind. `line` and `column` begin at 1; `underline` has two offsets in bytes into `text`, the source line.
+/// One diagnostic: the fields are those of the text on the screen; `code` is the stable name of the kind. `line` and `column`
+/// begin at 1; `underline` has two offsets in bytes into `text`, the source line.
 pub(crate) fn diagnostic(diagnostic: &Diagnostic) -> Value {
     let severity = match diagnostic.severity() {
         Severity::Note => "note",

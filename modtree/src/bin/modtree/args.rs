@@ -20,10 +20,11 @@ use crate::questions::{ProvidersArgs, RequestsArgs, ResolveArgs, UsersArgs, WhyA
     max_term_width = 100,
     arg_required_else_help = true,
     after_help = "\
-Exit codes: 0 done, 1 the input is at fault, 2 the command line is, 3 the machine is. `modtree diff` says 1 where there are
-differences, and 2 where a kernel is at fault.
+Exit codes: 0 done, 1 the input is at fault, 2 the command line is, 3 the machine is. `modtree diff` says 1 where \
+there are differences, and 2 where a kernel is at fault.
 
-Manual pages: modtree --man DIR. Completion of lines: source <(COMPLETE=bash modtree), or zsh, fish."
+Manual pages: modtree --man DIR. Completion of lines: source <(COMPLETE=bash modtree), zsh likewise; in fish: \
+COMPLETE=fish modtree | source"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -13,6 +13,10 @@ pub(crate) fn modules() -> ArgValueCompleter {
         if current.as_encoded_bytes().contains(&b'/') {
             return files(current);
         }
+        // To unpack a package takes seconds.
+        if option(&["--deb"]).is_some() {
+            return Vec::new();
+        }
         let kernel = option(&["-k", "--kernel"]);
         let kernel = kernel.as_deref().and_then(|version| version.to_str());
         let names = Tree::names_below(&root(), kernel).unwrap_or_default();

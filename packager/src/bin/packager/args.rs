@@ -27,10 +27,11 @@ use crate::write::WriteArgs;
     version,
     max_term_width = 100,
     after_help = "\
-Exit codes: 0 done; 1 the input is at fault; 2 the command line is; 3 the machine is. `packager diff` says 1 where there are
-differences, and 2 where an image is at fault.
+Exit codes: 0 done; 1 the input is at fault; 2 the command line is; 3 the machine is. `packager diff` says 1 where \
+there are differences, and 2 where an image is at fault.
 
-Manual pages: packager --man DIR. Completion of lines: source <(COMPLETE=bash packager), or zsh, fish."
+Manual pages: packager --man DIR. Completion of lines: source <(COMPLETE=bash packager), zsh likewise; in fish: \
+COMPLETE=fish packager | source"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]

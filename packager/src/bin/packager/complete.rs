@@ -3,15 +3,18 @@
 
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use cli::complete::{ArgValueCompleter, CompletionCandidate, files, line, option, steps, words};
 use kmap::SearchPath;
 use modtree::Tree;
 use modtree::goal::{Goal, Goals};
-use packager::names::text;
 
 use crate::{check, input};
+
+/// Who presses a key waits: of an image with more entries only so many are looked at.
+const MOST_NAMES: usize = 100_000;
 
 /// Versions of kernels, and files.
 pub(crate) fn versions() -> ArgValueCompleter {
@@ -25,6 +28,10 @@ pub(crate) fn versions() -> ArgValueCompleter {
 /// Names of the modules of the kernel that the line names.
 pub(crate) fn modules() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
+        // To unpack a package takes seconds.
+        if option(&["--deb"]).is_some() {
+            return Vec::new();
+        }
         let kernel = option(&["-k", "--kernel"]);
         let kernel = kernel.as_deref().and_then(Path::to_str);
         let names = Tree::names_below(&root(), kernel).unwrap_or_default();
@@ -44,9 +51,7 @@ pub(crate) fn goals() -> ArgValueCompleter {
 /// Names of the keymaps on the search path, and files.
 pub(crate) fn keymaps() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| -> Vec<CompletionCandidate> {
-        let mut names = SearchPath::from_env().names();
-        names.dedup();
-        let mut found = words(current, names, false);
+        let mut found = words(current, SearchPath::from_env().names(), false);
         found.extend(files(current));
         found
     })
@@ -55,19 +60,51 @@ pub(crate) fn keymaps() -> ArgValueCompleter {
 /// Paths in the image that stands on the line, a folder at a time.
 pub(crate) fn paths() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
-        let mut names = Vec::new();
-        let image = line().into_iter().skip(2).map(PathBuf::from);
-        if let Some(image) = image.into_iter().find(|word| word.is_file())
-            && let Ok((file, bytes)) = input::open(&image)
-        {
-            // What can be read of a damaged image is there to be chosen.
-            let _damaged = packager::inspect::skim_file(&file, &bytes, |entry, _| {
-                names.push(text(entry.name).into_owned());
-                ControlFlow::Continue(())
-            });
-        }
-        steps(current, names)
+        let root = match current.as_bytes().starts_with(b"/") {
+            true => "/",
+            false => "",
+        };
+        steps(
+            current,
+            image_names()
+                .into_iter()
+                .map(|name| [root.as_bytes(), &name].concat()),
+        )
     })
+}
+
+/// The same, and names of modules.
+pub(crate) fn paths_and_modules() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| -> Vec<CompletionCandidate> {
+        let names = image_names();
+        let modules = names.iter().filter_map(|name| {
+            let file = name.rsplit(|&byte| byte == b'/').next()?;
+            String::from_utf8(file.strip_suffix(b".ko")?.to_vec()).ok()
+        });
+        let mut found = words(current, modules.collect::<Vec<_>>(), true);
+        found.extend(steps(current, names));
+        found
+    })
+}
+
+/// The names in the image that stands on the line, as many as one cares to choose from.
+fn image_names() -> Vec<Vec<u8>> {
+    let mut names = Vec::new();
+    let image = line().into_iter().skip(2).map(PathBuf::from);
+    if let Some(image) = image.into_iter().find(|word| word.is_file())
+        && let Ok((file, bytes)) = input::open(&image)
+    {
+        // What can be read of a damaged image is there to be chosen.
+        let _damaged = packager::inspect::skim_file(&file, &bytes, |entry, _| {
+            let name = entry.name.strip_prefix(b"./").unwrap_or(entry.name);
+            names.push(name.to_vec());
+            match names.len() < MOST_NAMES {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        });
+    }
+    names
 }
 
 /// Codes of findings.

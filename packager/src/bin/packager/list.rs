@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use cli::Failure;
 use packager::cpio::{Entry, Kind};
 use packager::inspect::{self, End};
+use packager::names::text;
 use serde_json::json;
 
 use crate::args::ListArgs;
@@ -88,13 +89,13 @@ fn object(entry: &Entry<'_>, length: usize) -> String {
         _ => None,
     };
     json!({
-        "path": report::escaped(entry.name),
+        "path": text(entry.name),
         "type": report::type_name(entry.kind),
         "mode": format!("{:04o}", entry.permissions),
         "uid": entry.uid,
         "gid": entry.gid,
         "size": length,
-        "target": report::target(entry.kind, entry.data),
+        "target": (entry.kind == Kind::Symlink).then(|| text(entry.data)),
         "device": device,
     })
     .to_string()

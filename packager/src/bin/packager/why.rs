@@ -1,12 +1,14 @@
 //! `packager why`: the chain of reasons for a file of an image.
 
 use std::collections::{HashMap, VecDeque};
+use std::ffi::OsString;
 use std::iter::successors;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use clap::Args;
 use cli::Failure;
-use packager::names::{near_paths, shown};
+use packager::names::{self, near_paths, shown};
 use packager::plan::{RECORD, Record};
 use serde_json::{Value, json};
 
@@ -21,8 +23,8 @@ pub(crate) struct WhyArgs {
     image: PathBuf,
 
     /// The file's path in it, a module's name, or a file's without its folder
-    #[arg(add = complete::paths())]
-    path: String,
+    #[arg(add = complete::paths_and_modules())]
+    path: OsString,
 
     /// Print JSON: a list of the files of the chain, each with its reason
     #[arg(long)]
@@ -30,6 +32,7 @@ pub(crate) struct WhyArgs {
 }
 
 pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
+    let wanted = names::text(args.path.as_bytes());
     input::with_files(&args.image, |_, files| {
         let record = files.get(RECORD).ok_or_else(|| {
             Failure::input(format_args!(
@@ -41,18 +44,18 @@ pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
             Failure::input(format_args!("`/{RECORD}` in the image is damaged: {error}"))
         })?;
         let path = files
-            .follow(&args.path)
+            .follow(&wanted)
             .map(|(path, _)| path)
             .filter(|path| record.files.contains_key(path))
-            .or_else(|| module(&record, &args.path))
-            .or_else(|| named(&record, &args.path))
+            .or_else(|| module(&record, &wanted))
+            .or_else(|| named(&record, &wanted))
             .ok_or_else(|| {
                 let paths: Vec<&str> = record.files.keys().map(String::as_str).collect();
-                let near = near_paths(&args.path, paths.iter().copied());
+                let near = near_paths(&wanted, paths.iter().copied());
                 let near: Vec<_> = near.into_iter().map(shown).collect();
                 Failure::input(format_args!(
                     "there is no `{}` in the image's plan{}",
-                    args.path,
+                    shown(&wanted),
                     suggest::question(&near)
                 ))
             })?;
@@ -80,7 +83,7 @@ fn text(chain: &[(&str, &str)]) -> String {
 fn json_text(chain: &[(&str, &str)]) -> String {
     let files = chain
         .iter()
-        .map(|(path, reason)| json!({ "path": format!("/{}", shown(path)), "reason": reason }));
+        .map(|(path, reason)| json!({ "path": format!("/{path}"), "reason": reason }));
     format!("{:#}\n", files.collect::<Value>())
 }
 
