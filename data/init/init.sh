@@ -26,14 +26,16 @@ step() {
     return 1
 }
 
-# at STEP: the place for scripts of one's own (/etc/init.d/STEP/*), and for a shell that was asked for with break=STEP.
+# at STEP: the place for a shell that was asked for with break=STEP, and for scripts of one's own (/etc/init.d/STEP/*), which may
+# ask something.
 at() {
+    if [ "$break" = "$1" ]; then
+        echo "init: a shell before the step $1, as break=$1 says; exit goes on"
+        shell
+    fi
     for script in /etc/init.d/"$1"/*; do
-        [ ! -x "$script" ] || step "$script" "$script"
+        [ ! -x "$script" ] || "$script" || echo "init: $script failed"
     done
-    [ "$break" = "$1" ] || return 0
-    echo "init: a shell before the step $1, as break=$1 says; exit goes on"
-    shell
 }
 
 # A shell with job control, on the console that the kernel named last.
@@ -49,10 +51,19 @@ seconds() {
 
 read_command_line() {
     keymap='' wait='' mount='' root='' rootfstype='' rootflags='' access=ro init=/sbin/init break=''
-    # What the shell itself reads costs no process. No word is a pattern for names of files.
+    # What the shell itself reads costs no process. No word is a pattern for names of files. Blanks between quotes are a word's.
     read -r words </proc/cmdline
     set -f
-    for word in $words; do
+    word=''
+    for part in $words; do
+        word=${word:+$word }$part
+        case $word in
+            *\"*\"*)
+                rest=${word#*\"}
+                word=${word%%\"*}${rest%%\"*}${rest#*\"}
+                ;;
+            *\"*) continue ;;
+        esac
         value=${word#*=}
         case $word in
             keymap=*) keymap=$value ;;
@@ -66,8 +77,13 @@ read_command_line() {
             break=*) break=$value ;;
             debug) set -x ;;
         esac
+        word=''
     done
     set +f
+    case $break in
+        '' | modules | hotplug | keymap | wait | mount | root | init) ;;
+        *) echo "init: there is no step $break for break=; there are modules, hotplug, keymap, wait, mount, root and init" ;;
+    esac
 }
 
 # A module may refuse a machine that lacks its hardware or instruction: the kernel says ENODEV, which is no failure.
@@ -100,7 +116,8 @@ load_keymap() {
     elif [ -e "/etc/keymaps/$keymap.bmap" ]; then
         loadkmap <"/etc/keymaps/$keymap.bmap"
     else
-        echo "there is no keymap $keymap in the image"
+        echo "there is no keymap $keymap in the image, which has" "$(cd /etc/keymaps && echo *.bmap | sed 's/\.bmap//g')"
+        loadkmap </etc/keymap.bmap
         return 1
     fi
 }
@@ -126,10 +143,17 @@ wait_for() {
     case $name in
         PARTUUID=* | PARTLABEL=*) echo "$name: busybox finds file systems by UUID= and LABEL= only"; return 1 ;;
     esac
-    tries=$((seconds * 40))
+    start='' told=''
     until find_device "$name"; do
-        [ "$tries" -gt 0 ] || { echo "$name has not come within $seconds s"; return 1; }
-        tries=$((tries - 1))
+        # A look takes its time, too.
+        read -r now rest </proc/uptime
+        now=${now%.*}
+        start=${start:-$now}
+        [ $((now - start)) -lt "$seconds" ] || { echo "$name has not come within $seconds s"; return 1; }
+        if [ -z "$told" ] && [ $((now - start)) -ge 2 ]; then
+            told=yes
+            echo "init: waiting for $name, $seconds s at most" >/dev/console
+        fi
         usleep 25000
     done
 }
@@ -158,8 +182,20 @@ mount_root() {
     wait_for "$root" || return 1
     mkdir -p /newroot
     mount ${rootfstype:+-t "$rootfstype"} -o "$access${rootflags:+,$rootflags}" "$node" /newroot || return 1
-    # A link of the real root may be absolute, so it is looked at from within.
-    chroot /newroot /bin/sh -c "[ -x '$init' ]" || [ -x "/newroot$init" ] || { echo "there is no $init on $root"; umount /newroot; return 1; }
+    has_init || { echo "there is no $init on $root"; umount /newroot; return 1; }
+}
+
+# Whether the real root has the init that is asked for. Its links may be absolute, and there may be no shell to look from within.
+has_init() {
+    program=$init links=0
+    while [ "$links" -lt 40 ] && link=$(readlink "/newroot$program"); do
+        links=$((links + 1))
+        case $link in
+            /*) program=$link ;;
+            *) program=${program%/*}/$link ;;
+        esac
+    done
+    [ -x "/newroot$program" ] || chroot /newroot /bin/sh -c "[ -x '$init' ]" 2>/dev/null
 }
 
 enter_root() {

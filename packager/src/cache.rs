@@ -126,7 +126,8 @@ impl Cache {
         Ok(Self {
             folder,
             limit,
-            grown: Arc::default(),
+            // A limit of one's own may be smaller than what is there.
+            grown: Arc::new(AtomicBool::new(limit < DEFAULT_LIMIT)),
         })
     }
 

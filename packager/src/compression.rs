@@ -86,17 +86,25 @@ impl Compression {
         (config?.get(option) != Some("y")).then_some(option)
     }
 
-    /// zstd for a kernel that unpacks it: smaller than gzip and twice as fast to unpack. Else gzip, which every kernel of the last
-    /// twenty years reads.
+    /// The first that a kernel unpacks of zstd (smaller than gzip, and unpacked twice as fast), gzip, xz, lz4, bzip2 and none; gzip,
+    /// which every kernel of the last twenty years reads, where its configuration is not known.
     pub fn best_for(config: Option<&KernelConfig>) -> Self {
-        let zstd = Self {
-            format: Some(Format::Zstd),
+        const BY_MERIT: [Option<Format>; 6] = [
+            Some(Format::Zstd),
+            Some(Format::Gzip),
+            Some(Format::Xz),
+            Some(Format::Lz4Legacy),
+            Some(Format::Bzip2),
+            None,
+        ];
+        let all = BY_MERIT.map(|format| Self {
+            format,
             level: None,
-        };
-        match config {
-            Some(_) if zstd.lacking(config).is_none() => zstd,
-            _ => Self::default(),
-        }
+        });
+        let mut unpacked = all
+            .into_iter()
+            .filter(|it| config.is_some() && it.lacking(config).is_none());
+        unpacked.next().unwrap_or_default()
     }
 
     /// The suffix of a file that is compressed so, without the dot: `igz`, for example.

@@ -48,6 +48,8 @@ pub struct Libraries {
     pub entries: BTreeMap<String, Needed>,
     /// Optional libraries that are not there: lower-case sentences.
     pub notes: Vec<String>,
+    /// The loader's configuration, which was read below the root: paths of files.
+    pub configuration: Vec<PathBuf>,
 }
 
 /// Why a program cannot be taken along.
@@ -102,10 +104,14 @@ pub struct Collector<'root> {
 impl<'root> Collector<'root> {
     /// Nothing yet, from this root.
     pub fn new(root: &'root Path) -> Self {
+        let (search, configuration) = Search::new(root);
         Self {
             root,
-            found: Libraries::default(),
-            search: Search::new(root),
+            found: Libraries {
+                configuration,
+                ..Libraries::default()
+            },
+            search,
             waiting: VecDeque::new(),
         }
     }
@@ -115,7 +121,7 @@ impl<'root> Collector<'root> {
     /// # Errors
     /// See [`LibraryError`].
     pub fn add(&mut self, program: &str, reason: &str) -> Result<(), LibraryError> {
-        self.take(program, reason, &[])?;
+        self.take(program, reason, None)?;
         self.add_waiting()
     }
 
@@ -129,7 +135,7 @@ impl<'root> Collector<'root> {
             reason,
         })?;
         self.waiting
-            .push_back(Asker::new(path.to_owned(), elf, &[]));
+            .push_back(Asker::new(path.to_owned(), elf, None));
         self.add_waiting()
     }
 
@@ -150,7 +156,7 @@ impl<'root> Collector<'root> {
         &mut self,
         path: &str,
         reason: &str,
-        askers: &[Vec<String>],
+        parent: Option<&Asker>,
     ) -> Result<(), LibraryError> {
         let real = self.follow(path, reason)?;
         if self.found.entries.contains_key(&real) {
@@ -163,9 +169,9 @@ impl<'root> Collector<'root> {
             let elf = Elf::parse(&bytes)
                 .map_err(|reason| LibraryError::Damaged { path: file, reason })?;
             self.waiting
-                .push_back(Asker::new(real.clone(), elf, askers));
+                .push_back(Asker::new(real.clone(), elf, parent));
         } else if let Some(interpreter) = script_interpreter(&bytes) {
-            self.take(&interpreter, &format!("runs the script {real}"), &[])?;
+            self.take(&interpreter, &format!("runs the script {real}"), None)?;
         }
         let reason = reason.to_owned();
         let entry = Needed::File {
@@ -183,12 +189,12 @@ impl<'root> Collector<'root> {
             self.take(
                 interpreter,
                 &format!("the dynamic loader that starts {path}"),
-                &[],
+                None,
             )?;
         }
         for name in &asker.elf.needed {
             let library = self.search.library(name, asker)?;
-            self.take(&library, &format!("a library of {path}"), &asker.rpaths)?;
+            self.take(&library, &format!("a library of {path}"), Some(asker))?;
         }
         for note in &asker.elf.dlopen {
             self.add_dlopen(asker, note)?;
@@ -214,7 +220,7 @@ impl<'root> Collector<'root> {
                         "{} opens it while running, for {}",
                         asker.path, note.feature
                     );
-                    return self.take(&library, &reason, &asker.rpaths);
+                    return self.take(&library, &reason, Some(asker));
                 }
                 Err(error) => last_error = Some(error),
             }

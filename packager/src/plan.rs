@@ -128,7 +128,7 @@ impl Plan {
         self.insert(path, attributes, Vec::new(), reason);
     }
 
-    /// Adds an entry of any kind, and its parents. What was at `path` before is replaced, but a directory, or a link, keeps
+    /// Adds an entry of any kind, and its parents. What was at `path` before is replaced, but a directory, or a link to one, keeps
     /// its place where a link shall stand: what it leads to is reached all the same.
     pub fn insert(&mut self, path: &str, attributes: Attributes, data: Vec<u8>, reason: &str) {
         self.insert_shared(path, attributes, data.into(), reason);
@@ -153,12 +153,13 @@ impl Plan {
             reason: reason.to_owned(),
             because: Vec::new(),
         };
+        let is_folder = attributes.kind == Kind::Symlink && self.is_folder(&path);
         match self.items.entry(path) {
             Entry::Vacant(place) => {
                 place.insert(item());
             }
+            Entry::Occupied(_) if is_folder => {}
             Entry::Occupied(mut place) => match (attributes.kind, place.get().kind()) {
-                (Kind::Symlink, Kind::Directory | Kind::Symlink) => {}
                 (new, old) => {
                     self.has_buried |= old == Kind::Directory && new != Kind::Directory;
                     place.insert(item());
@@ -183,17 +184,24 @@ impl Plan {
         !self.has_buried && is_direct(path, is_directory)
     }
 
+    /// Whether a directory is there, or a link that leads to one.
+    fn is_folder(&self, path: &str) -> bool {
+        let real = resolve(path, true, |path| self.target(path));
+        let item = real.and_then(|real| self.items.get(&real));
+        item.is_some_and(|item| item.kind() == Kind::Directory)
+    }
+
+    /// What the link at `path` says.
+    fn target(&self, path: &str) -> Option<String> {
+        let item = self.items.get(path);
+        let link = item.filter(|item| item.kind() == Kind::Symlink)?;
+        Some(String::from_utf8_lossy(&link.data).into_owned())
+    }
+
     /// The path with the links among its parents replaced by what they lead to: `sbin/mdev` is `usr/bin/mdev`.
     fn real_path(&self, path: &str) -> String {
-        let target = |path: &str| {
-            let item = self
-                .items
-                .get(path)
-                .filter(|item| item.kind() == Kind::Symlink)?;
-            Some(String::from_utf8_lossy(&item.data).into_owned())
-        };
         // A circle of links is left as it is.
-        resolve(path, false, target).unwrap_or_else(|| path.to_owned())
+        resolve(path, false, |path| self.target(path)).unwrap_or_else(|| path.to_owned())
     }
 }
 
@@ -231,6 +239,11 @@ mod tests {
         assert!(plan.get("usr/bin/a").is_some() && plan.get("usr/bin/b").is_some());
         plan.symlink("usr/bin", "elsewhere", "a directory stays a directory");
         assert_eq!(plan.get("usr/bin").unwrap().kind(), Kind::Directory);
+        plan.symlink("sbin", "elsewhere", "so does a link to one");
+        assert_eq!(*plan.get("sbin").unwrap().data, *b"/usr/bin");
+        plan.symlink("usr/bin/vi", "busybox", "an applet");
+        plan.symlink("sbin/vi", "vim", "another program");
+        assert_eq!(*plan.get("usr/bin/vi").unwrap().data, *b"vim");
     }
 
     #[test]

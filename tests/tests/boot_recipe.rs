@@ -86,7 +86,7 @@ fn modules_are_loaded_for_the_devices_that_are_there() {
     let mut session = boot(&machine);
     let transcript = session.transcript();
     assert!(
-        transcript.contains("init: /etc/init.d/init/fails failed: it is broken"),
+        transcript.contains("it is broken\r\ninit: /etc/init.d/init/fails failed\r\n"),
         "{transcript}"
     );
     run(

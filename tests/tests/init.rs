@@ -81,12 +81,13 @@ fn another_keymap_of_the_image_is_loaded_by_name() {
     );
     power_off(session);
     let mut session = boot(&built.machine("keymap=none"));
-    assert!(
-        session
-            .transcript()
-            .contains("init: loading the keymap failed: there is no keymap none in the image")
-    );
-    run(&mut session, "true");
+    assert!(session.transcript().contains(
+        "init: loading the keymap failed: there is no keymap none in the image, which has es us"
+    ));
+    // The first one is loaded all the same.
+    run(&mut session, "dumpkmap >/tmp/loaded");
+    run(&mut session, &dump("es"));
+    run(&mut session, "cmp /tmp/loaded /tmp/es");
     power_off(session);
 }
 
@@ -113,12 +114,23 @@ fn a_device_is_waited_for_and_mounted() {
 #[test]
 fn a_device_that_does_not_come_is_told_and_the_boot_goes_on() {
     let Some(built) = &*BUILT else { return };
-    let mut session = boot(&built.machine("wait-for=/dev/none:1"));
-    assert!(
-        session
-            .transcript()
-            .contains("init: waiting for /dev/none:1 failed: /dev/none has not come within 1 s")
-    );
+    let words = "\"wait-for=LABEL=NO SUCH:4\" break=lunch";
+    let mut session = boot(&built.machine(words));
+    let transcript = session.transcript();
+    for words in [
+        "init: there is no step lunch for break=; there are modules, ",
+        "init: waiting for LABEL=NO SUCH, 4 s at most",
+        "init: waiting for LABEL=NO SUCH:4 failed: LABEL=NO SUCH has not come within 4 s",
+    ] {
+        assert!(
+            transcript.contains(words),
+            "`{words}` is not in {transcript}"
+        );
+    }
+    // To look for a label takes its time, which counts.
+    let ready = transcript.split("init: ready after ").nth(1).unwrap();
+    let seconds: f64 = ready.split(' ').next().unwrap().parse().unwrap();
+    assert!(seconds > 4.0, "{transcript}");
     run(&mut session, "true");
     power_off(session);
     // A mistake in the number, or a name that busybox does not know, is told at once.
@@ -161,7 +173,7 @@ fn a_real_root_is_entered() {
         return;
     };
     let disk = root_disk(built.folder.path(), &mke2fs);
-    let mut machine = built.machine("root=LABEL=rescue rootfstype=ext4 ro");
+    let mut machine = built.machine("root=\"LABEL=rescue\" rootfstype=ext4 ro");
     machine.sticks = vec![disk];
     let mut session = machine.start().unwrap();
     session
@@ -193,23 +205,24 @@ fn a_root_without_an_init_is_told_and_a_shell_comes() {
     power_off(session);
 }
 
-/// An ext4 file system with busybox, whose init says where it is and powers off.
+/// An ext4 file system with busybox and without a shell, whose init says where it is and powers off.
 fn root_disk(folder: &Path, mke2fs: &Path) -> PathBuf {
     let folder = tempfile::tempdir_in(folder).unwrap().keep();
     let tree = folder.join("tree");
-    for name in ["bin", "sbin", "dev", "proc", "sys"] {
+    for name in ["bin", "lib", "sbin", "dev", "proc", "sys"] {
         fs::create_dir_all(tree.join(name)).unwrap();
     }
     let busybox = packager::busybox::Busybox::find(Path::new("/")).unwrap();
     fs::copy(&busybox.path, tree.join("bin/busybox")).unwrap();
-    std::os::unix::fs::symlink("busybox", tree.join("bin/sh")).unwrap();
-    let script = "#!/bin/sh\n\
+    let script = "#!/bin/busybox sh\n\
         set -- $(/bin/busybox grep ' / ext4 ' /proc/mounts)\n\
         [ -c /dev/console ] && console=yes\n\
         echo \"the real root: $3 ${4%%,*}, /dev console $console\"\n\
         /bin/busybox poweroff -f\n";
-    fs::write(tree.join("sbin/init"), script).unwrap();
-    fs::set_permissions(tree.join("sbin/init"), fs::Permissions::from_mode(0o755)).unwrap();
+    // There is no shell to look from within, where the absolute link leads.
+    fs::write(tree.join("lib/first"), script).unwrap();
+    fs::set_permissions(tree.join("lib/first"), fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink("/lib/first", tree.join("sbin/init")).unwrap();
     let disk = folder.join("root.img");
     let made = Command::new(mke2fs)
         .args(["-q", "-t", "ext4", "-L", "rescue", "-d"])

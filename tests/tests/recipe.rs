@@ -187,6 +187,73 @@ fn a_library_that_is_missing_is_told_with_the_folders() {
     assert!(!kitchen.image().exists());
 }
 
+/// The loader of a program looks for the libraries of its libraries, too: beside itself, and not beside them.
+#[test]
+fn libraries_of_libraries_are_found_where_the_loader_finds_them() {
+    let Some(kitchen) = Kitchen::new("modules = []\n").filter(|_| has(&["cc"])) else {
+        return;
+    };
+    let root = kitchen.folder.path().join("sysroot");
+    for folder in ["bin", "lib/mine", "opt/lib"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    let built = Command::new("sh")
+        .args(["-ec", "
+            shared() { printf '' | cc -x c - -x none -shared -nostdlib -Wl,--no-as-needed \"$@\"; }
+            shared -o lib/mine/ld.so
+            shared -o opt/lib/libb.so -Wl,-soname,libb.so
+            shared -o opt/lib/liba.so -Wl,-soname,liba.so -Lopt/lib -lb
+            echo 'void start(void) {}' > start.c
+            cc start.c -nostdlib -Wl,-e,start -Wl,--dynamic-linker=/lib/mine/ld.so -Wl,--no-as-needed \
+                -Wl,--enable-new-dtags -Wl,-rpath,/opt/lib -Wl,-rpath-link,opt/lib -Lopt/lib -la -o bin/app"])
+        .current_dir(&root)
+        .status()
+        .unwrap();
+    assert!(built.success());
+    let arguments = ["--sysroot", root.to_str().unwrap(), "--program", "/bin/app"];
+    let refused = kitchen.pack(&arguments);
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        stderr.contains(
+            "`/opt/lib/liba.so` needs the library libb.so, which is in none of /lib/mine"
+        ),
+        "{stderr}"
+    );
+    fs::rename(root.join("opt/lib/libb.so"), root.join("lib/mine/libb.so")).unwrap();
+    let image = kitchen.packed(&arguments);
+    assert!(by_name(&image).contains_key("usr/lib/mine/libb.so"));
+}
+
+/// What somebody asks for takes the place of busybox's own, whether it is a file or a link.
+#[test]
+fn links_take_the_place_of_applets() {
+    let recipe = "sysroot = \"sysroot\"\nprograms = [\"/sbin/modprobe\"]\n\
+        [[symlink]]\npath = \"/bin/vi\"\ntarget = \"more\"\n";
+    let Some(kitchen) = Kitchen::new(recipe) else {
+        return;
+    };
+    let root = kitchen.folder.path().join("sysroot");
+    for folder in ["bin", "sbin"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    fs::write(root.join("bin/kmod"), "a program").unwrap();
+    std::os::unix::fs::symlink("../bin/kmod", root.join("sbin/modprobe")).unwrap();
+    let image = kitchen.packed(&[]);
+    let entries = by_name(&image);
+    assert_eq!(entries["usr/bin/modprobe"].data, b"../bin/kmod");
+    assert_eq!(entries["usr/bin/kmod"].data, b"a program");
+    assert_eq!(entries["usr/bin/vi"].data, b"more");
+    for path in ["/bin", "/etc"] {
+        let recipe = format!("[[symlink]]\npath = {path:?}\ntarget = \"x\"\n");
+        let refused = Kitchen::new(&recipe).unwrap().pack(&[]);
+        let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            stderr.contains("of that name is in the image already"),
+            "{stderr}"
+        );
+    }
+}
+
 #[test]
 fn archives_stand_before_and_behind() {
     let Some(kitchen) = Kitchen::new("modules = [\"vfat\"]\nprepend = [\"early.cpio\"]\n") else {

@@ -28,10 +28,13 @@ pub(super) struct Asker {
     /// `DT_RPATH` of this object and of those that asked for it, the nearest first, `$ORIGIN` replaced.
     pub(super) rpaths: Vec<Vec<String>>,
     runpath: Vec<String>,
+    /// The loader that looks for the libraries: the program's, for all that it loads.
+    pub(super) loader: Option<String>,
 }
 
 impl Asker {
-    pub(super) fn new(path: String, elf: Elf, askers: &[Vec<String>]) -> Self {
+    /// What asks for the libraries of `elf`, which `parent` has asked for.
+    pub(super) fn new(path: String, elf: Elf, parent: Option<&Self>) -> Self {
         let origin = path
             .rsplit_once('/')
             .map_or("/", |(folder, _)| folder)
@@ -43,13 +46,16 @@ impl Asker {
                 .collect()
         };
         let mut rpaths: Vec<Vec<String>> = vec![expand(&elf.rpath)];
-        rpaths.extend(askers.iter().cloned());
+        rpaths.extend(parent.iter().flat_map(|parent| parent.rpaths.clone()));
         let runpath = expand(&elf.runpath);
+        let own = elf.interpreter.clone();
+        let loader = own.or_else(|| parent.and_then(|parent| parent.loader.clone()));
         Self {
             path,
             elf,
             rpaths,
             runpath,
+            loader,
         }
     }
 }
@@ -74,10 +80,11 @@ pub(super) struct Search<'root> {
 }
 
 impl<'root> Search<'root> {
-    pub(super) fn new(root: &'root Path) -> Self {
-        let mut configured = Vec::new();
-        read_configuration(root, "/etc/ld.so.conf", &mut configured, 0);
-        Self { root, configured }
+    /// Reads the loader's configuration; tells the files that it is made of.
+    pub(super) fn new(root: &'root Path) -> (Self, Vec<PathBuf>) {
+        let (mut configured, mut files) = (Vec::new(), Vec::new());
+        read_configuration(root, "/etc/ld.so.conf", &mut configured, &mut files, 0);
+        (Self { root, configured }, files)
     }
 
     /// The path of a library, as the asker's loader finds it.
@@ -103,12 +110,8 @@ impl<'root> Search<'root> {
             folders.extend(asker.rpaths.iter().flatten().cloned());
         }
         folders.extend(asker.runpath.iter().cloned());
-        match asker
-            .elf
-            .interpreter
-            .as_deref()
-            .and_then(|path| path.strip_prefix("/lib/ld-musl-"))
-        {
+        let loader = asker.loader.as_deref();
+        match loader.and_then(|path| path.strip_prefix("/lib/ld-musl-")) {
             Some(rest) => folders.extend(self.musl_folders(rest)),
             None => {
                 folders.extend(self.configured.iter().cloned());
@@ -121,9 +124,10 @@ impl<'root> Search<'root> {
         folders
     }
 
-    /// On Debian the loader knows the folder that it was built for, also without a configuration: its own real one.
+    /// On Debian the loader knows the folder that it was built for, also without a configuration: its own real one. Where a
+    /// library is asked about by itself, it is probably in that folder, too.
     fn multiarch_folder(&self, asker: &Asker) -> Vec<String> {
-        let loader = asker.elf.interpreter.as_deref().unwrap_or(&asker.path);
+        let loader = asker.loader.as_deref().unwrap_or(&asker.path);
         let Ok(real) = resolve(self.root, loader, "") else {
             return Vec::new();
         };
@@ -180,16 +184,24 @@ fn read_header(path: &Path) -> Vec<u8> {
 }
 
 /// The folders in `ld.so.conf` (ldconfig(8)), with its `include` lines.
-fn read_configuration(root: &Path, path: &str, folders: &mut Vec<String>, depth: usize) {
-    let Ok(bytes) = codec::file::read(&below(root, path), CONFIGURATION_LIMIT) else {
+fn read_configuration(
+    root: &Path,
+    path: &str,
+    folders: &mut Vec<String>,
+    files: &mut Vec<PathBuf>,
+    depth: usize,
+) {
+    let path = below(root, path);
+    let Ok(bytes) = codec::file::read(&path, CONFIGURATION_LIMIT) else {
         return;
     };
+    files.push(path);
     for line in String::from_utf8_lossy(&bytes).lines() {
         let line = line.split('#').next().unwrap_or_default().trim();
         match line.strip_prefix("include") {
             Some(pattern) if pattern.starts_with([' ', '\t']) && depth < 8 => {
                 for file in matches(root, pattern.trim()) {
-                    read_configuration(root, &file, folders, depth + 1);
+                    read_configuration(root, &file, folders, files, depth + 1);
                 }
             }
             _ if line.starts_with('/') => folders.push(line.to_owned()),

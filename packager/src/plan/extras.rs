@@ -53,6 +53,7 @@ impl Plan {
             }
         }
         self.notes.extend(libraries.notes);
+        self.inputs.extend(libraries.configuration);
     }
 
     /// A script that `/init` runs before one of its steps.
@@ -105,6 +106,13 @@ impl Plan {
         match self.get(&path) {
             Some(there) if there.reason == NAMED => {
                 return Err(refuse("the recipe names it twice"));
+            }
+            Some(there)
+                if !is_directory && self.is_folder(&path) && there.kind() != Kind::Directory =>
+            {
+                return Err(refuse(
+                    "a link to a folder of that name is in the image already",
+                ));
             }
             Some(there) if is_directory != (there.kind() == Kind::Directory) => {
                 return Err(refuse(match is_directory {

@@ -27,6 +27,14 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     }
     let recipe = args.content.recipe(args.output.as_deref())?;
     let cache = args.content.cache()?;
+    if let (Some(output), Some(depfile)) = (&args.output, &args.depfile)
+        && is_same_place(output, depfile)
+    {
+        return Err(Failure::usage(format_args!(
+            "`{}` is the image, and would be written over by --depfile; name another file",
+            depfile.display()
+        )));
+    }
     if args.dry_run {
         return tell_plan(&args, &recipe, cache.as_ref());
     }
@@ -39,6 +47,12 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     // Something takes longer than to find out what could have been supposed, or has taken longer already.
     pool::leave_places();
     pack(false).map(|_| ())
+}
+
+/// Whether two paths are of one file, be it there or not.
+fn is_same_place(one: &Path, two: &Path) -> bool {
+    let absolute = |path| std::path::absolute(path).ok();
+    cli::is_same_file(one, two) || absolute(one) == absolute(two)
 }
 
 /// How an attempt to pack an image ended.
