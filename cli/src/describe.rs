@@ -20,22 +20,10 @@ use crate::{Failure, finish, manual};
 ///
 /// To be called first in `main`: before anything is printed, and before there are threads, since it changes the environment.
 pub fn describe(command: fn() -> Command) -> Option<ExitCode> {
-    let here = std::env::current_dir().ok();
-    let shells: Shells<'_> = Shells(&[&Bash, &Elvish, &Fish, &Powershell, &Zsh]);
-    let completed = CompleteEnv::with_factory(command)
-        .shells(shells)
-        .try_complete(std::env::args_os(), here.as_deref())
-        .map_err(|error| {
-            let text = error.to_string();
-            let text = text.trim_start_matches("error: ").trim_end();
-            match text.starts_with("unknown shell") {
-                true => Failure::usage(text),
-                false => Failure::machine(format_args!("cannot complete the line: {text}")),
-            }
-        });
-    match completed {
-        Ok(false) => {}
-        completed => return Some(finish(completed.map(|_| ()))),
+    if std::env::var_os("COMPLETE").is_some()
+        && let Some(end) = complete(command)
+    {
+        return Some(end);
     }
     let arguments: Vec<OsString> = std::env::args_os().skip(1).take(3).collect();
     let dir = match arguments.as_slice() {
@@ -52,4 +40,25 @@ pub fn describe(command: fn() -> Command) -> Option<ExitCode> {
             "--man takes one argument, the directory for the manual pages",
         )),
     }))
+}
+
+/// Answers a shell; `None` where none asks, since the variable is empty.
+fn complete(command: fn() -> Command) -> Option<ExitCode> {
+    let here = std::env::current_dir().ok();
+    let shells: Shells<'_> = Shells(&[&Bash, &Elvish, &Fish, &Powershell, &Zsh]);
+    let completed = CompleteEnv::with_factory(command)
+        .shells(shells)
+        .try_complete(std::env::args_os(), here.as_deref())
+        .map_err(|error| {
+            let text = error.to_string();
+            let text = text.trim_start_matches("error: ").trim_end();
+            match text.starts_with("unknown shell") {
+                true => Failure::usage(text),
+                false => Failure::machine(format_args!("cannot complete the line: {text}")),
+            }
+        });
+    match completed {
+        Ok(false) => None,
+        completed => Some(finish(completed.map(|_| ()))),
+    }
 }

@@ -184,6 +184,13 @@ impl Tree {
         Self { package, ..self }
     }
 
+    /// The same tree, with a configuration that was found elsewhere.
+    #[must_use]
+    pub fn with_config(self, config: KernelConfig) -> Self {
+        let config = OnceLock::from(Some(config));
+        Self { config, ..self }
+    }
+
     /// The package whose files these are.
     pub fn package(&self) -> Option<&Package> {
         self.package.as_ref()

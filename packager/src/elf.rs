@@ -90,6 +90,11 @@ pub fn machine(bytes: &[u8]) -> Option<u16> {
     }
 }
 
+/// Whether `e_machine` is of a processor of PCs.
+pub(crate) fn is_x86(machine: u16) -> bool {
+    matches!(elf::Machine(machine), elf::EM_386 | elf::EM_X86_64)
+}
+
 /// The architecture, as people know it; the number where it is not among the usual ones.
 pub fn machine_name(machine: u16) -> String {
     let name = match elf::Machine(machine) {

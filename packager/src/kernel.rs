@@ -2,6 +2,7 @@
 
 mod arm64;
 mod bzimage;
+mod configuration;
 mod decompressors;
 
 use std::path::{Path, PathBuf};
@@ -9,10 +10,14 @@ use std::path::{Path, PathBuf};
 use codec::file::ReadError;
 use modtree::{Package, PackageError, Tree, TreeError};
 
+pub use configuration::configuration;
 pub use decompressors::Unpacked;
 
 /// Larger than any kernel image.
 const IMAGE_LIMIT: u64 = 512 << 20;
+
+/// Larger than any kernel unpacked.
+const UNPACKED_LIMIT: u64 = 512 << 20;
 
 /// Where to take the kernel and its modules from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +118,14 @@ impl Kernel {
             (found, _) => found?,
         };
         let tree = tree.keeping_files();
+        // Of what is wrong with a configuration that is there, who needs it tells.
+        let tree = match (tree.config(), &image) {
+            (Ok(None), Some(image)) => match configuration(image, tree.version()) {
+                Some(config) => tree.with_config(config),
+                None => tree,
+            },
+            _ => tree,
+        };
         Ok(Self { tree, image })
     }
 

@@ -159,12 +159,11 @@ impl Plan {
                 place.insert(item());
             }
             Entry::Occupied(_) if is_folder => {}
-            Entry::Occupied(mut place) => match (attributes.kind, place.get().kind()) {
-                (new, old) => {
-                    self.has_buried |= old == Kind::Directory && new != Kind::Directory;
-                    place.insert(item());
-                }
-            },
+            Entry::Occupied(mut place) => {
+                let (new, old) = (attributes.kind, place.get().kind());
+                self.has_buried |= old == Kind::Directory && new != Kind::Directory;
+                place.insert(item());
+            }
         }
     }
 

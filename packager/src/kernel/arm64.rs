@@ -3,7 +3,11 @@
 //!
 //! The header has no version, but the kernel has: in the banner that it prints first.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
+
+use super::UNPACKED_LIMIT;
 
 /// `ARM\x64`, at offset 0x38.
 const MAGIC: (usize, &[u8]) = (0x38, b"ARM\x64");
@@ -17,21 +21,19 @@ const BANNER: &[u8] = b"Linux version ";
 /// A longer version is damage.
 const VERSION_MAX: usize = 128;
 
-/// Larger than any kernel unpacked.
-const LIMIT: u64 = 512 << 20;
-
 /// The kernel's version (`uname -r`), or `None` where this is no such image.
 pub(super) fn version(image: &[u8]) -> Option<String> {
-    let unpacked;
+    banner(&unpacked(image)?)
+}
+
+/// The kernel without its compression, or `None` where this is no such image.
+pub(super) fn unpacked(image: &[u8]) -> Option<Cow<'_, [u8]>> {
     let image = match codec::detect(image) {
-        None => image,
-        Some(_) => {
-            unpacked = codec::decode(image, LIMIT).ok()?;
-            &unpacked
-        }
+        None => Cow::Borrowed(image),
+        Some(_) => codec::decode(image, UNPACKED_LIMIT).ok()?,
     };
     if image.get(MAGIC.0..)?.starts_with(MAGIC.1) {
-        return banner(image);
+        return Some(image);
     }
     if !image.get(ZBOOT.0..)?.starts_with(ZBOOT.1) {
         return None;
@@ -43,10 +45,10 @@ pub(super) fn version(image: &[u8]) -> Option<String> {
     let payload = image.get(offset?..)?.get(..length?)?;
     let mut kernel = Vec::new();
     codec::Member::new(payload)?
-        .read_into(&mut kernel, LIMIT)
+        .read_into(&mut kernel, UNPACKED_LIMIT)
         .ok()?;
     let is_arm64 = kernel.get(MAGIC.0..)?.starts_with(MAGIC.1);
-    is_arm64.then(|| banner(&kernel)).flatten()
+    is_arm64.then_some(Cow::Owned(kernel))
 }
 
 /// The first banner with a version; the kernel has the words in formats, too.

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use super::UNPACKED_LIMIT;
+
 /// `HdrS`, at offset 0x202, says that the header is there.
 const MAGIC: (usize, &[u8]) = (0x202, b"HdrS");
 
@@ -56,8 +58,18 @@ fn first_word(text: &[u8]) -> Option<String> {
     (!version.is_empty()).then(|| version.to_owned())
 }
 
+/// The kernel without its compression; `None` where it is packed in an unknown way.
+pub(super) fn unpacked(image: &[u8]) -> Option<Vec<u8>> {
+    let mut kernel = Vec::new();
+    // The size behind the stream is the image's affair.
+    codec::Member::new(payload(image)?)?
+        .read_into(&mut kernel, UNPACKED_LIMIT)
+        .ok()?;
+    Some(kernel)
+}
+
 /// The compressed kernel (boot protocol 2.08, Linux 2.6.26).
-pub(super) fn payload(image: &[u8]) -> Option<&[u8]> {
+fn payload(image: &[u8]) -> Option<&[u8]> {
     if !image.get(MAGIC.0..)?.starts_with(MAGIC.1) {
         return None;
     }

@@ -4,9 +4,6 @@
 use codec::Format;
 use memchr::memmem;
 
-/// Larger than any kernel unpacked.
-const LIMIT: u64 = 512 << 20;
-
 /// What the code for a format has, since Linux 3.9 or since there is such code. The words of the others have changed.
 const WORDS: [(Format, &[u8]); 5] = [
     (Format::Gzip, b"Not a gzip file"),
@@ -23,12 +20,7 @@ pub struct Unpacked(Vec<u8>);
 impl Unpacked {
     /// Unpacks a kernel's image; `None` where it is packed in an unknown way.
     pub fn new(image: &[u8]) -> Option<Self> {
-        let payload = super::bzimage::payload(image)?;
-        let mut out = Vec::new();
-        // The size behind the stream is the image's affair.
-        codec::Member::new(payload)?
-            .read_into(&mut out, LIMIT)
-            .ok()?;
+        let out = super::bzimage::unpacked(image)?;
         // A kernel of another kind than is known here has none of the words.
         let known = WORDS.iter().any(|(_, words)| has(&out, words));
         known.then_some(Self(out))

@@ -107,7 +107,9 @@ fn find_busybox(recipe: &Recipe) -> Result<Found, BusyboxError> {
     let machine = Path::new("/");
     let of_machine = || Ok((Busybox::find(machine)?, machine.to_path_buf()));
     if let Some(path) = &recipe.busybox {
-        let root = Some(recipe.root()).filter(|root| path.starts_with(root));
+        // Its libraries are beside it, or where those of all programs are.
+        let is_there = |root: &&Path| path.starts_with(root) || recipe.sysroot.is_some();
+        let root = Some(recipe.root()).filter(is_there);
         return Ok((Busybox::open(path)?, root.unwrap_or(machine).to_path_buf()));
     }
     match &recipe.kernel {

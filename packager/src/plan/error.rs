@@ -50,6 +50,14 @@ pub enum PlanError {
     /// There is no microcode to take along.
     #[error(transparent)]
     Microcode(#[from] MicrocodeError),
+    /// Microcode is asked for, and the kernel is for other processors.
+    #[error("microcode is for x86 processors, and the module `{}` is for {}", module.display(), machine_name(*machine))]
+    MicrocodeMachine {
+        /// A module.
+        module: PathBuf,
+        /// Its `e_machine`.
+        machine: u16,
+    },
     /// Busybox is for another machine than the modules.
     #[error("busybox `{}` is for {}, and the module `{}` is for {}: name a busybox for that machine with --busybox", path.display(), machine_name(*machine), module.display(), machine_name(*modules))]
     Machine {

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::selection::Chosen;
 use super::{Data, Plan, PlanError};
 use crate::cpio::{Attributes, Kind};
+use crate::elf::is_x86;
 use crate::kernel::Kernel;
 use crate::libraries::{Collector, Libraries, Needed};
 use crate::microcode;
@@ -73,6 +74,14 @@ impl Plan {
 
     /// The processors' microcode, for an archive before all others.
     pub(super) fn add_microcode(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
+        if let Some((module, machine)) = &self.machine
+            && !is_x86(*machine)
+        {
+            return Err(PlanError::MicrocodeMachine {
+                module: module.clone(),
+                machine: *machine,
+            });
+        }
         let found = microcode::collect(recipe.root(), recipe.archive)?;
         self.inputs.extend(found.inputs);
         self.early = Some(found.archive.into());
@@ -167,8 +176,12 @@ impl Plan {
         if !absent.is_empty() {
             let count = absent.len();
             self.notes.push(format!(
-                "{count} firmware file{} that modules name not on this system, for example {}",
-                if count == 1 { " is" } else { "s are" },
+                "{count} firmware {} not on this system, for example {}",
+                if count == 1 {
+                    "file that modules name is"
+                } else {
+                    "files that modules name are"
+                },
                 absent[0]
             ));
         }

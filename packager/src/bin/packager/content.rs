@@ -10,7 +10,7 @@ use packager::disk::menu::Choice;
 use packager::disk::uki::{Uki, UkiError, os_release};
 use packager::finding::Report;
 use packager::inspect::check::{Booted, check};
-use packager::kernel::{Kernel, KernelChoice, length_of, version_of};
+use packager::kernel::{Kernel, KernelChoice, configuration, length_of, version_of};
 use packager::timing::Timings;
 use packager::{Initramfs, Plan};
 
@@ -117,7 +117,11 @@ impl ContentArgs {
             Some(path) => format!("`{}`", path.display()),
             None => "the initramfs".to_owned(),
         };
-        report::verdict(&content.check(), self.no_check, quiet, &what)
+        let report = match &self.initramfs {
+            Some(_) => content.check(),
+            None => report::of_own(content.check()),
+        };
+        report::verdict(&report, self.no_check, quiet, &what)
     }
 
     fn pack(&self, time: u64, timings: &mut Timings) -> Result<Content, Failure> {
@@ -165,7 +169,9 @@ impl ContentArgs {
     fn kernel(&self) -> Result<(Image, Option<KernelConfig>), Failure> {
         let choice = self.recipe.kernel.choice();
         if let KernelChoice::Image(path) = choice {
-            return Ok((read_image(&path)?, None));
+            let image = read_image(&path)?;
+            let config = configuration(&path, &image.1);
+            return Ok((image, config));
         }
         let kernel = Kernel::open(&self.recipe.kernel.source(), &choice).map_err(report::kernel)?;
         let config = kernel.tree.config();

@@ -117,7 +117,7 @@ fn pack(
         staged,
         late,
     } = made?;
-    let report = report.or(late).unwrap_or_default();
+    let report = report::of_own(report.or(late).unwrap_or_default());
     report::verdict(&report, args.no_check, args.quiet, "the image")?;
     pool::end();
     cli::commit([staged?])?;

@@ -8,6 +8,7 @@ use modtree::{PackageError, TreeError};
 use packager::busybox::BusyboxError;
 use packager::cpio::Kind;
 use packager::finding::{Finding, Report, Severity};
+use packager::inspect::check::codes;
 use packager::inspect::size::readable;
 use packager::kernel::KernelError;
 use packager::libraries::LibraryError;
@@ -58,6 +59,14 @@ pub(crate) fn no_image(version: &str) -> Failure {
     Failure::input(format_args!(
         "no image of kernel {version} beside its modules; name one with --kernel FILE"
     ))
+}
+
+/// What a check of one's own image has found, but for absent firmware: who packs is told of it by the plan's notes, if it was wanted.
+pub(crate) fn of_own(mut report: Report) -> Report {
+    report
+        .findings
+        .retain(|it| it.code.name != codes::FIRMWARE.name);
+    report
 }
 
 /// Shows what a check of `what` has found, warnings only where that is not too much. With an error among it there will be no output, unless that is wanted.

@@ -93,7 +93,7 @@ codes! {
         "Compile the map with kmapc.";
     LOCKED_OUT = "keymap-locks-out", Error,
         "With this keymap no command can be typed: it has no Enter, or no Latin letters on any level that its keys lead to.",
-        "Choose a keymap with a Latin level, or load it on request only (keymap=NAME).";
+        "Choose a keymap with a Latin level; `kmapc xkb LAYOUT,us` makes one of two layouts.";
     FIRMWARE = "missing-firmware", Warning,
         "A driver that asks for firmware may work without it, or not at all, depending on the device.",
         "Add the firmware, if a device of the machine needs it.";
