@@ -283,6 +283,32 @@ fn archives_stand_before_and_behind() {
         [None, Some(codec::Format::Xz), Some(codec::Format::Zstd)]
     );
     assert_eq!(segments[2].entries().next().unwrap().unwrap().name, b"late");
+    // The plan has them, too, in the image's order.
+    let planned = kitchen.pack(&["--archive-behind", late.to_str().unwrap(), "--dry-run"]);
+    let planned = String::from_utf8(planned.stdout).unwrap();
+    let names = planned.lines().map(|line| {
+        let name = line
+            .split("  # ")
+            .next()
+            .unwrap()
+            .split(" -> ")
+            .next()
+            .unwrap();
+        name.rsplit("  ").next().unwrap().to_owned()
+    });
+    let listed = command("packager")
+        .args(["list", "--names"])
+        .arg(kitchen.image())
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        listed.lines().collect::<Vec<_>>()
+    );
+    assert!(
+        planned.starts_with("-rw-r--r--        1  kernel/x86/microcode/GenuineIntel.bin  # in `")
+    );
     fs::write(&late, "no archive").unwrap();
     let output = kitchen.pack(&["--archive-behind", late.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));

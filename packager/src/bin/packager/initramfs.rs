@@ -76,7 +76,7 @@ fn tell_plan(args: &InitramfsArgs, recipe: &Recipe, cache: Option<&Cache>) -> Re
     drop(progress);
     let timings = std::mem::take(&mut plan.timings);
     plan::tell(&plan, &timings, args.quiet, args.timings);
-    plan::print(&plan, args.json)
+    plan::print(&plan, recipe, args.json)
 }
 
 /// Packs the image; from what [is supposed](Plan::supposing_current) at first, if `supposes` says so.

@@ -1,14 +1,20 @@
 //! `packager plan`: every file that an image would have, with its size and the reason why it is there.
 
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
 use clap::Args;
 use cli::Failure;
-use packager::Plan;
+use packager::cpio::Kind;
+use packager::inspect::{InspectError, skim};
+use packager::names;
 use packager::timing::Timings;
-use serde_json::json;
+use packager::{Plan, Recipe};
+use serde_json::{Value, json};
 
 use crate::progress::Progress;
 use crate::recipe::RecipeArgs;
-use crate::report;
+use crate::{input, report};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -39,7 +45,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<(), Failure> {
     let plan = Plan::with_cache(&recipe, cache.as_ref()).map_err(report::plan)?;
     drop(progress);
     tell(&plan, &plan.timings, args.quiet, args.timings);
-    print(&plan, args.json)
+    print(&plan, &recipe, args.json)
 }
 
 /// What people read, on stderr: notes and times.
@@ -52,40 +58,95 @@ pub(crate) fn tell(plan: &Plan, timings: &Timings, quiet: bool, show_timings: bo
     }
 }
 
-/// The plan, on stdout.
-pub(crate) fn print(plan: &Plan, as_json: bool) -> Result<(), Failure> {
-    let text = if as_json { json_text(plan) } else { text(plan) };
+/// The plan, on stdout, with what stands in archives before and behind the image's own.
+pub(crate) fn print(plan: &Plan, recipe: &Recipe, as_json: bool) -> Result<(), Failure> {
+    let mut lines = Vec::new();
+    if let Some(early) = &plan.early {
+        let reason = "the processors' microcode, in an archive before the image's own";
+        add_archive(&mut lines, early, reason).map_err(Failure::machine)?;
+    }
+    add_given(&mut lines, &recipe.prepend, "before")?;
+    lines.extend(plan.items().map(|(path, item)| Line {
+        path: path.to_owned(),
+        kind: item.kind(),
+        permissions: item.attributes.permissions,
+        size: item.data.len(),
+        target: report::target(item.kind(), &item.data),
+        reason: item.reason.clone(),
+    }));
+    add_given(&mut lines, &recipe.append, "behind")?;
+    let text = match as_json {
+        true => json_text(plan, &lines),
+        false => lines.iter().map(Line::text).collect(),
+    };
     cli::print(text.as_bytes())
 }
 
-fn text(plan: &Plan) -> String {
-    let mut out = String::new();
-    for (path, item) in plan.items() {
-        let permissions = report::permissions(item.kind(), item.attributes.permissions);
-        let name = report::name(path.as_bytes(), item.kind(), &item.data);
-        out += &format!(
-            "{permissions} {:>8}  {name}  # {}\n",
-            report::extent(item.kind(), item.data.len()),
-            item.reason
-        );
-    }
-    out
+/// An entry of the image.
+struct Line {
+    /// Without a leading `/`.
+    path: String,
+    kind: Kind,
+    permissions: u32,
+    size: usize,
+    target: Option<String>,
+    reason: String,
 }
 
-fn json_text(plan: &Plan) -> String {
-    let files: Vec<_> = plan
-        .items()
-        .map(|(path, item)| {
-            json!({
-                "path": format!("/{path}"),
-                "type": report::type_name(item.kind()),
-                "mode": format!("{:04o}", item.attributes.permissions),
-                "size": item.data.len(),
-                "target": report::target(item.kind(), &item.data),
-                "reason": item.reason,
-            })
+/// The entries of archives that go into the image as they are.
+fn add_given(lines: &mut Vec<Line>, archives: &[PathBuf], place: &str) -> Result<(), Failure> {
+    for path in archives {
+        let shown = path.display();
+        let reason = format!("in `{shown}`, which stands {place} the image's own archive");
+        add_archive(lines, &input::read(path)?, &reason)
+            .map_err(|error| input::at_fault(path, error))?;
+    }
+    Ok(())
+}
+
+fn add_archive(lines: &mut Vec<Line>, archive: &[u8], reason: &str) -> Result<(), InspectError> {
+    skim(archive, |entry, size| {
+        let name = entry.name.strip_prefix(b"./").unwrap_or(entry.name);
+        lines.push(Line {
+            path: names::text(name).into_owned(),
+            kind: entry.kind,
+            permissions: entry.permissions,
+            size,
+            target: report::target(entry.kind, entry.data),
+            reason: reason.to_owned(),
+        });
+        ControlFlow::Continue(())
+    })
+    .map(|_| ())
+}
+
+impl Line {
+    fn text(&self) -> String {
+        let target = self.target.iter().map(|target| format!(" -> {target}"));
+        format!(
+            "{} {:>8}  {}{}  # {}\n",
+            report::permissions(self.kind, self.permissions),
+            report::extent(self.kind, self.size),
+            names::shown(&self.path),
+            target.collect::<String>(),
+            self.reason
+        )
+    }
+
+    fn object(&self) -> Value {
+        json!({
+            "path": format!("/{}", self.path),
+            "type": report::type_name(self.kind),
+            "mode": format!("{:04o}", self.permissions),
+            "size": self.size,
+            "target": self.target,
+            "reason": self.reason,
         })
-        .collect();
+    }
+}
+
+fn json_text(plan: &Plan, lines: &[Line]) -> String {
+    let files: Value = lines.iter().map(Line::object).collect();
     let plan = json!({ "kernel": plan.version, "modules": plan.modules, "notes": plan.notes, "files": files });
     format!("{plan:#}\n")
 }
