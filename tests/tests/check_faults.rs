@@ -231,6 +231,43 @@ fn what_cannot_be_started_is_told() {
     let text = found("usr/bin/busybox", 0o755, "x\n");
     assert!(text.contains(&"missing-interpreter"), "{text:?}");
     assert!(found("init", 0o755, "echo\n").contains(&"no-init"));
+    let with_env = |line: &str| found("usr/bin/mine", 0o755, &format!("#!{line}\n"));
+    assert_eq!(with_env("/usr/bin/env python3"), ["missing-interpreter"]);
+    assert_eq!(
+        with_env("/usr/bin/env -S A=b python3 -u"),
+        ["missing-interpreter"]
+    );
+    assert!(with_env("/usr/bin/env sh").is_empty());
+}
+
+#[test]
+fn a_kernel_without_what_every_image_needs_is_told() {
+    let Some(sound) = &*SOUND else { return };
+    let archive = sound.archive();
+    let all = ["BLK_DEV_INITRD", "BINFMT_ELF", "BINFMT_SCRIPT"];
+    let found = |left_out: Option<&str>| {
+        let set = all.iter().filter(|option| Some(**option) != left_out);
+        let text: String = set.map(|option| format!("CONFIG_{option}=y\n")).collect();
+        let config = modtree::KernelConfig::parse(text.as_bytes());
+        let config = Some(&config);
+        let booted = packager::inspect::check::Booted {
+            config,
+            ..sound.booted()
+        };
+        let report = check(&archive, booted);
+        let findings = report
+            .findings
+            .iter()
+            .map(|finding| (finding.code.name, finding.seen.clone()));
+        findings
+            .filter(|(code, _)| *code == "kernel-option-missing")
+            .map(|(_, seen)| seen)
+            .collect::<Vec<_>>()
+    };
+    assert!(found(None).is_empty());
+    for option in all {
+        assert_eq!(found(Some(option)), [format!("CONFIG_{option} is not set")]);
+    }
 }
 
 #[test]
@@ -246,7 +283,9 @@ fn a_helper_that_the_kernel_never_starts_is_told() {
     // A kernel that has it.
     let mut plan = sound.plan.clone();
     plan.file("init", 0o755, init.into(), "");
-    let config = modtree::KernelConfig::parse(b"CONFIG_BLK_DEV_INITRD=y\nCONFIG_UEVENT_HELPER=y\n");
+    let config = modtree::KernelConfig::parse(
+        b"CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_BINFMT_SCRIPT=y\nCONFIG_UEVENT_HELPER=y\n",
+    );
     let booted = packager::inspect::check::Booted {
         version: None,
         config: Some(&config),

@@ -172,7 +172,9 @@ fn what_the_kernel_cannot_unpack_is_named() {
         sound.findings(&pack("zstd", &["-q", "-1"])),
         BTreeSet::new()
     );
-    let config = modtree::KernelConfig::parse(b"CONFIG_RD_GZIP=y\n");
+    let config = modtree::KernelConfig::parse(
+        b"CONFIG_RD_GZIP=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_BINFMT_SCRIPT=y\n",
+    );
     let booted = Booted {
         version: None,
         config: Some(&config),

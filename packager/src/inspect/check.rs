@@ -85,7 +85,8 @@ fn check_segment(image: &[u8], segment: &Segment<'_>, kernel: Booted<'_>, report
         format: segment.format,
         level: None,
     };
-    if let Some(option) = compression.lacking(kernel.config) {
+    let lacking = compression.lacking(kernel.config);
+    if let Some(option) = lacking.filter(|_| segment.format.is_some()) {
         report.find(
             &codes::COMPRESSOR,
             format_args!("the archive at offset {offset} is {format}, and {option} is not set"),
@@ -161,6 +162,23 @@ fn check_end(
     }
 }
 
+/// What the kernel must have been built with, whatever is in the image.
+fn check_options(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
+    let Some(config) = kernel.config else { return };
+    let init = files.follow("init");
+    let is_script = init.is_some_and(|(_, init)| init.data.starts_with(b"#!"));
+    let needed = [
+        ("CONFIG_BLK_DEV_INITRD", true),
+        ("CONFIG_BINFMT_ELF", true),
+        ("CONFIG_BINFMT_SCRIPT", is_script),
+    ];
+    for (option, is_needed) in needed {
+        if is_needed && config.get(option) != Some("y") {
+            report.find(&codes::OPTION, format_args!("{option} is not set"));
+        }
+    }
+}
+
 fn check_files(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
     report.facts.push(format!("{} files", files.iter().count()));
     // What the kernel looks for before it has a file system (microcode, ACPI tables) needs no folders: it scans for the name
@@ -190,6 +208,7 @@ fn check_files(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
         ),
         Some(_) => {}
     }
+    check_options(files, kernel, report);
     programs::check(files, report);
     scripts::check(files, kernel.config, report);
     modules::check(files, kernel, report);

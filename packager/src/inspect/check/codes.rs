@@ -58,6 +58,9 @@ codes! {
     COMMAND = "missing-command", Error,
         "/init calls a command that is no applet of this busybox, no program of the image and no function of the script: not found.",
         "Use a busybox that has the applet, or add the program.";
+    OPTION = "kernel-option-missing", Error,
+        "The kernel was built without something that an initramfs cannot do without: unpacking one at all, starting programs, or starting scripts such as /init.",
+        "Take a kernel with the option, or build it anew with it.";
     HOTPLUG = "no-hotplug-helper", Error,
         "/init names a program for the kernel to start for each device, and this kernel was built without that (CONFIG_UEVENT_HELPER).",
         "Listen for events instead: `mdev -d`, or udevd.";

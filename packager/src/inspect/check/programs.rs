@@ -4,6 +4,7 @@ use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 use super::codes;
+use super::scripts::FOLDERS;
 use crate::cpio::Kind;
 use crate::elf::Elf;
 use crate::finding::Report;
@@ -55,10 +56,24 @@ fn check_script(path: &str, data: &[u8], files: &Files<'_>, report: &mut Report)
         return;
     };
     let line = String::from_utf8_lossy(line);
-    let Some(program) = line.split_whitespace().next() else {
+    let mut words = line.split_whitespace();
+    let Some(program) = words.next() else {
         return;
     };
     check_interpreter(path, program, files, report);
+    // env(1) looks for the program that follows its options and settings.
+    if program.rsplit('/').next() == Some("env")
+        && let Some(name) = words.find(|word| !word.starts_with('-') && !word.contains('='))
+        && !name.contains('/')
+        && !FOLDERS
+            .iter()
+            .any(|folder| files.follow(&format!("{folder}/{name}")).is_some())
+    {
+        report.find(
+            &codes::INTERPRETER,
+            format_args!("/{path} needs {name}, which env looks for"),
+        );
+    }
 }
 
 /// Whether what starts a program is there, and can be started itself.

@@ -22,7 +22,7 @@ const BUILT_IN: &str = ". : [ [[ alias bg break cd chdir command continue echo e
     unalias unset wait if then elif else fi for while until do done case esac in function time ! { } ";
 
 /// Where a shell looks for programs in an initramfs.
-const FOLDERS: [&str; 4] = ["bin", "sbin", "usr/bin", "usr/sbin"];
+pub(super) const FOLDERS: [&str; 4] = ["bin", "sbin", "usr/bin", "usr/sbin"];
 
 /// Files that name the program which the kernel starts for each device.
 const HELPERS: [&str; 2] = ["/proc/sys/kernel/hotplug", "/sys/kernel/uevent_helper"];
