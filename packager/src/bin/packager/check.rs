@@ -156,9 +156,7 @@ fn as_text(result: &Report) -> String {
     for fact in &result.facts {
         out += &format!("{fact}\n");
     }
-    for finding in &result.findings {
-        out += &report::finding(finding);
-    }
+    out += &report::findings(result.findings.iter());
     out += match (result.passes(), result.findings.is_empty()) {
         (true, true) => "nothing is wrong\n",
         (true, false) => "it works, as far as can be seen\n",

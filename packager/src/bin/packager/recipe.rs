@@ -26,7 +26,7 @@ pub(crate) struct RecipeArgs {
     #[command(flatten)]
     pub(crate) kernel: KernelArgs,
 
-    /// A recipe (see `packager init`); the other options override what it says
+    /// A recipe (see `packager init`); another option takes the place of the key that it stands for
     #[arg(short, long, value_name = "FILE")]
     pub(crate) recipe: Option<PathBuf>,
 
@@ -93,7 +93,8 @@ pub(crate) struct RecipeArgs {
     #[arg(long, value_name = "FILE")]
     archive_behind: Vec<PathBuf>,
 
-    /// Begin each file's data at a multiple of 4096 bytes, for file systems that share blocks
+    /// Begin files' data at a multiple of 4096 bytes, for file systems that share blocks; where the padding is longer than a name
+    /// may be, a file keeps its place
     #[arg(long)]
     align: bool,
 

@@ -77,9 +77,7 @@ pub(crate) fn verdict(
     what: &str,
 ) -> Result<(), Failure> {
     let is_told = |it: &&Finding| !quiet || it.code.severity == Severity::Error;
-    for it in report.findings.iter().filter(is_told) {
-        cli::tell_part!("{}", finding(it));
-    }
+    cli::tell_part!("{}", findings(report.findings.iter().filter(is_told)));
     if report.passes() || no_check {
         return Ok(());
     }
@@ -88,13 +86,36 @@ pub(crate) fn verdict(
     )))
 }
 
-/// A finding, with what it means and the way out.
-pub(crate) fn finding(finding: &Finding) -> String {
-    let code = finding.code;
-    format!(
-        "{finding}\n  {}\n  way out: {}\n",
-        code.explanation, code.way_out
-    )
+/// Findings of one code are printed up to so many times: what is wrong with each of 30 modules is wrong with all.
+const OF_ONE_CODE: usize = 5;
+
+/// The findings, those of one code together where the first of them stands, with what they mean and the way out.
+pub(crate) fn findings<'a>(findings: impl Iterator<Item = &'a Finding>) -> String {
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        let of_code = |group: &&mut Vec<&Finding>| {
+            let first = group.first();
+            first.is_some_and(|first| first.code.name == finding.code.name)
+        };
+        match groups.iter_mut().find(of_code) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    let mut out = String::new();
+    for group in groups {
+        let Some(code) = group.first().map(|first| first.code) else {
+            continue;
+        };
+        for finding in group.iter().take(OF_ONE_CODE) {
+            out += &format!("{finding}\n");
+        }
+        if let more @ 1.. = group.len().saturating_sub(OF_ONE_CODE) {
+            out += &format!("{}[{}]: {more} more like these\n", code.severity, code.name);
+        }
+        out += &format!("  {}\n  way out: {}\n", code.explanation, code.way_out);
+    }
+    out
 }
 
 /// How long each phase took, on stderr.
