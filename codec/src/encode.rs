@@ -12,7 +12,7 @@ pub const REVISION: u32 = 2;
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
     /// The level is not one of the format's.
-    #[error("{format} has levels {lowest} to {highest}, not {level}")]
+    #[error("{format} has {}, not {level}", choice(*lowest, *highest))]
     Level {
         /// The format that was asked for.
         format: Format,
@@ -36,6 +36,13 @@ pub enum EncodeError {
         /// What the encoder says.
         source: io::Error,
     },
+}
+
+fn choice(lowest: i32, highest: i32) -> String {
+    match lowest == highest {
+        true => format!("no level but {lowest}"),
+        false => format!("levels {lowest} to {highest}"),
+    }
 }
 
 /// The level used where none is given, and the range that is accepted.

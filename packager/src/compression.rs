@@ -107,6 +107,24 @@ impl Compression {
         unpacked.next().unwrap_or_default()
     }
 
+    /// What is wrong with the level, if it is none of the compressor's.
+    ///
+    /// ```
+    /// use packager::compression::Compression;
+    ///
+    /// let plain = Compression { format: None, level: Some(3) };
+    /// assert_eq!(plain.level_error().as_deref(), Some("what is not compressed has no level"));
+    /// ```
+    pub fn level_error(&self) -> Option<String> {
+        match (self.format, self.level) {
+            (None, Some(_)) => Some("what is not compressed has no level".to_owned()),
+            (Some(format), level) => codec::check_level(format, level)
+                .err()
+                .map(|error| error.to_string()),
+            (None, None) => None,
+        }
+    }
+
     /// The suffix of a file that is compressed so, without the dot: `igz`, for example.
     pub fn suffix(&self) -> &'static str {
         KNOWN

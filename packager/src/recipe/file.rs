@@ -190,19 +190,14 @@ impl File {
         };
         let format = Compression::by_name(name.get_ref())
             .ok_or_else(|| none_of(name, &Compression::NAMES))?;
-        if let Some(level) = level {
-            let wrong = match format {
-                Some(format) => codec::check_level(format, Some(*level.get_ref()))
-                    .err()
-                    .map(|error| error.to_string()),
-                None => Some("what is not compressed has no level".to_owned()),
-            };
-            if let Some(wrong) = wrong {
-                return Err(Refused::new(level.span(), wrong));
-            }
+        let compression = Compression {
+            format,
+            level: level.map(|level| *level.get_ref()),
+        };
+        match (compression.level_error(), level) {
+            (Some(wrong), Some(level)) => Err(Refused::new(level.span(), wrong)),
+            _ => Ok(Some(compression)),
         }
-        let level = level.map(|level| *level.get_ref());
-        Ok(Some(Compression { format, level }))
     }
 
     fn entries(&self, folder: &Path) -> Result<Vec<Entry>, Refused> {

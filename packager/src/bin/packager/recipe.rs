@@ -205,8 +205,8 @@ impl RecipeArgs {
         let level = self.level.or(of_recipe.and_then(|it| it.level));
         let compression = Compression { format, level };
         // Before any work is done.
-        if let Some(format) = format {
-            codec::check_level(format, level).map_err(Failure::usage)?;
+        if let Some(wrong) = compression.level_error() {
+            return Err(Failure::usage(wrong));
         }
         Ok(Some(compression))
     }
