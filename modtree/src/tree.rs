@@ -131,7 +131,8 @@ impl Tree {
 
     /// Opens the modules of a kernel below `basedir` (`/` for this machine), in `lib/modules` or `usr/lib/modules`.
     ///
-    /// Without a version: the running kernel, if its modules are there, else the only version present.
+    /// Without a version: the running kernel, if its modules are there, else the only version present. `basedir` may be a modules
+    /// directory itself.
     ///
     /// # Errors
     /// [`TreeError::NoKernel`], [`TreeError::NoSuchKernel`], [`TreeError::SeveralKernels`], [`TreeError::BadVersion`],

@@ -22,7 +22,7 @@ const UNPACKED_LIMIT: u64 = 512 << 20;
 /// Where to take the kernel and its modules from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KernelSource {
-    /// A directory that holds `boot/` and `lib/modules/` (or `usr/lib/modules/`): `/` for this machine.
+    /// A directory that holds `boot/` and `lib/modules/` (or `usr/lib/modules/`): `/` for this machine; or a modules directory.
     Root(PathBuf),
     /// A Debian package of a kernel (`linux-image-…_amd64.deb`).
     Deb(PathBuf),
@@ -148,12 +148,13 @@ impl Kernel {
 
     fn of_tree(root: &Path, version: Option<&str>) -> Result<(Tree, Option<PathBuf>), KernelError> {
         let tree = Tree::select(root, version)?;
-        let image = [
-            root.join(format!("boot/vmlinuz-{}", tree.version())),
-            tree.dir().join("vmlinuz"),
-        ]
-        .into_iter()
-        .find(|path| path.is_file());
+        let in_boot = |root: &Path| root.join(format!("boot/vmlinuz-{}", tree.version()));
+        // Where a modules directory was named, lib/modules and usr/lib/modules are above it.
+        let above = tree.dir().ancestors().skip(3).take(2);
+        let image = [in_boot(root), tree.dir().join("vmlinuz")]
+            .into_iter()
+            .chain(above.map(in_boot))
+            .find(|path| path.is_file());
         if let Some(path) = &image
             && let Some((_, version)) = image_of(path)?
         {

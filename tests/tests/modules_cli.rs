@@ -131,3 +131,27 @@ fn json_has_the_reasons() {
         assert!(stdout.contains(part), "{stdout}");
     }
 }
+
+/// A modules directory may be named in the place of the root that it is in.
+#[test]
+fn a_modules_directory_is_as_good_as_its_root() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let tree = Tree::select(&root, None).unwrap();
+    let (dir, version) = (tree.dir().to_str().unwrap(), tree.version());
+    let of_root = modtree(&["closure", "-b", root.to_str().unwrap(), "vfat"]);
+    for arguments in [
+        &["closure", "-b", dir, "vfat"][..],
+        &["closure", "-b", dir, "-k", version, "vfat"],
+    ] {
+        assert_eq!(modtree(arguments).stdout, of_root.stdout, "{arguments:?}");
+    }
+    let other = modtree(&["closure", "-b", dir, "-k", "5.0", "vfat"]);
+    assert_eq!(other.status.code(), Some(1));
+    let packed = |root: &str| {
+        let output = command("packager").args(["plan", "--root", root]).output();
+        text(&output.unwrap().stdout).to_owned()
+    };
+    assert_eq!(packed(dir), packed(root.to_str().unwrap()));
+}

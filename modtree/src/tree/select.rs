@@ -26,7 +26,7 @@ pub(super) fn select(basedir: &Path, kernel: Option<&str>) -> Result<(PathBuf, S
         ) {
             return Err(TreeError::BadVersion(wanted.to_owned()));
         }
-        return match at(wanted) {
+        return match at(wanted).or_else(|| itself(basedir).filter(|(_, own)| own == wanted)) {
             Some(found) => Ok(found),
             None => Err(TreeError::NoSuchKernel {
                 wanted: wanted.to_owned(),
@@ -45,7 +45,7 @@ pub(super) fn select(basedir: &Path, kernel: Option<&str>) -> Result<(PathBuf, S
         versions => match versions.iter().find(|&version| *version == running) {
             Some(running) => running,
             None if versions.is_empty() => {
-                return Err(none(basedir));
+                return itself(basedir).ok_or_else(|| none(basedir));
             }
             None => {
                 return Err(TreeError::SeveralKernels {
@@ -56,6 +56,13 @@ pub(super) fn select(basedir: &Path, kernel: Option<&str>) -> Result<(PathBuf, S
         },
     };
     at(chosen).ok_or_else(|| none(basedir))
+}
+
+/// A modules directory that stands in the place of a root.
+fn itself(dir: &Path) -> Option<(PathBuf, String)> {
+    let real = dir.canonicalize().ok().filter(|dir| has_modules(dir))?;
+    let version = real.file_name()?.to_str()?.to_owned();
+    Some((dir.to_path_buf(), version))
 }
 
 /// There is no kernel below a root, or no root.

@@ -165,7 +165,7 @@ pub(crate) struct GraphArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct TreeArgs {
-    /// The root below which lib/modules or usr/lib/modules is
+    /// The root below which lib/modules or usr/lib/modules is, or a modules directory
     #[arg(
         short,
         long,

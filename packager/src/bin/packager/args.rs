@@ -136,7 +136,7 @@ pub(crate) struct KernelArgs {
     #[arg(short, long, value_name = "VERSION|FILE", add = complete::versions())]
     kernel: Option<OsString>,
 
-    /// The root that holds boot/ and lib/modules/ [default: /]
+    /// The root that holds boot/ and lib/modules/, or a modules directory [default: /]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
 
