@@ -185,6 +185,12 @@ impl Tree {
         Self { package, ..self }
     }
 
+    /// Whether a configuration is where distributions put it; it is not read.
+    pub fn has_config(&self) -> bool {
+        let places = select::config_places(&self.dir, &self.version);
+        places.iter().any(|path| path.exists())
+    }
+
     /// The same tree, with a configuration that was found elsewhere.
     #[must_use]
     pub fn with_config(self, config: KernelConfig) -> Self {

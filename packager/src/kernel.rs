@@ -118,13 +118,11 @@ impl Kernel {
             (found, _) => found?,
         };
         let tree = tree.keeping_files();
-        // Of what is wrong with a configuration that is there, who needs it tells.
-        let tree = match (tree.config(), &image) {
-            (Ok(None), Some(image)) => match configuration(image, tree.version()) {
-                Some(config) => tree.with_config(config),
-                None => tree,
-            },
-            _ => tree,
+        // Where it is there, it is not read yet: others have work that does not wait for it.
+        let found = image.as_ref().filter(|_| !tree.has_config());
+        let tree = match found.and_then(|image| configuration(image, tree.version())) {
+            Some(config) => tree.with_config(config),
+            None => tree,
         };
         Ok(Self { tree, image })
     }

@@ -153,12 +153,14 @@ impl Plan {
             reason: reason.to_owned(),
             because: Vec::new(),
         };
-        let is_folder = attributes.kind == Kind::Symlink && self.is_folder(&path);
+        let keeps_folder = attributes.kind == Kind::Symlink
+            && self.items.contains_key(&path)
+            && self.is_folder(&path);
         match self.items.entry(path) {
             Entry::Vacant(place) => {
                 place.insert(item());
             }
-            Entry::Occupied(_) if is_folder => {}
+            Entry::Occupied(_) if keeps_folder => {}
             Entry::Occupied(mut place) => {
                 let (new, old) = (attributes.kind, place.get().kind());
                 self.has_buried |= old == Kind::Directory && new != Kind::Directory;

@@ -112,8 +112,8 @@ fn has_modules(dir: &Path) -> bool {
     .any(|name| dir.join(name).exists())
 }
 
-/// The kernel's configuration, from where distributions put it.
-pub(super) fn config(dir: &Path, version: &str) -> Result<Option<KernelConfig>, TreeError> {
+/// Where distributions put the kernel's configuration.
+pub(super) fn config_places(dir: &Path, version: &str) -> Vec<PathBuf> {
     let mut places = vec![dir.join("config")];
     let root = PLACES.iter().find_map(|place| {
         let parent = dir.parent()?;
@@ -130,7 +130,12 @@ pub(super) fn config(dir: &Path, version: &str) -> Result<Option<KernelConfig>, 
     for root in [root, usr].into_iter().flatten() {
         places.push(root.join("boot").join(format!("config-{version}")));
     }
-    for path in places {
+    places
+}
+
+/// The kernel's configuration, from there.
+pub(super) fn config(dir: &Path, version: &str) -> Result<Option<KernelConfig>, TreeError> {
+    for path in config_places(dir, version) {
         match KernelConfig::read(&path) {
             Ok(config) => return Ok(Some(config)),
             Err(error) if is_absent(&error) => {}
