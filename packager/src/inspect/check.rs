@@ -173,7 +173,7 @@ fn check_options(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
         ("CONFIG_BINFMT_SCRIPT", is_script),
     ];
     for (option, is_needed) in needed {
-        if is_needed && config.get(option) != Some("y") {
+        if is_needed && !config.is_built_in(option) {
             report.find(&codes::OPTION, format_args!("{option} is not set"));
         }
     }
