@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::bash::unquoted;
 
 pub use clap_complete::engine::{
-    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+    ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
 
 /// Files and folders, where an option would complete nothing of its own.

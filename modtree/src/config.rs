@@ -22,7 +22,6 @@ const LIMIT: u64 = 16 << 20;
 /// assert_eq!(config.get("CONFIG_FAT_FS"), Some("m"));
 /// assert_eq!(config.get("CONFIG_NLS_DEFAULT"), Some("utf8"));
 /// assert_eq!(config.get("CONFIG_KCOV"), None);
-/// assert!(!config.is_built_in("CONFIG_FAT_FS"));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct KernelConfig {
@@ -81,20 +80,6 @@ impl KernelConfig {
         }
     }
 
-    /// Whether an option is built in: a line sets it to `y`. Unlike [`get`](Self::get), which heeds the last of several lines and so
-    /// searches all of them, this ends at the first.
-    pub fn is_built_in(&self, option: &str) -> bool {
-        let line = format!("\n{option}=y");
-        let ends = |end: usize| {
-            let next = self.text.get(end);
-            next.is_none_or(u8::is_ascii_whitespace)
-        };
-        let first = &line[1..];
-        let mut others = memmem::find_iter(&self.text, line.as_bytes());
-        self.text.starts_with(first.as_bytes()) && ends(first.len())
-            || others.any(|at| ends(at + line.len()))
-    }
-
     fn rewritten(&self) -> &FastMap<String, String> {
         self.rewritten.get_or_init(|| {
             let lines = self.text.split(|&byte| byte == b'\n');
@@ -151,17 +136,6 @@ fn unescape(string: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_built_in_is_a_line_of_its_own() {
-        let config = KernelConfig::parse(
-            b"CONFIG_A=y\nCONFIG_AB=m\r\nCONFIG_C=y\r\nCONFIG_D=yes\nXCONFIG_E=y\nCONFIG_F=y",
-        );
-        let built_in = ["A", "AB", "B", "C", "D", "E", "F"]
-            .into_iter()
-            .filter(|option| config.is_built_in(&format!("CONFIG_{option}")));
-        assert_eq!(built_in.collect::<Vec<_>>(), ["A", "C", "F"]);
-    }
 
     #[test]
     fn strings_lose_their_quotes_and_escapes() {

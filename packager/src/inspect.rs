@@ -182,16 +182,6 @@ impl Segment<'_> {
         }
     }
 
-    /// Where archives begin, behind others of the segment, that the kernel does not look for: at no multiple of 4 bytes.
-    fn unaligned_archives(&self) -> Vec<usize> {
-        let mut last = 0;
-        let begins = self.numbered_entries().filter_map(|entry| {
-            let (number, place, _) = entry.ok()?;
-            (std::mem::replace(&mut last, number) != number).then_some(place.start)
-        });
-        begins.filter(|begin| begin % 4 != 0).collect()
-    }
-
     /// The entries of the segment's archives, one after another. It ends after the first error.
     pub fn entries(&self) -> impl Iterator<Item = Result<Entry<'_>, InspectError>> {
         self.placed_entries()

@@ -89,19 +89,14 @@ impl<S: Source> Stream<S> {
     /// The next entry; `None` at the end of the stream.
     pub(crate) fn next(&mut self) -> Result<Option<Skimmed<'_>>, Stop> {
         loop {
-            let is_first = self.offset == self.start;
-            if !is_first && self.is_over()? {
-                // Behind the end of an archive may stand another one.
-                self.start = self.offset;
-                if self.is_at_end().map_err(Stop::Source)? {
-                    return Ok(None);
+            if !self.is_over()? {
+                let offset = self.offset;
+                if let Some(header) = self.header()? {
+                    return self.skimmed(offset, &header).map(Some);
                 }
+                self.skip_zeros().map_err(Stop::Source)?;
             }
-            let offset = self.offset;
-            if let Some(header) = self.header()? {
-                return self.skimmed(offset, &header).map(Some);
-            }
-            self.skip_zeros().map_err(Stop::Source)?;
+            // Behind the end of an archive may stand another one.
             self.start = self.offset;
             if self.is_at_end().map_err(Stop::Source)? {
                 return Ok(None);

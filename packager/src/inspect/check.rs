@@ -96,13 +96,23 @@ fn check_segment(image: &[u8], segment: &Segment<'_>, kernel: Booted<'_>, report
 
 /// Whether the archives of a segment can be read; `next` is the segment behind it.
 fn check_entries(segment: &Segment<'_>, next: Option<&Segment<'_>>, report: &mut Report) -> bool {
-    for entry in segment.entries() {
+    let offset = segment.offset;
+    let mut archive = 0;
+    for entry in segment.numbered_entries() {
         match entry {
-            Ok(entry) if !entry.is_sound() => {
-                let name = crate::names::text(entry.name);
-                report.find(&codes::CHECKSUM, format_args!("/{name}"));
+            Ok((number, place, entry)) => {
+                let is_first = std::mem::replace(&mut archive, number) != number;
+                if is_first && place.start % 4 != 0 {
+                    report.find(
+                        &codes::UNALIGNED,
+                        format_args!("byte {} of the archive at offset {offset}", place.start),
+                    );
+                }
+                if !entry.is_sound() {
+                    let name = crate::names::text(entry.name);
+                    report.find(&codes::CHECKSUM, format_args!("/{name}"));
+                }
             }
-            Ok(_) => {}
             Err(error) => {
                 let goes_on = next.is_some_and(|next| next.format.is_some());
                 let code = if goes_on {
@@ -114,13 +124,6 @@ fn check_entries(segment: &Segment<'_>, next: Option<&Segment<'_>>, report: &mut
                 return false;
             }
         }
-    }
-    let offset = segment.offset;
-    for place in segment.unaligned_archives() {
-        report.find(
-            &codes::UNALIGNED,
-            format_args!("byte {place} of the archive at offset {offset}"),
-        );
     }
     if !segment.has_trailer() {
         report.find(
@@ -173,7 +176,7 @@ fn check_options(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
         ("CONFIG_BINFMT_SCRIPT", is_script),
     ];
     for (option, is_needed) in needed {
-        if is_needed && !config.is_built_in(option) {
+        if is_needed && config.get(option) != Some("y") {
             report.find(&codes::OPTION, format_args!("{option} is not set"));
         }
     }

@@ -89,12 +89,9 @@ fn modes(_: &mut SchemaGenerator) -> Schema {
 }
 
 impl StepTable {
-    /// `source` and `text`.
-    pub(super) fn contents(&self) -> (Option<&Path>, Option<&str>) {
-        (self.source.as_deref(), self.text.as_deref())
-    }
-
-    pub(super) fn step(&self, contents: Contents) -> Result<Step, Refused> {
+    /// `span` is the table's place.
+    pub(super) fn step(&self, span: Range<usize>, folder: &Path) -> Result<Step, Refused> {
+        let contents = contents(span, folder, self.source.as_deref(), self.text.as_deref())?;
         if !STEPS.contains(&self.before.get_ref().as_str()) {
             return Err(none_of(&self.before, &STEPS));
         }
@@ -115,12 +112,13 @@ impl StepTable {
 }
 
 /// A file's contents: a copy or a text. `span` is the table's place.
-pub(super) fn contents(
+fn contents(
     span: Range<usize>,
     folder: &Path,
-    given: (Option<&Path>, Option<&str>),
+    source: Option<&Path>,
+    text: Option<&str>,
 ) -> Result<Contents, Refused> {
-    match given {
+    match (source, text) {
         (Some(source), None) => Ok(Contents::File(folder.join(source))),
         (None, Some(text)) => Ok(Contents::Text(text.to_owned())),
         _ => Err(Refused::new(
@@ -131,12 +129,9 @@ pub(super) fn contents(
 }
 
 impl FileTable {
-    /// `source` and `text`.
-    pub(super) fn contents(&self) -> (Option<&Path>, Option<&str>) {
-        (self.source.as_deref(), self.text.as_deref())
-    }
-
-    pub(super) fn entry(&self, contents: Contents) -> Result<Entry, Refused> {
+    /// `span` is the table's place.
+    pub(super) fn entry(&self, span: Range<usize>, folder: &Path) -> Result<Entry, Refused> {
+        let contents = contents(span, folder, self.source.as_deref(), self.text.as_deref())?;
         Ok(Entry {
             path: path(&self.path)?,
             contents,

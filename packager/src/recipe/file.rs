@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::choice::{Choice, choose, none_of};
-use super::entries::{DirectoryTable, FileTable, StepTable, SymlinkTable, contents};
+use super::entries::{DirectoryTable, FileTable, StepTable, SymlinkTable};
 use super::error::{RecipeError, Refused};
 use super::size::Size;
 use super::{Entry, Load, ModuleFiles, Recipe, Segments, Step};
@@ -202,20 +202,17 @@ impl File {
 
     fn entries(&self, folder: &Path) -> Result<Vec<Entry>, Refused> {
         let directories = self.directory.iter().map(DirectoryTable::entry);
-        let files = self.file.iter().map(|table| {
-            let contents = contents(table.span(), folder, table.get_ref().contents())?;
-            table.get_ref().entry(contents)
-        });
+        let files = self.file.iter();
+        let files = files.map(|table| table.get_ref().entry(table.span(), folder));
         let symlinks = self.symlink.iter().map(SymlinkTable::entry);
         directories.chain(files).chain(symlinks).collect()
     }
 
     fn steps(&self, folder: &Path) -> Result<Vec<Step>, Refused> {
-        let steps = self.step.iter().map(|table| {
-            let contents = contents(table.span(), folder, table.get_ref().contents())?;
-            table.get_ref().step(contents)
-        });
-        steps.collect()
+        let steps = self.step.iter();
+        steps
+            .map(|table| table.get_ref().step(table.span(), folder))
+            .collect()
     }
 }
 

@@ -37,7 +37,9 @@ pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
         let end = if separator == "[\n" { "[]\n" } else { "\n]\n" };
         out.text.extend_from_slice(end.as_bytes());
     }
-    out.printed?;
+    if let Some(error) = out.failed {
+        return Err(error);
+    }
     cli::print(&out.text)?;
     match result.map_err(|error| input::at_fault(&args.image, error))? {
         End::Bytes => input::tell_no_trailer(&args.image),
@@ -47,18 +49,10 @@ pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
 }
 
 /// Prints a portion at a time.
+#[derive(Default)]
 struct Printer {
     text: Vec<u8>,
-    printed: Result<(), Failure>,
-}
-
-impl Default for Printer {
-    fn default() -> Self {
-        Self {
-            text: Vec::new(),
-            printed: Ok(()),
-        }
-    }
+    failed: Option<Failure>,
 }
 
 impl Printer {
@@ -74,7 +68,7 @@ impl Printer {
             }
             Ok(stop) => stop,
             Err(error) => {
-                self.printed = Err(error);
+                self.failed = Some(error);
                 ControlFlow::Break(())
             }
         }
