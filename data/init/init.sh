@@ -9,10 +9,11 @@
 #   keymap=NAME          another keymap of the image (/etc/keymaps/NAME.bmap)
 #   wait-for=DEVICE      wait until the device is there, for 30 s at most; wait-for=DEVICE:SECONDS
 #   mount=DEVICE         wait for the device and mount it on /mnt
-#   root=DEVICE          wait for the device (or UUID=…, LABEL=…), mount it, and start its init; with rootfstype=, rootflags=,
-#                        ro, rw and init= as the kernel has them
+#   root=DEVICE          wait for the device, mount it, and start its init; with rootfstype=, rootflags=, ro, rw and init= as the
+#                        kernel has them
 #   break=STEP           a shell before this step: modules, hotplug, keymap, wait, mount, root, init
 #   debug                show every command
+# A DEVICE may also be UUID=… or LABEL=… of a file system, PARTUUID=… or PARTLABEL=… of a partition.
 
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
 
@@ -122,14 +123,72 @@ load_keymap() {
     fi
 }
 
-# find_device NAME: node is the path of a device that may be named UUID=… or LABEL=…. A path costs no process, which would take
-# from what is waited for.
+# find_device NAME: node is the path of a device. A path costs no process, which would take from what is waited for.
 find_device() {
     case $1 in
+        PARTUUID=* | PARTLABEL=*) find_partition "$1" ;;
         *=*) node=$(findfs "$1" 2>/dev/null) ;;
         *) node=$1 ;;
     esac
     [ -e "$node" ]
+}
+
+# find_partition NAME: node is the partition that PARTUUID=… or PARTLABEL=… names.
+find_partition() {
+    node='' value=${1#*=}
+    case $1 in PARTUUID=*) value=$(echo "$value" | tr A-F a-f) ;; esac
+    for place in /sys/class/block/*/partition; do
+        [ -e "$place" ] || continue
+        place=${place%/partition}
+        read_event "$place/uevent"
+        case $1 in
+            PARTLABEL=*) found=$label ;;
+            *) found=${id:-$(partition_id "$place")} ;;
+        esac
+        [ "$found" != "$value" ] || { node=$device; return; }
+    done
+}
+
+# read_event FILE: what the kernel says of a disk or partition.
+read_event() {
+    device='' label='' id=''
+    while IFS= read -r line; do
+        case $line in
+            DEVNAME=*) device=/dev/${line#*=} ;;
+            PARTNAME=*) label=${line#*=} ;;
+            PARTUUID=*) id=${line#*=} ;;
+        esac
+    done <"$1"
+}
+
+# partition_id PLACE: what the kernel takes for the PARTUUID of a partition in sysfs (block/partitions/msdos.c and efi.c). Up to
+# Linux 6.12 it does not say it there; the disk's table does.
+partition_id() {
+    read -r number <"$1/partition"
+    read -r block <"$1/../queue/logical_block_size"
+    read_event "$1/../uevent"
+    # An MBR's signature, two bytes, and four entries of 16 bytes, the fifth of which is the type. The words of numbers are to be
+    # split.
+    # shellcheck disable=SC2046
+    set -- $(bytes "$device" 440 70)
+    mbr=$(printf '%s%s%s%s-%02x' "$4" "$3" "$2" "$1" "$number")
+    case " ${11} ${27} ${43} ${59} " in
+        *' ee '*) ;;
+        *) echo "$mbr"; return ;;
+    esac
+    # shellcheck disable=SC2046
+    set -- $(bytes "$device" "$block" 92)
+    [ "$#-$1$2$3$4$5$6$7$8" = 92-4546492050415254 ] || { echo "$mbr"; return; }
+    table=$((0x${80}${79}${78}${77}${76}${75}${74}${73} * block))
+    size=$((0x${88}${87}${86}${85}))
+    # shellcheck disable=SC2046
+    set -- $(bytes "$device" $((table + (number - 1) * size + 16)) 16)
+    echo "$4$3$2$1-$6$5-$8$7-$9${10}-${11}${12}${13}${14}${15}${16}"
+}
+
+# bytes FILE START LENGTH: in hexadecimal.
+bytes() {
+    hexdump -v -s "$2" -n "$3" -e '1/1 "%02x "' "$1"
 }
 
 # wait_for DEVICE[:SECONDS]: node is its path then.
@@ -141,7 +200,8 @@ wait_for() {
         '' | 0?* | *[!0-9]* | ?????*) echo "$1: $seconds is no number of seconds from 0 to 9999"; return 1 ;;
     esac
     case $name in
-        PARTUUID=* | PARTLABEL=*) echo "$name: busybox finds file systems by UUID= and LABEL= only"; return 1 ;;
+        PARTUUID=*/*) echo "$name: an offset (/PARTNROFF=) is not understood"; return 1 ;;
+        PARTUUID=*) command -v hexdump >/dev/null || { echo "$name: busybox has no hexdump to read it with"; return 1; } ;;
     esac
     start='' told=''
     until find_device "$name"; do

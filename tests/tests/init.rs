@@ -134,13 +134,14 @@ fn a_device_that_does_not_come_is_told_and_the_boot_goes_on() {
     run(&mut session, "true");
     power_off(session);
     // A mistake in the number, or a name that busybox does not know, is told at once.
-    let mut session =
-        boot(&built.machine("wait-for=/dev/none:08 mount=/dev/sda1:30s root=PARTUUID=1-1"));
+    let mut session = boot(
+        &built.machine("wait-for=/dev/none:08 mount=/dev/sda1:30s root=PARTUUID=1-1/PARTNROFF=1"),
+    );
     let transcript = session.transcript();
     for words in [
         "init: waiting for /dev/none:08 failed: /dev/none:08: 08 is no number of seconds from 0 to 9999",
         "init: mounting /dev/sda1:30s on /mnt failed: /dev/sda1:30s: 30s is no number of seconds from 0 to 9999",
-        "init: mounting the root PARTUUID=1-1 failed: PARTUUID=1-1: busybox finds file systems by UUID= and LABEL= only",
+        "init: mounting the root PARTUUID=1-1/PARTNROFF=1 failed: PARTUUID=1-1/PARTNROFF=1: an offset (/PARTNROFF=) is not understood",
     ] {
         assert!(
             transcript.contains(words),
@@ -203,6 +204,59 @@ fn a_root_without_an_init_is_told_and_a_shell_comes() {
     );
     run(&mut session, "true");
     power_off(session);
+}
+
+#[test]
+fn partitions_are_found_by_what_their_tables_say() {
+    let Some((built, (mke2fs, sfdisk))) = BUILT.as_ref().zip(tool("mke2fs").zip(tool("sfdisk")))
+    else {
+        return;
+    };
+    let root = fs::read(root_disk(built.folder.path(), &mke2fs)).unwrap();
+    let partition = |name: &str, table: &str| {
+        let disk = built.folder.path().join(name);
+        let mut bytes = vec![0; 4096 * 512];
+        // A table of another time, which is none under this MBR.
+        bytes[512..520].copy_from_slice(b"EFI PART");
+        bytes.extend(&root);
+        bytes.resize(bytes.len() + (1 << 20), 0);
+        fs::write(&disk, bytes).unwrap();
+        let script = built.folder.path().join("table");
+        fs::write(&script, table).unwrap();
+        let mut sfdisk = Command::new(&sfdisk);
+        sfdisk.args(["--quiet", "--wipe", "never"]).arg(&disk);
+        let made = sfdisk.stdin(fs::File::open(script).unwrap()).status();
+        assert!(made.unwrap().success());
+        disk
+    };
+    let mut machine = built.machine(
+        "wait-for=PARTUUID=a0b1c2d3-02:5 \"mount=PARTLABEL=the spare\" \
+         root=PARTUUID=6F9DE2D9-0F4A-4D6B-8E5C-00C4A1F3B70B",
+    );
+    machine.sticks = vec![
+        partition(
+            "mbr.img",
+            "label: dos\nlabel-id: 0xa0b1c2d3\nstart=2048, size=1024\nstart=4096, size=32768\n",
+        ),
+        partition(
+            "gpt.img",
+            "label: gpt\nstart=2048, size=1024, name=\"the spare\"\n\
+             start=4096, size=32768, uuid=6f9de2d9-0f4a-4d6b-8e5c-00c4a1f3b70b\n",
+        ),
+    ];
+    let mut session = machine.start().unwrap();
+    session
+        .expect("init: entering PARTUUID=6F9DE2D9", PATIENCE)
+        .unwrap();
+    session
+        .expect("the real root: ext4 ro, /dev console yes", PATIENCE)
+        .unwrap();
+    let transcript = session.transcript();
+    assert!(!transcript.contains("a0b1c2d3-02 failed"), "{transcript}");
+    // There is no file system on it.
+    let message = "mounting PARTLABEL=the spare on /mnt failed: mount: mounting /dev/";
+    assert!(transcript.contains(message), "{transcript}");
+    session.wait(PATIENCE).unwrap();
 }
 
 /// An ext4 file system with busybox and without a shell, whose init says where it is and powers off.
