@@ -26,7 +26,7 @@ mod tell;
 pub use describe::describe;
 pub use failure::{Failure, Fault, compared, finish};
 pub use output::{
-    Room, Staged, Staging, commit, directory, is_same_file, print, print_part, write_atomically,
-    write_atomically_with,
+    Room, Staged, Staging, commit, directory, input_at, is_same_file, print, print_part,
+    write_atomically, write_atomically_with,
 };
 pub use tell::to_stderr;

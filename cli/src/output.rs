@@ -196,8 +196,21 @@ fn cannot_write(path: &Path, directory: &Path, error: &io::Error) -> Failure {
 
 /// Whether two paths lead to one file that is there.
 pub fn is_same_file(one: &Path, two: &Path) -> bool {
-    let number = |path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
-    matches!((number(one), number(two)), (Ok(one), Ok(two)) if one == two)
+    matches!((number(one), number(two)), (Some(one), Some(two)) if one == two)
+}
+
+/// What tells a file from all others: device and inode.
+fn number(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+/// The first of `inputs` that is the file at `output`, by whatever name: what would be lost if that were written.
+pub fn input_at<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Option<&'a Path> {
+    // What is not there yet is no input.
+    let output = number(output)?;
+    let mut inputs = inputs.into_iter();
+    inputs.find(|input| number(input) == Some(output))
 }
 
 /// Writes `bytes` to standard output. A reader that has gone away (`modtree closure … | head -1`) is no error.

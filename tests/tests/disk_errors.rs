@@ -253,7 +253,7 @@ fn options_that_would_do_nothing_or_harm() {
             &["--initramfs", there, "--program", "/bin/true"],
             "cannot be used with",
         ),
-        (&["--initramfs", there, "-o", there], "is the initramfs"),
+        (&["--initramfs", there, "-o", there], "is an input"),
         (&["-o", "-"], "a disk image has holes"),
     ] {
         let output = command("packager")

@@ -164,3 +164,84 @@ fn a_full_disk_leaves_the_old_image() {
     assert_eq!(stdout, "code 3\nold\nsimple.igz\n", "{stderr}");
     assert!(stderr.contains("No space left on device"), "{stderr}");
 }
+
+/// Every input, named by an option or found, also by another name.
+#[test]
+fn an_output_in_the_place_of_an_input_is_refused() {
+    let Some(root) = small_root() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let vmlinuz = root.path().join(format!("boot/vmlinuz-{}", root.version));
+    let kernel = vmlinuz.to_str().unwrap().to_owned();
+    let module = root.module("fs/fat/vfat.ko").to_str().unwrap().to_owned();
+    root.packaged(Path::new(&place("kernel.deb")), "none");
+    fs::write(place("es.kmap"), "keycode 2 = one\n").unwrap();
+    fs::write(place("early.cpio"), "").unwrap();
+    fs::write(place("packager.toml"), "modules = [\"vfat\"]\n").unwrap();
+    let busybox = packager::busybox::Busybox::find(Path::new("/")).unwrap();
+    fs::copy(&busybox.path, place("busybox")).unwrap();
+    fs::copy(&vmlinuz, place("kernel")).unwrap();
+    std::os::unix::fs::symlink("busybox", place("link")).unwrap();
+    fs::hard_link(place("busybox"), place("twin")).unwrap();
+    let from = ["--root", root.path().to_str().unwrap()];
+    let cases: [(&[&str], &[&str], &str); 14] = [
+        (&["initramfs"], &from, &module),
+        (&["initramfs"], &from, &kernel),
+        (&["initramfs", "--compress", "none"], &from, &kernel),
+        (&["initramfs", "--keymap"], &from, "es.kmap"),
+        (&["initramfs", "--archive-before"], &from, "early.cpio"),
+        (&["initramfs", "--recipe"], &from, "packager.toml"),
+        (&["initramfs", "--busybox"], &from, "busybox"),
+        (
+            &["initramfs", "--busybox", "busybox", "-o", "link"],
+            &from,
+            "",
+        ),
+        (
+            &["initramfs", "--busybox", "busybox", "-o", "twin"],
+            &from,
+            "",
+        ),
+        (&["initramfs", "--deb"], &[], "kernel.deb"),
+        (&["image", "--firmware", "bios"], &from, &kernel),
+        (
+            &["image", "--firmware", "bios", "--kernel"],
+            &from,
+            "kernel",
+        ),
+        (&["image", "--deb"], &[], "kernel.deb"),
+        (&["uki", "--os-release"], &from, "packager.toml"),
+    ];
+    for (arguments, from, output) in cases {
+        let mut packager = command("packager");
+        packager.current_dir(folder.path()).args(arguments);
+        let is_named = arguments
+            .last()
+            .is_some_and(|it| it.starts_with("--") && *it != "none");
+        if is_named {
+            packager.arg(output);
+        }
+        if !output.is_empty() {
+            packager.args(["-o", output]);
+        }
+        let before = fs::read(folder.path().join(output)).ok();
+        let result = packager.args(from).output().unwrap();
+        let stderr = String::from_utf8_lossy(&result.stderr);
+        assert_eq!(result.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("would be written over"), "{stderr}");
+        assert_eq!(
+            fs::read(folder.path().join(output)).ok(),
+            before,
+            "{arguments:?}"
+        );
+    }
+    assert!(fs::read(place("link")).unwrap() == fs::read(&busybox.path).unwrap());
+    // Beside an input, and in the place of an image that is no input, is right.
+    for _ in 0..2 {
+        let output = place("simple.igz");
+        let result = root.pack(&["-o", &output]);
+        assert!(result.status.success(), "{result:?}");
+    }
+    let result = root.pack(&["-o", &place("simple.igz"), "--depfile", &module]);
+    assert_eq!(result.status.code(), Some(2), "{result:?}");
+}

@@ -10,7 +10,7 @@ use packager::disk::menu::Choice;
 use packager::disk::uki::{Uki, UkiError, os_release};
 use packager::finding::Report;
 use packager::inspect::check::{Booted, check};
-use packager::kernel::{Kernel, KernelChoice, configuration, length_of, version_of};
+use packager::kernel::{Kernel, KernelChoice, KernelSource, configuration, length_of, version_of};
 use packager::timing::Timings;
 use packager::{Initramfs, Plan};
 
@@ -71,6 +71,8 @@ pub(crate) struct Content {
     pub(crate) initramfs: Vec<u8>,
     /// The kernel's configuration, where it is known.
     config: Option<KernelConfig>,
+    /// The files that all this was made from.
+    inputs: Vec<PathBuf>,
     /// What the user should know.
     pub(crate) notes: Vec<String>,
     /// Seconds since 1970.
@@ -83,15 +85,10 @@ impl ContentArgs {
         Choice::new("linux", &self.append).map_err(Failure::usage)
     }
 
-    /// An output in the place of the initramfs would be the end of that.
-    pub(crate) fn check_output(&self, output: &Path) -> Result<(), Failure> {
-        match &self.initramfs {
-            Some(path) if cli::is_same_file(path, output) => Err(Failure::usage(format_args!(
-                "`{}` is the initramfs, and would be written over; name another output with -o",
-                output.display()
-            ))),
-            _ => Ok(()),
-        }
+    /// The files that the options name. What is found without them is known when it has been [read](Content::check_output).
+    pub(crate) fn named(&self) -> impl Iterator<Item = &Path> {
+        let recipe = self.recipe.recipe.as_deref();
+        recipe.into_iter().chain(self.initramfs.as_deref())
     }
 
     /// Reads the kernel, packs the initramfs or reads it, and checks that the two get along.
@@ -140,6 +137,7 @@ impl ContentArgs {
             initramfs: image.to_bytes(),
             version: plan.version,
             config: plan.config,
+            inputs: plan.inputs,
             notes: plan.notes,
             time,
         })
@@ -154,34 +152,47 @@ impl ContentArgs {
     ) -> Result<Content, Failure> {
         let read = || codec::file::read(path, LIMIT).map_err(report::read);
         let initramfs = timings.measure("initramfs", read)?;
-        let ((kernel, version), config) = timings.measure("kernel", || self.kernel())?;
+        let ((kernel, version), config, from) = timings.measure("kernel", || self.kernel())?;
         Ok(Content {
             kernel,
             version,
             initramfs,
             config,
+            inputs: vec![from],
             notes: Vec::new(),
             time,
         })
     }
 
-    /// A kernel's image without its modules.
-    fn kernel(&self) -> Result<(Image, Option<KernelConfig>), Failure> {
+    /// A kernel's image without its modules, and the file that it is in.
+    fn kernel(&self) -> Result<(Image, Option<KernelConfig>, PathBuf), Failure> {
         let choice = self.recipe.kernel.choice();
         if let KernelChoice::Image(path) = choice {
             let image = read_image(&path)?;
             let config = configuration(&path, &image.1);
-            return Ok((image, config));
+            return Ok((image, config, path));
         }
-        let kernel = Kernel::open(&self.recipe.kernel.source(), &choice).map_err(report::kernel)?;
+        let source = self.recipe.kernel.source();
+        let kernel = Kernel::open(&source, &choice).map_err(report::kernel)?;
         let config = kernel.tree.config();
-        let config = config.map_err(|error| report::kernel(error.into()))?;
+        let config = config
+            .map_err(|error| report::kernel(error.into()))?
+            .cloned();
         let image = read_kernel(kernel.image.as_deref(), kernel.version())?;
-        Ok((image, config.cloned()))
+        let from = match (source, kernel.image) {
+            (KernelSource::Deb(package), _) => package,
+            (_, image) => image.unwrap_or_default(),
+        };
+        Ok((image, config, from))
     }
 }
 
 impl Content {
+    /// Refuses an output in the place of what all this was made from.
+    pub(crate) fn check_output(&self, output: &Path) -> Result<(), Failure> {
+        report::check_output(output, self.inputs.iter().map(PathBuf::as_path))
+    }
+
     /// What `packager check` says of the initramfs, for this kernel.
     fn check(&self) -> Report {
         let kernel = Booted {

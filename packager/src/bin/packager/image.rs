@@ -159,11 +159,12 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
             "a disk image has holes, which standard output has not; name a file, and `./-` for one that is called so",
         ));
     }
-    args.content.check_output(&args.output)?;
+    report::check_output(&args.output, args.named())?;
     let progress = Progress::new("making the disk image");
     let parts = Parts::new(&args, format)?;
     let mut timings = Timings::default();
     let content = args.content.load_unchecked(&mut timings)?;
+    content.check_output(&args.output)?;
     // The check takes about as long as writing, and nothing else depends on it but the output's name.
     let made = thread::scope(|scope| {
         let check = scope.spawn(|| args.content.judge(&content, args.quiet));
@@ -229,6 +230,15 @@ struct Made {
 }
 
 impl ImageArgs {
+    /// The files that the options name.
+    fn named(&self) -> impl Iterator<Item = &Path> {
+        let programs = [&self.systemd_boot, &self.stub, &self.efi];
+        let programs = programs.into_iter().flatten().map(PathBuf::as_path);
+        programs
+            .chain(self.menu.named())
+            .chain(self.content.named())
+    }
+
     fn recipe<'a>(
         &self,
         parts: &'a Parts,

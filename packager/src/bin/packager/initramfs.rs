@@ -97,7 +97,7 @@ fn pack(
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     // Most images are checked while they are made; what the check refuses never gets its name.
     let mut meanwhile = Timings::default();
-    let (made, (is_as_supposed, report)) = rayon::join(
+    let (made, (is_as_supposed, report, is_harmless)) = rayon::join(
         || {
             let file = file.unwrap_or_else(|| Output::new(&output));
             Made::new(&plan, recipe, cache, file, &mut timings)
@@ -105,12 +105,14 @@ fn pack(
         || {
             let is_as_supposed = meanwhile.measure("indexes", || plan.is_as_supposed());
             let check = || plan.check(recipe, booted(&plan));
-            (is_as_supposed, meanwhile.measure("check", check))
+            let report = meanwhile.measure("check", check);
+            (is_as_supposed, report, check_outputs(args, &output, &plan))
         },
     );
     if supposes && !is_as_supposed {
         return Ok(Packed::SupposedWrongly);
     }
+    is_harmless?;
     timings.append(meanwhile);
     let Made {
         image,
@@ -138,6 +140,15 @@ fn pack(
         std::mem::forget(plan);
     }
     Ok(Packed::Done)
+}
+
+/// Refuses outputs in the place of inputs.
+fn check_outputs(args: &InitramfsArgs, image: &Path, plan: &Plan) -> Result<(), Failure> {
+    let mut outputs = [Some(image), args.depfile.as_deref()].into_iter().flatten();
+    outputs.try_for_each(|output| {
+        let inputs = plan.inputs.iter().map(PathBuf::as_path);
+        report::check_output(output, inputs.chain(args.content.recipe.as_deref()))
+    })
 }
 
 /// The kernel that is to boot with an image of the plan.

@@ -1,6 +1,6 @@
 //! The options about the boot loaders' menu.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use cli::Failure;
@@ -45,6 +45,11 @@ impl MenuArgs {
         menu.prompt = self.prompt;
         menu.serial = self.serial_console.then_some((0, 115_200));
         Ok(menu)
+    }
+
+    /// The file that an option names.
+    pub(crate) fn named(&self) -> Option<&Path> {
+        self.syslinux_config.as_deref()
     }
 
     /// The user's own configuration for syslinux.

@@ -1,5 +1,7 @@
 //! Errors with their exit codes, and the words for people.
 
+use std::path::Path;
+
 use cli::Failure;
 use codec::Format;
 use codec::file::ReadError;
@@ -84,6 +86,25 @@ pub(crate) fn verdict(
     Err(Failure::input(format_args!(
         "{what} would not work, and nothing is written; --no-check goes on all the same"
     )))
+}
+
+/// Refuses an output that would be the end of what it is made from.
+pub(crate) fn check_output<'a>(
+    output: &Path,
+    inputs: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), Failure> {
+    match cli::input_at(output, inputs) {
+        None => Ok(()),
+        Some(input) if input == output => Err(Failure::usage(format_args!(
+            "`{}` is an input, and would be written over; name another output",
+            output.display()
+        ))),
+        Some(input) => Err(Failure::usage(format_args!(
+            "`{}` is the input `{}`, and would be written over; name another output",
+            output.display(),
+            input.display()
+        ))),
+    }
 }
 
 /// Findings of one code are printed up to so many times: what is wrong with each of 30 modules is wrong with all.

@@ -42,10 +42,13 @@ pub(crate) struct UkiArgs {
 }
 
 pub(crate) fn run(args: UkiArgs) -> Result<(), Failure> {
-    args.content.check_output(&args.output)?;
+    let named = [&args.stub, &args.os_release].into_iter().flatten();
+    let named = named.map(PathBuf::as_path).chain(args.content.named());
+    report::check_output(&args.output, named)?;
     let progress = Progress::new("making the EFI program");
     let stub = find_stub(args.stub.as_deref()).map_err(failure)?;
     let content = args.content.load(args.quiet, &mut Timings::default())?;
+    content.check_output(&args.output)?;
     let release = args.os_release.as_deref().map(read_release).transpose()?;
     let bytes = content
         .uki(&stub, &args.content.append, release.as_deref())
