@@ -144,6 +144,13 @@ fn steps_that_mean_nothing_are_usage_errors() {
     refuses(&["--screenshot", "x.png"], "--wait SECONDS first");
     refuses(&["--json"], "about steps");
     refuses(&["--wait", "soon"], "a number of seconds");
+    let place = image.to_str().unwrap();
+    let over = "would be written over";
+    refuses(&["--wait", "0.1", "--transcript", place], over);
+    let picture = folder.path().join("screen.png");
+    fs::hard_link(&image, &picture).unwrap();
+    let picture = picture.to_str().unwrap();
+    refuses(&["--wait", "0.1", "--screenshot", picture], over);
     refuses(
         &["--append", "quiet", "--wait", "1"],
         "give it to `packager image`",

@@ -350,6 +350,9 @@ fn size_divides_the_whole_image_and_draws_it() {
             "{}",
             packed("/fat.ko")
         );
+        let over_itself = packager(&["size".as_ref(), &image, "--svg".as_ref(), &image]);
+        assert_eq!(over_itself.status.code(), Some(2));
+        assert_eq!(fs::metadata(&image).unwrap().len(), whole);
         let svg = fs::read_to_string(&picture).unwrap();
         assert_eq!(svg.matches("<g>").count(), svg.matches("</g>").count());
         assert!(svg.contains(">busybox</text>"));

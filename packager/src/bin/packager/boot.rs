@@ -139,6 +139,7 @@ pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
         codec::file::open(file).map_err(report::read)?;
     }
     args.watch.check()?;
+    args.check_outputs()?;
     let image = codec::file::open(&args.image).map_err(report::read)?;
     let (mut machine, _kept) =
         match ImageFormat::detect(&image).map_err(|error| unreadable(&args.image, &error))? {
@@ -165,6 +166,20 @@ pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
     match args.watch.is_wanted() {
         true => watch(&machine, &args.watch),
         false => interact(&machine),
+    }
+}
+
+impl BootArgs {
+    /// Nothing that is written about the machine takes the place of what it is made from.
+    fn check_outputs(&self) -> Result<(), Failure> {
+        let choice = self.kernel.choice();
+        let kernel = match &choice {
+            KernelChoice::Image(path) => Some(path),
+            _ => None,
+        };
+        let inputs = || [&self.image].into_iter().chain(&self.usb).chain(kernel);
+        let mut outputs = self.watch.outputs();
+        outputs.try_for_each(|it| report::check_output(it, inputs().map(PathBuf::as_path)))
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn run(args: &SizeArgs) -> Result<(), Failure> {
     let segments = packager::inspect::segments(&image).map_err(at_fault)?;
     let tree = sizes(&image, &segments).map_err(at_fault)?;
     if let Some(path) = &args.svg {
+        report::check_output(path, [args.image.as_path()])?;
         let name = args.image.file_name().unwrap_or_default();
         let picture = treemap::svg(&tree, &name.to_string_lossy());
         cli::write_atomically(path, picture.as_bytes())?;

@@ -39,6 +39,15 @@ impl WatchArgs {
         !self.steps.0.is_empty()
     }
 
+    /// The files that are written.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &Path> {
+        let pictures = self.steps.0.iter().filter_map(|step| match step {
+            Step::Screenshot(path) => Some(path.as_path()),
+            _ => None,
+        });
+        self.transcript.as_deref().into_iter().chain(pictures)
+    }
+
     /// Steps that could not mean anything.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let first = self.steps.0.first();
