@@ -4,7 +4,7 @@ mod staging;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek, Write};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -21,11 +21,10 @@ use staging::{link, named};
 /// Writes `bytes` to `path` so that the file is either the old one or the whole new one, also after a power cut.
 ///
 /// A target that is a symbolic link keeps being one: the file it points to is replaced. The new file has mode 0644 less
-/// the umask.
+/// the umask. A pipe, or a device such as `/dev/null`, gets all bytes when they are complete.
 ///
 /// # Errors
-/// [`Fault::Input`](crate::Fault::Input) where `path` cannot be an output file (it is a directory, or something other
-/// than a regular file); [`Fault::Machine`](crate::Fault::Machine) where writing fails. Nothing is left behind then.
+/// [`Fault::Input`](crate::Fault::Input) where `path` cannot be an output file (it is a directory, a disk, or a socket); [`Fault::Machine`](crate::Fault::Machine) where writing fails. Nothing is left behind then.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     commit([Staged::new(path, bytes)?])
 }
@@ -58,6 +57,8 @@ enum New {
     Nameless(File),
     /// Closed, beside the target.
     Named(TempPath),
+    /// Open, elsewhere: the target is a stream, which nothing can take the place of.
+    Elsewhere(File),
 }
 
 impl Staged {
@@ -85,11 +86,11 @@ impl Staged {
     pub fn closed(self) -> Result<Self, Failure> {
         let Self { file, path, target } = self;
         let file = match file {
-            New::Named(file) => file,
             New::Nameless(file) => named(&file, directory(&target))
+                .map(New::Named)
                 .map_err(|error| cannot_write(&path, directory(&target), &error))?,
+            file => file,
         };
-        let file = New::Named(file);
         Ok(Self { file, path, target })
     }
 
@@ -98,6 +99,14 @@ impl Staged {
         let mut replaced = Replaced::open(&self.target);
         let file = match self.file {
             New::Named(file) => file,
+            New::Elsewhere(mut file) => {
+                file.rewind()?;
+                io::copy(
+                    &mut file,
+                    &mut File::options().write(true).open(&self.target)?,
+                )?;
+                return Ok(None);
+            }
             // linkat(2) replaces nothing.
             New::Nameless(file) if replaced.is_some() => named(&file, directory(&self.target))?,
             New::Nameless(file) => match link(&file, &self.target) {
@@ -238,6 +247,8 @@ pub fn print_part(bytes: &[u8]) -> Result<ControlFlow<()>, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::FileType;
+
     use super::*;
     use crate::Fault;
 
@@ -284,6 +295,28 @@ mod tests {
         std::os::unix::fs::symlink("loop", dir.path().join("loop")).unwrap();
         let error = write_atomically(&dir.path().join("loop"), b"new").unwrap_err();
         assert_eq!(error.fault(), Fault::Machine);
+    }
+
+    #[test]
+    fn streams_get_what_is_complete() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        thread::scope(|scope| {
+            let read = scope.spawn(|| fs::read(&path).unwrap());
+            // What is not committed is not written.
+            drop(Staged::new(&path, b"old").unwrap());
+            write_atomically(&path, b"new").unwrap();
+            assert_eq!(read.join().unwrap(), b"new");
+        });
+        write_atomically(Path::new("/dev/null"), b"new").unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        let full = write_atomically(Path::new("/dev/full"), b"new").unwrap_err();
+        assert_eq!(full.fault(), Fault::Machine);
+        let socket = dir.path().join("socket");
+        let _kept = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let error = write_atomically(&socket, b"new").unwrap_err();
+        assert_eq!(error.fault(), Fault::Input);
     }
 
     #[test]

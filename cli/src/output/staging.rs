@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FallocateFlags, OFlags, fallocate, linkat};
@@ -22,6 +22,7 @@ pub struct Staging {
     nameless: Option<File>,
     path: PathBuf,
     target: PathBuf,
+    is_stream: bool,
     has_room: bool,
 }
 
@@ -31,13 +32,20 @@ impl Staging {
     /// # Errors
     /// As [`write_atomically`](crate::write_atomically).
     pub fn new(path: &Path) -> Result<Self, Failure> {
-        let target = resolve(path)?;
+        let (target, is_stream) = resolve(path)?;
         let folder = directory(&target);
-        fs::metadata(folder).map_err(|error| cannot_write(path, folder, &error))?;
+        let failed = |error| cannot_write(path, folder, &error);
+        let nameless = if is_stream {
+            Some(tempfile::tempfile().map_err(failed)?)
+        } else {
+            fs::metadata(folder).map_err(failed)?;
+            nameless(folder)
+        };
         Ok(Self {
-            nameless: nameless(folder),
+            nameless,
             path: path.to_path_buf(),
             target,
+            is_stream,
             has_room: false,
         })
     }
@@ -76,7 +84,10 @@ impl Staging {
         let file = match self.nameless {
             Some(file) => {
                 fill(&file).map_err(failed)?;
-                New::Nameless(file)
+                match self.is_stream {
+                    true => New::Elsewhere(file),
+                    false => New::Nameless(file),
+                }
             }
             None => {
                 let permissions = Permissions::from_mode(0o644);
@@ -117,8 +128,9 @@ impl Room {
     }
 }
 
-/// The file that `path` stands for, symbolic links followed, checked to be replaceable by a regular file.
-fn resolve(path: &Path) -> Result<std::path::PathBuf, Failure> {
+/// The file that `path` stands for, symbolic links followed, checked to be replaceable by a regular file; or a stream, which is
+/// told by the second part.
+fn resolve(path: &Path) -> Result<(PathBuf, bool), Failure> {
     if path == "-" {
         return Err(Failure::usage(
             "this output needs a file, and `-` is none: name one, or `./-` for a file of that name",
@@ -129,13 +141,18 @@ fn resolve(path: &Path) -> Result<std::path::PathBuf, Failure> {
             "cannot write `{}`: it is a directory; name a file in it",
             path.display()
         ))),
+        Ok(found) if is_stream(found.file_type()) => Ok((path.to_path_buf(), true)),
         Ok(found) if !found.is_file() => Err(Failure::input(format_args!(
-            "cannot write `{}`: it is not a regular file",
+            "cannot write `{}`: it is a disk or a socket; name a file",
             path.display()
         ))),
-        Ok(_) => fs::canonicalize(path).map_err(|error| {
-            Failure::machine(format_args!("cannot write `{}`: {error}", path.display()))
-        }),
+        Ok(_) => match fs::canonicalize(path) {
+            Ok(target) => Ok((target, false)),
+            Err(error) => Err(Failure::machine(format_args!(
+                "cannot write `{}`: {error}",
+                path.display()
+            ))),
+        },
         Err(_) if path.as_os_str().as_bytes().ends_with(b"/") => Err(Failure::input(format_args!(
             "cannot write `{}`: that is the name of a directory, which is not there; name a file",
             path.display()
@@ -143,13 +160,18 @@ fn resolve(path: &Path) -> Result<std::path::PathBuf, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_link(path) {
             // A link to what is not there yet. A circle of links is another error.
             Ok(link) => resolve(&directory(path).join(link)),
-            Err(_) => Ok(path.to_path_buf()),
+            Err(_) => Ok((path.to_path_buf(), false)),
         },
         Err(error) => Err(Failure::machine(format_args!(
             "cannot write `{}`: {error}",
             path.display()
         ))),
     }
+}
+
+/// A pipe, a terminal, `/dev/null`.
+fn is_stream(kind: fs::FileType) -> bool {
+    kind.is_char_device() || kind.is_fifo()
 }
 
 fn names<'a>() -> tempfile::Builder<'a, 'a> {
