@@ -125,7 +125,15 @@ fn parse_as<Header: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Elf
         is_64: header.is_class_64(),
         ..Elf::default()
     };
+    let length = bytes.len() as u64;
     for segment in segments {
+        let (start, size) = segment.file_range(endian);
+        if segment.p_type(endian) == elf::PT_LOAD && start.saturating_add(size) > length {
+            let end = start.saturating_add(size);
+            return Err(format!(
+                "it is cut off: it has {length} bytes, and its headers say {end}"
+            ));
+        }
         if let Some(path) = segment.interpreter(endian, bytes).map_err(text)? {
             found.interpreter = Some(lossy(path));
         }

@@ -192,6 +192,47 @@ fn a_window_that_is_too_large_is_told_before_the_decoder_refuses_it() {
     assert_eq!(sound.findings(&pack("--long=28")), only("zstd-window"));
 }
 
+/// All of these panic when they are booted (Linux 6.1), but for the last two.
+#[test]
+fn streams_that_the_kernel_does_not_read_are_told() {
+    let Some(sound) = &*SOUND else { return };
+    let archive = sound.archive();
+    let plain = gzip(&archive);
+    // RFC 1952: bit, and what then stands behind the ten bytes of the header.
+    let with = |bit: u8, part: &[u8]| {
+        let mut stream = plain.clone();
+        assert_eq!(stream[3], 0);
+        stream[3] = bit;
+        stream.splice(10..10, part.iter().copied());
+        sound.findings(&stream)
+    };
+    assert_eq!(with(4, &[4, 0, b'x', b'x', 0, 0]), only("gzip-header"));
+    assert_eq!(with(16, b"comment\0"), only("gzip-header"));
+    assert_eq!(with(8, b"name\0"), none());
+    if let Some(xz) = tool("xz") {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plain");
+        std::fs::write(&file, &archive).unwrap();
+        let pack = |filter: &str| {
+            let mut xz = std::process::Command::new(&xz);
+            xz.args(["--check=crc32", filter, "--lzma2=preset=0", "-c"]);
+            sound.findings(&xz.arg(&file).output().unwrap().stdout)
+        };
+        assert_eq!(pack("--delta"), only("xz-filter"));
+        assert_eq!(pack("--arm"), only("xz-filter"));
+        assert_eq!(pack("--x86"), none());
+    }
+    // An lz4 stream ends where another begins, or with four zeros.
+    let lz4 = codec::encode(&archive, Format::Lz4Legacy, None).unwrap();
+    let small = one("small", Options::default());
+    let second = codec::encode(&small, Format::Lz4Legacy, None).unwrap();
+    let behind = |zeros, next: &[u8]| sound.findings(&[&lz4, &vec![0; zeros], next].concat());
+    assert_eq!(behind(0, &gzip(&small)), only("lz4-end"));
+    assert_eq!(behind(3, &second), only("lz4-end"));
+    assert_eq!(behind(4, &gzip(&small)), none());
+    assert_eq!(behind(0, &second), none());
+}
+
 #[test]
 fn a_command_that_nothing_provides_is_told() {
     let Some(sound) = &*SOUND else { return };
@@ -394,6 +435,8 @@ fn every_code_is_made_by_a_test() {
     let tests = [
         include_str!("check_faults.rs"),
         include_str!("check_initramfs.rs"),
+        include_str!("check_modules.rs"),
+        include_str!("check_programs.rs"),
     ]
     .concat();
     for code in codes::ALL {

@@ -100,21 +100,32 @@ fn what_is_wrong_with_modules_is_named() {
         sound.after(|plan| plan.file(&path, 0o644, half, "")),
         BTreeSet::from(["damaged-module", "listed-module-missing"])
     );
-    let packed = codec::encode(&vfat, Format::Zstd, None).unwrap();
+    for (format, code) in [
+        (Format::Zstd, "module-not-unpacked"),
+        (Format::Xz, "compressed-module"),
+    ] {
+        let packed = codec::encode(&vfat, format, None).unwrap();
+        let found = sound.after(|plan| plan.file(&path, 0o644, packed, ""));
+        assert_eq!(found, only(code));
+    }
+    let with = |old: &[u8], new: &[u8]| {
+        let at = vfat.windows(old.len()).position(|part| part == old);
+        let at = at.unwrap();
+        let mut foreign = vfat.clone();
+        foreign[at..at + old.len()].copy_from_slice(new);
+        sound.after(|plan| plan.file(&path, 0o644, foreign, ""))
+    };
+    // Debian's kernels have MODVERSIONS: a module of another release may fit, one with other options never does.
+    let another = only("module-of-another-kernel");
     assert_eq!(
-        sound.after(|plan| plan.file(&path, 0o644, packed, "")),
-        only("compressed-module")
+        with(b"vermagic=6.1", b"vermagic=6.2"),
+        only("module-of-another-release")
     );
-    let text = b"vermagic=6.1";
-    let at = vfat
-        .windows(text.len())
-        .position(|part| part == text)
-        .unwrap();
-    let mut foreign = vfat.clone();
-    foreign[at + text.len() - 1] = b'2';
+    assert_eq!(with(b"SMP preempt mod", b"SMP PREEMPT mod"), another);
     assert_eq!(
-        sound.after(|plan| plan.file(&path, 0o644, foreign, "")),
-        only("module-of-another-kernel")
+        with(b"modversions \0", b"modversionz \0"),
+        another,
+        "its release is right"
     );
     assert_eq!(sound.without("/modules.dep"), only("no-modules-dep"));
     let missed = |code| BTreeSet::from(["listed-module-missing", code]);

@@ -48,8 +48,8 @@ pub(crate) fn check_segments(
 ) -> Report {
     let mut report = Report::default();
     for (number, segment) in segments.iter().enumerate() {
-        check_segment(image, segment, kernel, &mut report);
         let next = segments.get(number + 1);
+        check_segment(image, segment, next, kernel, &mut report);
         if !check_entries(segment, next, &mut report) {
             return report;
         }
@@ -66,7 +66,13 @@ pub(crate) fn check_segments(
     report
 }
 
-fn check_segment(image: &[u8], segment: &Segment<'_>, kernel: Booted<'_>, report: &mut Report) {
+fn check_segment(
+    image: &[u8],
+    segment: &Segment<'_>,
+    next: Option<&Segment<'_>>,
+    kernel: Booted<'_>,
+    report: &mut Report,
+) {
     let format = segment
         .format
         .map_or("not compressed".to_owned(), |format| format.to_string());
@@ -80,7 +86,7 @@ fn check_segment(image: &[u8], segment: &Segment<'_>, kernel: Booted<'_>, report
             format_args!("an uncompressed archive begins at offset {offset}"),
         );
     }
-    frames::check(&image[offset..], segment, report);
+    frames::check(&image[offset..], segment, next, kernel.config, report);
     let compression = Compression {
         format: segment.format,
         level: None,
@@ -212,7 +218,7 @@ fn check_files(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
         Some(_) => {}
     }
     check_options(files, kernel, report);
-    programs::check(files, report);
+    programs::check(files, kernel, report);
     scripts::check(files, kernel.config, report);
     modules::check(files, kernel, report);
     keymaps::check(files, report);

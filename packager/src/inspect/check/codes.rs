@@ -25,9 +25,18 @@ codes! {
     LZ4_FRAME = "lz4-frame", Error,
         "The kernel reads only the legacy container of lz4 (`lz4 -l`), and panics at the frame format.",
         "Compress with `lz4 -l`, or make the image with packager.";
+    GZIP_HEADER = "gzip-header", Error,
+        "The kernel passes over a file's name in the header of a gzip stream, and over nothing else that may stand there; it takes the rest of the header for data, and panics.",
+        "Compress with gzip itself, and not with bgzip or dictzip; or make the image with packager.";
+    LZ4_END = "lz4-end", Error,
+        "The kernel takes what stands directly behind an lz4 stream for its next block, unless it is another lz4 stream: decoding failed, and all that follows is missing.",
+        "Put four zero bytes between them, or the lz4 stream last.";
     XZ_CHECK = "xz-check", Error,
         "The kernel's xz decoder knows the checks CRC32 and none, and panics at CRC64, which is what `xz` writes unless it is told otherwise.",
         "Compress with `xz --check=crc32`, or make the image with packager.";
+    XZ_FILTER = "xz-filter", Error,
+        "The kernel's xz decoder knows LZMA2 and the filters for machine code that it was built with (CONFIG_XZ_DEC_*), and panics at others.",
+        "Compress with `xz --check=crc32` and no filter, or make the image with packager.";
     ZSTD_WINDOW = "zstd-window", Error,
         "The kernel's zstd decoder takes windows of up to 128 MiB, and panics at a larger one.",
         "Compress without `--long` or `--ultra`.";
@@ -55,6 +64,15 @@ codes! {
     LIBRARY = "missing-library", Error,
         "The dynamic loader ends a program whose library it does not find.",
         "Add the library: `programs` in a recipe brings all that a program needs.";
+    LIBRARY_PLACE = "library-out-of-the-way", Warning,
+        "The dynamic loader looks in the usual folders, in those that a program names (RUNPATH), and in those of ld.so.conf and its cache; it does not find this library, unless LD_LIBRARY_PATH names its folder.",
+        "Move the library, or name its folder in /etc/ld.so.conf and make the cache anew (ldconfig).";
+    NO_PROGRAM = "not-a-program-for-it", Error,
+        "The kernel does not start a program that is damaged, or made for another processor.",
+        "Take the program from the machine's own distribution, and copy it whole.";
+    CARRIAGE_RETURN = "carriage-return", Error,
+        "The first line of a script ends with a carriage return, as on Windows. The kernel and the shell take it for a part of the last word, and find neither program nor applet of that name.",
+        "Save the file with lines that end as on Unix: `sed -i 's/\\r$//' FILE`.";
     COMMAND = "missing-command", Error,
         "/init calls a command that is no applet of this busybox, no program of the image and no function of the script: not found.",
         "Use a busybox that has the applet, or add the program.";
@@ -68,14 +86,20 @@ codes! {
         "The image has no modules for this kernel, and those that it has would be refused.",
         "Make the image for this kernel, or boot the kernel that it was made for.";
     VERMAGIC = "module-of-another-kernel", Error,
-        "A module says in its vermagic for which kernel it was built, and every other refuses it.",
+        "A module says in its vermagic for which kernel it was built, and with which options; every other refuses it.",
         "Take the module from the kernel's own package.";
+    RELEASE = "module-of-another-release", Warning,
+        "A kernel with MODVERSIONS takes a module of another release if all symbols that it uses have the same checksums.",
+        "Take the module from the kernel's own package, or try it: `packager boot`.";
     MODULE_DAMAGED = "damaged-module", Error,
         "The kernel refuses a module whose file is damaged.",
         "Copy the module anew.";
     MODULE_COMPRESSED = "compressed-module", Warning,
-        "busybox unpacks .ko.gz and .ko.xz at best, and no .ko.zst; kmod and kernels with CONFIG_MODULE_DECOMPRESS do.",
+        "Not every busybox unpacks .ko.gz and .ko.xz; kmod and kernels with CONFIG_MODULE_DECOMPRESS do.",
         "Store modules uncompressed: the image is compressed anyway.";
+    MODULE_PACKED = "module-not-unpacked", Error,
+        "busybox unpacks no .ko.zst and no .ko.lz4, nor does this kernel (CONFIG_MODULE_DECOMPRESS): invalid module format.",
+        "Store modules uncompressed: the image is compressed anyway; or load them with kmod.";
     MODULE_DEPENDENCY = "missing-module", Error,
         "A module whose dependency is neither in the image nor built in does not load: unknown symbol.",
         "Add the module that is named.";
@@ -88,6 +112,15 @@ codes! {
     NO_INDEX = "no-modules-dep", Error,
         "modprobe finds modules and their dependencies in modules.dep, and loads nothing without it.",
         "Make the image with packager, or run depmod on its tree.";
+    STALE_INDEX = "stale-modules-dep", Error,
+        "modprobe loads what modules.dep says, from where it says, in its order; a module that it gets wrong does not load.",
+        "Make the image with packager, or run depmod on its tree once all modules are in it.";
+    USB_HOST = "no-usb-host", Warning,
+        "USB drivers find nothing without the driver of the machine's USB controller; PCs have had xHCI controllers since about 2012. No symbol says so, and nothing is reported when they load.",
+        "Add xhci_pci, unless only older machines, or virtual ones, shall boot.";
+    DISK_DRIVER = "no-disk-driver", Warning,
+        "A USB stick is a SCSI disk; without the driver of those it has no device such as /dev/sda, and nothing is reported.",
+        "Add sd_mod.";
     CODE_PAGE = "vfat-without-code-page", Error,
         "A mount of vfat asks for the default code page and character set, and fails where they are not there.",
         "Add nls_cp437 and nls_ascii, or what CONFIG_FAT_DEFAULT_CODEPAGE and CONFIG_FAT_DEFAULT_IOCHARSET say.";

@@ -1,13 +1,18 @@
 //! Modules: whether they are this kernel's, whole, and have what they need.
 
+mod firmware;
+mod hardware;
+mod index;
+
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use modtree::{Builtins, ModInfo, Module, ModuleName, When, alias};
+use codec::Format;
+use modtree::{Builtins, KernelConfig, ModInfo, Module, ModuleName, When, alias};
 use rayon::prelude::*;
 
 use super::{Booted, codes};
-use crate::finding::Report;
+use crate::finding::{Code, Report};
 use crate::inspect::Files;
 use crate::inspect::modules::below_modules;
 
@@ -38,7 +43,7 @@ pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) 
         );
     }
     for version in versions {
-        let modules = read(files, version, report);
+        let modules = read(files, version, kernel, report);
         report.facts.push(format!(
             "{} modules of kernel {version}",
             modules.modules.len()
@@ -46,25 +51,20 @@ pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) 
         if modules.modules.is_empty() {
             continue;
         }
-        if files
-            .follow(&format!("lib/modules/{version}/modules.dep"))
-            .is_none()
-        {
-            report.find(
-                &codes::NO_INDEX,
-                format_args!("there is no /lib/modules/{version}/modules.dep"),
-            );
-        }
-        check_each(&modules, version, report);
+        index::check(&modules, files, version, report);
+        check_each(&modules, report);
+        check_vermagic(&modules, version, report);
         check_list(&modules, files, report);
-        check_code_pages(&modules, kernel, report);
-        check_firmware(&modules, files, report);
+        hardware::check_code_pages(&modules, kernel, report);
+        hardware::check_hosts(&modules, kernel, report);
+        firmware::check(&modules, files, version, kernel, report);
     }
 }
 
 fn read<'files>(
     files: &'files Files<'_>,
     version: &'files str,
+    kernel: Booted<'_>,
     report: &mut Report,
 ) -> Modules<'files> {
     let text = move |name: &str| {
@@ -88,8 +88,8 @@ fn read<'files>(
         .collect();
     for (module, parsed) in found.into_iter().zip(parsed) {
         let (path, data) = (module.path, module.file.data);
-        if busybox_loads && codec::detect(data).is_some() {
-            report.find(&codes::MODULE_COMPRESSED, format_args!("/{path}"));
+        if busybox_loads && let Some(format) = codec::detect(data) {
+            report.find(unpacking(format, kernel), format_args!("/{path}"));
         }
         match parsed {
             Ok(parsed) => drop(modules.modules.insert(module.name, parsed)),
@@ -97,6 +97,16 @@ fn read<'files>(
         }
     }
     modules
+}
+
+/// What it means that a module is compressed, for a busybox. Kernels since 5.17 may unpack it themselves.
+fn unpacking(format: Format, kernel: Booted<'_>) -> &'static Code {
+    let unpacks = |config: &KernelConfig| config.get("CONFIG_MODULE_DECOMPRESS") == Some("y");
+    match format {
+        Format::Gzip | Format::Xz | Format::Bzip2 => &codes::MODULE_COMPRESSED,
+        _ if kernel.config.is_some_and(unpacks) => &codes::MODULE_COMPRESSED,
+        _ => &codes::MODULE_PACKED,
+    }
 }
 
 /// The fields of a module, compressed or not, or what is wrong with it.
@@ -118,17 +128,8 @@ fn kmod_loads(files: &Files<'_>) -> bool {
     !names.is_empty() && !names.iter().any(|path| path.contains("busybox"))
 }
 
-fn check_each(modules: &Modules<'_>, version: &str, report: &mut Report) {
+fn check_each(modules: &Modules<'_>, report: &mut Report) {
     for (name, info) in &modules.modules {
-        if let Some(release) = info
-            .vermagic_release()
-            .filter(|release| release.as_ref() != version)
-        {
-            report.find(
-                &codes::VERMAGIC,
-                format_args!("{name} was built for {release}, and is in the folder of {version}"),
-            );
-        }
         for needed in info.depends().map(ModuleName::new) {
             if !modules.modules.contains_key(&needed) && !modules.builtins.contains(&needed) {
                 report.find(
@@ -142,6 +143,44 @@ fn check_each(modules: &Modules<'_>, version: &str, report: &mut Report) {
                 report.find(&codes::SOFTDEP, format_args!("{name} asks for {asked}"));
             }
         }
+    }
+}
+
+/// The kernel compares the whole string (`same_magic`, `kernel/module/version.c`); but where both were built with MODVERSIONS, which
+/// is a word of it, not the release: the symbols' checksums stand for that.
+fn check_vermagic(modules: &Modules<'_>, version: &str, report: &mut Report) {
+    let magics = modules.modules.iter().filter_map(|(name, info)| {
+        let magic = info.get("vermagic")?;
+        let (release, options) = magic.trim().split_once(' ').unwrap_or((magic.trim(), ""));
+        Some((name, release.to_owned(), options.trim().to_owned()))
+    });
+    let magics: Vec<_> = magics.collect();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, _, options) in &magics {
+        *counts.entry(options).or_default() += 1;
+    }
+    let most = counts.iter().max_by_key(|(_, count)| **count);
+    let most = most.map_or("", |(options, _)| *options);
+    for (name, release, options) in &magics {
+        if options != most {
+            report.find(
+                &codes::VERMAGIC,
+                format_args!("{name} was built for a kernel `{options}`, most others for `{most}`"),
+            );
+        }
+        if release == version {
+            continue;
+        }
+        let has_sums = options.split(' ').any(|word| word == "modversions");
+        let code = if has_sums {
+            &codes::RELEASE
+        } else {
+            &codes::VERMAGIC
+        };
+        report.find(
+            code,
+            format_args!("{name} was built for {release}, and is in the folder of {version}"),
+        );
     }
 }
 
@@ -174,55 +213,5 @@ impl Modules<'_> {
                 .into_iter()
                 .any(|pattern| alias::matches(&pattern, &wanted))
         })
-    }
-}
-
-/// Whatever uses `load_nls` and the string `cp%d` is a FAT driver; its defaults are in the kernel's configuration.
-fn check_code_pages(modules: &Modules<'_>, kernel: Booted<'_>, report: &mut Report) {
-    let (Some(config), true) = (
-        kernel.config,
-        modules.modules.contains_key(&ModuleName::new("fat")),
-    ) else {
-        return;
-    };
-    let page = config
-        .get("CONFIG_FAT_DEFAULT_CODEPAGE")
-        .map(|page| format!("nls_cp{page}"));
-    let charset = config
-        .get("CONFIG_FAT_DEFAULT_IOCHARSET")
-        .map(|charset| format!("nls_{}", charset.trim_matches('"')));
-    for needed in page.into_iter().chain(charset) {
-        // utf8 is a mount option's word as well, and every kernel with vfat has it in nls_base.
-        if !modules.has(&needed) && !needed.contains("utf8") {
-            report.find(&codes::CODE_PAGE, format_args!("fat asks for {needed}"));
-        }
-    }
-}
-
-/// Whether a firmware file is there, compressed or not. A name with `*` stands for those of many devices, and none may be meant.
-fn has_firmware(files: &Files<'_>, name: &str) -> bool {
-    let suffixes = ["", ".xz", ".zst"];
-    let there = |suffix: &&str| {
-        files
-            .follow(&format!("lib/firmware/{name}{suffix}"))
-            .is_some()
-    };
-    name.contains('*') || suffixes.iter().any(there)
-}
-
-fn check_firmware(modules: &Modules<'_>, files: &Files<'_>, report: &mut Report) {
-    let missing: BTreeSet<String> = modules
-        .modules
-        .values()
-        .flat_map(|info| info.all("firmware"))
-        .filter(|name| !has_firmware(files, name))
-        .map(|name| name.into_owned())
-        .collect();
-    if let Some(first) = missing.first() {
-        let count = missing.len();
-        report.find(
-            &codes::FIRMWARE,
-            format_args!("{count} of the files that modules name, for example {first}"),
-        );
     }
 }

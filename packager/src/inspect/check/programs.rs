@@ -1,36 +1,117 @@
 //! Programs and what they need to start: interpreters, loaders, libraries, and links that lead somewhere.
 
-use std::cell::LazyCell;
-use std::collections::BTreeSet;
+mod libraries;
 
-use super::codes;
+use object::elf::Machine as Number;
+
 use super::scripts::FOLDERS;
+use super::{Booted, codes};
 use crate::cpio::Kind;
-use crate::elf::Elf;
+use crate::elf::{self, Elf};
 use crate::finding::Report;
 use crate::inspect::{File, Files};
 
 /// Folders of device nodes and of what the kernel shows: links into them lead somewhere once they are mounted.
 const MOUNTED: [&str; 4] = ["dev/", "proc/", "sys/", "run/"];
 
-pub(super) fn check(files: &Files<'_>, report: &mut Report) {
-    // A static busybox asks for none of them.
-    let names = LazyCell::new(|| {
-        let names = files.iter().map(|(path, _)| path.rsplit('/').next());
-        names.flatten().collect::<BTreeSet<_>>()
-    });
-    let has_name = |name: &str| names.contains(name);
+pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
+    let machine = Machine::of(files, kernel);
+    let libraries = libraries::Libraries::new(files);
     for (path, file) in files.iter() {
         match file.attributes.kind {
             Kind::Symlink => check_link(path, file, files, report),
             Kind::File if file.data.starts_with(b"\x7fELF") && !path.contains(".ko") => {
-                check_elf(path, file.data, files, has_name, report);
+                // A library that is no program, or damage, is told where the file is needed.
+                let Ok(elf) = Elf::parse(file.data) else {
+                    continue;
+                };
+                if let Some(loader) = &elf.interpreter {
+                    check_interpreter(path, loader, files, &machine, report);
+                }
+                libraries.check(path, &elf, report);
             }
             Kind::File if file.attributes.permissions & 0o111 != 0 => {
-                check_script(path, file.data, files, report)
+                check_script(path, file.data, files, &machine, report)
             }
             _ => {}
         }
+    }
+    if let Some((_, init)) = files.follow("init")
+        && let Some(problem) = machine.refuses(init.data)
+    {
+        report.find(&codes::NO_PROGRAM, format_args!("/init {problem}"));
+    }
+}
+
+/// Whose programs the kernel starts.
+struct Machine<'a> {
+    /// `e_machine` of the first module that is not compressed.
+    modules: Option<u16>,
+    kernel: Booted<'a>,
+}
+
+/// Options of kernels, and the machines that they say are taken.
+const MACHINES: [(&str, Number); 9] = [
+    ("CONFIG_X86_64", object::elf::EM_X86_64),
+    ("CONFIG_X86_32", object::elf::EM_386),
+    ("CONFIG_IA32_EMULATION", object::elf::EM_386),
+    ("CONFIG_ARM64", object::elf::EM_AARCH64),
+    ("CONFIG_ARM", object::elf::EM_ARM),
+    ("CONFIG_S390", object::elf::EM_S390),
+    ("CONFIG_RISCV", object::elf::EM_RISCV),
+    ("CONFIG_PPC64", object::elf::EM_PPC64),
+    ("CONFIG_LOONGARCH", object::elf::EM_LOONGARCH),
+];
+
+impl<'a> Machine<'a> {
+    fn of(files: &Files<'_>, kernel: Booted<'a>) -> Self {
+        let mut modules = files.modules();
+        Self {
+            modules: modules.find_map(|module| elf::machine(module.file.data)),
+            kernel,
+        }
+    }
+
+    /// The machine whose kernel it is, where that starts no programs of this one; `None` also where nothing says what it is.
+    fn foreign(&self, machine: u16) -> Option<u16> {
+        let machine = Number(machine);
+        if self.modules == Some(machine.0) {
+            return None;
+        }
+        let Some(config) = self.kernel.config else {
+            // What 64-bit kernels of distributions take, too.
+            let takes = |own| match Number(own) {
+                object::elf::EM_X86_64 => machine == object::elf::EM_386,
+                object::elf::EM_AARCH64 => machine == object::elf::EM_ARM,
+                _ => false,
+            };
+            return self.modules.filter(|own| !takes(*own));
+        };
+        let is_set = |option: &str| config.get(option) == Some("y");
+        let set = MACHINES.iter().filter(|(option, _)| is_set(option));
+        let taken: Vec<Number> = set.map(|(_, machine)| *machine).collect();
+        let is_compatible = taken.contains(&object::elf::EM_AARCH64)
+            && machine == object::elf::EM_ARM
+            && is_set("CONFIG_COMPAT");
+        let own = taken.first().filter(|_| !taken.contains(&machine));
+        own.filter(|_| !is_compatible).map(|own| own.0)
+    }
+
+    /// Why the kernel does not start an ELF file, if so; nothing is said of others.
+    fn refuses(&self, data: &[u8]) -> Option<String> {
+        if !data.starts_with(b"\x7fELF") {
+            return None;
+        }
+        let elf = match Elf::parse(data) {
+            Ok(elf) => elf,
+            Err(problem) => return Some(format!("is a damaged program: {problem}")),
+        };
+        let own = self.foreign(elf.machine)?;
+        Some(format!(
+            "is a program for {}, and the kernel is for {}",
+            elf::machine_name(elf.machine),
+            elf::machine_name(own)
+        ))
     }
 }
 
@@ -48,19 +129,40 @@ fn check_link(path: &str, file: &File<'_>, files: &Files<'_>, report: &mut Repor
     }
 }
 
-fn check_script(path: &str, data: &[u8], files: &Files<'_>, report: &mut Report) {
-    let Some(line) = data
-        .strip_prefix(b"#!")
-        .and_then(|rest| rest.split(|&byte| byte == b'\n').next())
-    else {
+/// The words of a script's first line. The kernel parts them at blanks and tabs alone (`fs/binfmt_script.c`).
+pub(super) fn first_line(data: &[u8]) -> Option<Vec<String>> {
+    let line = data
+        .strip_prefix(b"#!")?
+        .split(|&byte| byte == b'\n')
+        .next()?;
+    let words = line.split(|byte| b" \t".contains(byte));
+    let words = words.filter(|word| !word.is_empty());
+    Some(
+        words
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect(),
+    )
+}
+
+fn check_script(
+    path: &str,
+    data: &[u8],
+    files: &Files<'_>,
+    machine: &Machine<'_>,
+    report: &mut Report,
+) {
+    let Some(words) = first_line(data) else {
         return;
     };
-    let line = String::from_utf8_lossy(line);
-    let mut words = line.split_whitespace();
+    if words.last().is_some_and(|word| word.ends_with('\r')) {
+        report.find(&codes::CARRIAGE_RETURN, format_args!("/{path}"));
+        return;
+    }
+    let mut words = words.iter().map(String::as_str);
     let Some(program) = words.next() else {
         return;
     };
-    check_interpreter(path, program, files, report);
+    check_interpreter(path, program, files, machine, report);
     // env(1) looks for the program that follows its options and settings.
     if program.rsplit('/').next() == Some("env")
         && let Some(name) = words.find(|word| !word.starts_with('-') && !word.contains('='))
@@ -77,39 +179,35 @@ fn check_script(path: &str, data: &[u8], files: &Files<'_>, report: &mut Report)
 }
 
 /// Whether what starts a program is there, and can be started itself.
-fn check_interpreter(path: &str, interpreter: &str, files: &Files<'_>, report: &mut Report) {
-    match files.follow(interpreter) {
-        None => report.find(
+fn check_interpreter(
+    path: &str,
+    interpreter: &str,
+    files: &Files<'_>,
+    machine: &Machine<'_>,
+    report: &mut Report,
+) {
+    let Some((_, file)) = files.follow(interpreter) else {
+        report.find(
             &codes::INTERPRETER,
             format_args!("/{path} needs {interpreter}"),
-        ),
-        Some((_, file)) if !is_program(file) => report.find(
+        );
+        return;
+    };
+    if !is_program(file) {
+        report.find(
             &codes::INTERPRETER,
             format_args!("/{path} needs {interpreter}, which is there, but is no program that may be executed"),
-        ),
-        Some(_) => {}
+        );
+    } else if let Some(problem) = machine.refuses(file.data) {
+        report.find(
+            &codes::NO_PROGRAM,
+            format_args!("/{path} needs {interpreter}, which {problem}"),
+        );
     }
 }
 
-/// Whether the kernel can start a file: an ELF file, or a script that names its interpreter.
+/// Whether the kernel may start a file: an ELF file, or a script that names its interpreter.
 pub(super) fn is_program(file: &File<'_>) -> bool {
     let is_program = file.data.starts_with(b"\x7fELF") || file.data.starts_with(b"#!");
     is_program && file.attributes.kind == Kind::File && file.attributes.permissions & 0o111 != 0
-}
-
-fn check_elf(
-    path: &str,
-    data: &[u8],
-    files: &Files<'_>,
-    has_name: impl Fn(&str) -> bool,
-    report: &mut Report,
-) {
-    // A library that is no program, or damage that the kernel would tell, is not this check's business.
-    let Ok(elf) = Elf::parse(data) else { return };
-    if let Some(loader) = &elf.interpreter {
-        check_interpreter(path, loader, files, report);
-    }
-    for library in elf.needed.iter().filter(|name| !has_name(name)) {
-        report.find(&codes::LIBRARY, format_args!("/{path} needs {library}"));
-    }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use modtree::KernelConfig;
 
-use super::codes;
+use super::{codes, programs};
 use crate::busybox;
 use crate::cpio::Kind;
 use crate::finding::Report;
@@ -36,7 +36,8 @@ pub(super) fn check(files: &Files<'_>, config: Option<&KernelConfig>, report: &m
     };
     let Some(script) = script(init) else { return };
     check_helper(script, config, report);
-    let shell = interpreter(script).and_then(|program| files.follow(program));
+    let words = programs::first_line(script.as_bytes()).unwrap_or_default();
+    let shell = words.first().and_then(|program| files.follow(program));
     let Some((_, busybox)) = shell.filter(|(path, _)| path.ends_with("busybox")) else {
         return;
     };
@@ -89,11 +90,6 @@ fn check_helper(script: &str, config: Option<&KernelConfig>, report: &mut Report
             report.find(&codes::HOTPLUG, format_args!("/init writes to {helper}"));
         }
     }
-}
-
-/// The program behind `#!`.
-fn interpreter(script: &str) -> Option<&str> {
-    script.strip_prefix("#!")?.split_whitespace().next()
 }
 
 fn script<'image>(file: &File<'image>) -> Option<&'image str> {

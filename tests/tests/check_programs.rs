@@ -1,0 +1,118 @@
+//! `packager check` on programs: what the kernel would not start, and libraries that the loader would not find.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use packager::Plan;
+use tests::environment::corpus;
+use tests::sound::SOUND;
+
+type Findings = BTreeSet<&'static str>;
+
+fn only(name: &'static str) -> Findings {
+    BTreeSet::from([name])
+}
+
+#[test]
+fn lines_that_end_as_on_windows_are_told() {
+    let Some(sound) = &*SOUND else { return };
+    let with = |line: &str| {
+        let script = format!("{line}\necho\n");
+        sound.after(|plan| plan.file("usr/bin/mine", 0o755, script.into(), ""))
+    };
+    for line in ["#!/bin/sh\r", "#!/bin/busybox sh\r", "#! /bin/sh -e \r"] {
+        assert_eq!(with(line), only("carriage-return"), "{line:?}");
+    }
+    assert!(with("#! \t/bin/sh\t-e").is_empty());
+    assert_eq!(with("#!/bin/sh\u{a0}-e"), only("missing-interpreter"));
+}
+
+#[test]
+fn programs_that_the_kernel_does_not_start_are_told() {
+    let Some(sound) = &*SOUND else { return };
+    let busybox = sound.plan.get("usr/bin/busybox").unwrap().data.to_vec();
+    let with = |path: &str, data: &[u8]| {
+        let findings = sound.after(|plan| plan.file(path, 0o755, data.to_vec(), ""));
+        findings.contains("not-a-program-for-it")
+    };
+    for length in [4, 5000, busybox.len() / 2] {
+        assert!(with("init", &busybox[..length]), "{length}");
+        assert!(with("usr/bin/busybox", &busybox[..length]), "{length}");
+    }
+    let mut foreign = busybox.clone();
+    // e_machine: arm64.
+    foreign[18..20].copy_from_slice(&[183, 0]);
+    assert!(with("init", &foreign) && with("usr/bin/busybox", &foreign));
+    // A kernel for x86-64 that starts programs of the i386.
+    foreign[18..20].copy_from_slice(&[3, 0]);
+    assert!(!with("init", &foreign));
+    // One that nothing starts may be for a machine that is emulated.
+    foreign[18..20].copy_from_slice(&[183, 0]);
+    assert!(!with("usr/bin/other", &foreign));
+}
+
+/// A program with a library, as this machine has it.
+fn dynamic(plan: &mut Plan, folder: &str) {
+    let program = fs::read("/bin/true").unwrap();
+    let elf = packager::elf::Elf::parse(&program).unwrap();
+    plan.file("usr/bin/true-one", 0o755, program, "");
+    let loader = elf.interpreter.unwrap();
+    let bytes = fs::read(&loader).unwrap();
+    plan.file(loader.trim_start_matches('/'), 0o755, bytes, "");
+    for library in elf.needed {
+        let places = [
+            "/lib",
+            "/usr/lib",
+            "/lib64",
+            "/usr/lib64",
+            "/lib/x86_64-linux-gnu",
+        ];
+        let mut paths = places.iter().map(|place| Path::new(place).join(&library));
+        let found = paths.find(|path| path.is_file()).unwrap();
+        plan.file(
+            &format!("{folder}/{library}"),
+            0o755,
+            fs::read(found).unwrap(),
+            "",
+        );
+    }
+}
+
+#[test]
+fn libraries_are_looked_for_where_the_loader_looks() {
+    let Some(sound) = &*SOUND else { return };
+    let in_folder = |folder: &str| sound.after(|plan| dynamic(plan, folder));
+    for folder in ["usr/lib", "usr/lib/x86_64-linux-gnu", "usr/local/lib"] {
+        assert!(in_folder(folder).is_empty(), "{folder}");
+    }
+    assert_eq!(in_folder("opt/stuff"), only("library-out-of-the-way"));
+    let listed = sound.after(|plan| {
+        dynamic(plan, "opt/stuff");
+        plan.file(
+            "etc/ld.so.conf.d/mine.conf",
+            0o644,
+            b"/opt/stuff\n".to_vec(),
+            "",
+        );
+    });
+    assert!(listed.is_empty());
+    let damaged = sound.after(|plan| {
+        dynamic(plan, "usr/lib");
+        let name = plan.items().map(|(path, _)| path.to_owned());
+        let library = { name }.find(|path| path.contains("lib/libc.so")).unwrap();
+        plan.file(&library, 0o755, Vec::new(), "");
+    });
+    assert_eq!(damaged, only("missing-library"));
+}
+
+/// Debian's busybox for arm64 in an image for x86-64.
+#[test]
+fn a_busybox_of_another_machine_is_told() {
+    let Some(sound) = &*SOUND else { return };
+    let Ok(busybox) = fs::read(corpus().join("busybox-arm64/bin/busybox")) else {
+        return;
+    };
+    let found = sound.after(|plan| plan.file("usr/bin/busybox", 0o755, busybox, ""));
+    assert_eq!(found, only("not-a-program-for-it"));
+}
