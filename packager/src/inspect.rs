@@ -25,7 +25,7 @@ pub use diff::{
 };
 pub use extract::{ExtractError, Extracted, extract};
 pub use files::{File, Files};
-pub use modules::ModuleFile;
+pub use modules::{ModuleFile, kernel_version};
 pub use skim::{End, skim, skim_file};
 
 /// The most that one image may decode to.

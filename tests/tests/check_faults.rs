@@ -317,6 +317,13 @@ fn a_helper_that_the_kernel_never_starts_is_told() {
     let init = "#!/bin/sh\nmount -t proc proc /proc\necho /sbin/mdev >/proc/sys/kernel/hotplug\nmdev -s\nexec /sbin/init\n";
     let with = |script: &str| sound.after(|plan| plan.file("init", 0o755, script.into(), ""));
     assert_eq!(with(init), only("no-hotplug-helper"));
+    for line in [
+        "echo /sbin/mdev >\"/proc/sys/kernel/hotplug\"",
+        "echo /sbin/mdev | tee /sys/kernel/uevent_helper",
+    ] {
+        let script = init.replace("echo /sbin/mdev >/proc/sys/kernel/hotplug", line);
+        assert_eq!(with(&script), only("no-hotplug-helper"), "{line}");
+    }
     assert_eq!(
         with(&init.replace("echo", "[ ! -e /proc/sys/kernel/hotplug ] || echo")),
         none()
@@ -360,6 +367,18 @@ fn a_keymap_that_locks_out_is_told() {
         )),
         none()
     );
+    // Under any name, and what is given to loadkmap, whatever it is.
+    let other = compile(b"keycode 30 = a\nkeycode 28 = Return\n");
+    assert_eq!(
+        sound.after(|plan| plan.file("keymap.bin", 0o644, other, "")),
+        only("keymap-locks-out")
+    );
+    let text = sound.after(|plan| {
+        plan.file("es.kmap", 0o644, b"keycode 30 = a\n".to_vec(), "");
+        let script = "#!/bin/sh\nloadkmap < \"/es.kmap\"\nexec /sbin/init\n";
+        plan.file("init", 0o755, script.into(), "");
+    });
+    assert_eq!(text, only("bad-keymap"));
     // What is packed again under the name of a plain one is refused by loadkmap.
     let packed = gzip(&sound.plan.get("etc/keymap.bmap").unwrap().data);
     assert_eq!(with(packed), only("bad-keymap"));

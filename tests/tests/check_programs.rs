@@ -106,6 +106,39 @@ fn libraries_are_looked_for_where_the_loader_looks() {
     assert_eq!(damaged, only("missing-library"));
 }
 
+#[test]
+fn commands_are_told_however_they_are_called() {
+    let Some(sound) = &*SOUND else { return };
+    let init = String::from_utf8(sound.plan.get("init").unwrap().data.to_vec()).unwrap();
+    let with = |lines: &str| {
+        let script = format!("{init}\n{lines}\n");
+        sound.after(|plan| plan.file("init", 0o755, script.into(), ""))
+    };
+    for lines in [
+        "busybox plymouthd",
+        "/bin/busybox plymouthd --mode=boot",
+        "/sbin/plymouthd",
+        "exec setsid plymouthd",
+        "true && nohup /usr/sbin/plymouthd &",
+    ] {
+        assert_eq!(with(lines), only("missing-command"), "{lines}");
+    }
+    for lines in [
+        "busybox mount",
+        "/bin/busybox --install -s",
+        "/sbin/mdev -s",
+        "[ ! -e /sbin/plymouthd ] || /sbin/plymouthd",
+        "/mnt/bin/plymouthd",
+    ] {
+        assert!(with(lines).is_empty(), "{lines}");
+    }
+    let found = sound.after(|plan| {
+        let script = "#!/bin/sh\nplymouthd\n";
+        plan.file("etc/init.d/rcS", 0o755, script.into(), "");
+    });
+    assert_eq!(found, only("missing-command"));
+}
+
 /// Debian's busybox for arm64 in an image for x86-64.
 #[test]
 fn a_busybox_of_another_machine_is_told() {

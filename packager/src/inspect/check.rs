@@ -39,8 +39,9 @@ pub(crate) fn check_plan(plan: &Plan, kernel: Booted<'_>) -> Report {
     report
 }
 
-/// As [`check`], for an image whose segments have been read; `end` is what stands behind the last readable one.
-pub(crate) fn check_segments(
+/// As [`check`], for an image whose segments [have been read](super::readable_segments); `end` is what stands behind the last
+/// readable one.
+pub fn check_segments(
     image: &[u8],
     segments: &[Segment<'_>],
     end: Option<InspectError>,

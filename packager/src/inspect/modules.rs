@@ -2,8 +2,9 @@
 
 use modtree::ModuleName;
 
-use super::{File, Files};
+use super::{File, Files, Segment};
 use crate::cpio::Kind;
+use crate::names;
 
 /// A module's file.
 #[derive(Clone, Debug)]
@@ -34,6 +35,18 @@ impl<'image> Files<'image> {
             })
         })
     }
+}
+
+/// The kernel whose modules are in an image: the version in the first name like `lib/modules/VERSION/…`, as far as the archives can be read.
+pub fn kernel_version(segments: &[Segment<'_>]) -> Option<String> {
+    let entries = segments.iter().flat_map(Segment::entries);
+    let mut names = entries.flatten().map(|entry| names::text(entry.name));
+    names.find_map(|name| {
+        let version = below_modules(name.trim_start_matches("./"))?
+            .split('/')
+            .next()?;
+        Some(version.to_owned())
+    })
 }
 
 /// What follows `lib/modules/` in a path.

@@ -8,13 +8,14 @@ use clap::{Args as ClapArgs, ValueEnum};
 use cli::{Failure, Fault};
 use packager::disk::check::{Expected, check, check_uki, codes};
 use packager::finding::{Code, Finding, Report};
-use packager::inspect::{self, check::Booted};
+use packager::inspect;
+use packager::inspect::check::{Booted, check_segments};
 use packager::kernel::{Kernel, KernelChoice, version_of};
 use serde_json::json;
 
 use crate::args::KernelArgs;
 use crate::convert::{require_plain, unreadable};
-use crate::{boot, complete, input, report};
+use crate::{complete, input, report};
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -61,6 +62,14 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
         return Err(Failure::usage("an image is needed"));
     };
     let file = codec::file::open(path).map_err(report::read)?;
+    let metadata = file.metadata();
+    let length = metadata.map_err(|error| unreadable(path, &error))?.len();
+    if length == 0 {
+        return Err(Failure::input(format_args!(
+            "`{}` is empty; make the image anew, and see whether the disk is full",
+            path.display()
+        )));
+    }
     if is_initramfs(&file) {
         return finish(&check_initramfs(path, &args.kernel)?, args.json);
     }
@@ -68,8 +77,6 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
         return finish(&report, args.json);
     }
     require_plain(path, &file)?;
-    let metadata = file.metadata();
-    let length = metadata.map_err(|error| unreadable(path, &error))?.len();
     if length % 512 != 0 && !input::has_boot_signature(&file) {
         return Err(Failure::input(format_args!(
             "`{}` is neither an initramfs, nor a unified kernel image, nor a disk image",
@@ -125,30 +132,46 @@ fn check_program(path: &Path, file: &File) -> Result<Option<Report>, Failure> {
 }
 
 /// An initramfs, and the kernel that the options name; if they do not say which one, the one whose modules are inside.
-fn check_initramfs(path: &Path, kernel: &KernelArgs) -> Result<Report, Failure> {
+fn check_initramfs(path: &Path, args: &KernelArgs) -> Result<Report, Failure> {
     let image = input::read(path)?;
-    let is_named =
-        kernel.named_source().is_some() || !matches!(kernel.choice(), KernelChoice::Default);
-    if !is_named {
-        return Ok(inspect::check::check(&image, Booted::default()));
-    }
-    let choice = match kernel.choice() {
-        KernelChoice::Default => match boot::modules_version(path, &image)? {
-            Some(version) => KernelChoice::Version(version),
-            None => KernelChoice::Default,
-        },
-        choice => choice,
+    let (segments, end) = inspect::readable_segments(&image);
+    let kernel = kernel(inspect::kernel_version(&segments), args)?;
+    let Some(kernel) = kernel else {
+        let mut report = check_segments(&image, &segments, end, Booted::default());
+        report.facts.push(
+            "no kernel was looked at, so that what it must be able to do is not checked; name one with --root, --deb or --kernel"
+                .to_owned(),
+        );
+        return Ok(report);
     };
-    let kernel = Kernel::open(&kernel.source(), &choice).map_err(report::kernel)?;
-    let config = kernel
-        .tree
-        .config()
-        .map_err(|error| report::kernel(error.into()))?;
+    let config = kernel.tree.config();
+    let config = config.map_err(|error| report::kernel(error.into()))?;
     let booted = Booted {
         version: Some(kernel.version()),
         config,
     };
-    Ok(inspect::check::check(&image, booted))
+    Ok(check_segments(&image, &segments, end, booted))
+}
+
+/// The kernel of this version if it is there, else the one that would be taken without; `None` where none is named, and this machine
+/// has not got that version.
+fn kernel(version: Option<String>, args: &KernelArgs) -> Result<Option<Kernel>, Failure> {
+    let open = |choice: &KernelChoice| Kernel::open(&args.source(), choice);
+    let choice = args.choice();
+    let is_named = args.named_source().is_some() || !matches!(choice, KernelChoice::Default);
+    let inside = match choice {
+        KernelChoice::Default => version.map(|version| open(&KernelChoice::Version(version))),
+        _ => None,
+    };
+    match inside {
+        Some(Ok(kernel)) => Ok(Some(kernel)),
+        _ if !is_named => Ok(None),
+        inside => match (open(&choice), inside) {
+            (Ok(kernel), _) => Ok(Some(kernel)),
+            // That the version is not there says more.
+            (Err(_), Some(Err(error))) | (Err(error), _) => Err(report::kernel(error)),
+        },
+    }
 }
 
 fn as_text(result: &Report) -> String {
@@ -188,7 +211,18 @@ pub(crate) fn codes() -> impl Iterator<Item = &'static Code> {
 fn explain(name: &str) -> Result<(), Failure> {
     let Some(code) = codes().find(|code| code.name == name) else {
         let names: Vec<_> = codes().map(|code| code.name).collect();
-        let near = suggest::near(name, names.iter().copied());
+        let mut near = suggest::near(name, names.iter().copied());
+        // Codes are long: the word that is meant may be one of several.
+        if near.is_empty() {
+            let words = names.iter().flat_map(|name| name.split('-'));
+            let words = suggest::near(name, words);
+            let has_word = |code: &&&str| {
+                words
+                    .iter()
+                    .any(|word| code.split('-').any(|it| it == *word))
+            };
+            near = names.iter().filter(has_word).copied().collect();
+        }
         return Err(Failure::usage(match near.as_slice() {
             [] => format!(
                 "there is no finding `{name}`; there are {}",

@@ -11,9 +11,14 @@ use crate::inspect::Files;
 /// console-data, 9 do that, or have no Enter.
 const FEW_LETTERS: usize = 8;
 
+/// How a binary keymap begins, whatever its name is.
+const MAGIC: &[u8] = b"bkeymap";
+
 pub(super) fn check(files: &Files<'_>, report: &mut Report) {
+    check_loaded(files, report);
     for (path, file) in files.iter() {
-        let is_keymap = path.ends_with(".bmap") || path.ends_with(".bmap.gz");
+        let is_named = path.ends_with(".bmap") || path.ends_with(".bmap.gz");
+        let is_keymap = is_named || file.data.starts_with(MAGIC);
         if !is_keymap || file.attributes.kind != Kind::File {
             continue;
         }
@@ -24,6 +29,32 @@ pub(super) fn check(files: &Files<'_>, report: &mut Report) {
             }
             Some(keymap) => check_way_out(path, &keymap, report),
             None => report.find(&codes::KEYMAP, format_args!("/{path}")),
+        }
+    }
+}
+
+/// What `/init` gives to loadkmap by name: it may be called `keymap.bin`, and hold text.
+fn check_loaded(files: &Files<'_>, report: &mut Report) {
+    let Some((_, init)) = files.follow("init") else {
+        return;
+    };
+    let Ok(script) = std::str::from_utf8(init.data) else {
+        return;
+    };
+    let calls = script
+        .match_indices("loadkmap")
+        .map(|(at, call)| &script[at + call.len()..]);
+    let inputs = calls.filter_map(|rest| rest.trim_start_matches(' ').strip_prefix('<'));
+    let words = inputs.filter_map(|rest| rest.split_whitespace().next());
+    for word in words {
+        let path = word.trim_matches(['"', '\'', ';', ')']);
+        let file = files
+            .follow(path)
+            .filter(|(path, _)| !path.ends_with(".bmap"));
+        if let Some((path, file)) = file
+            && !file.data.starts_with(MAGIC)
+        {
+            report.find(&codes::KEYMAP, format_args!("/{path}, which /init loads"));
         }
     }
 }

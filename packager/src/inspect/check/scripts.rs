@@ -30,19 +30,34 @@ const HELPERS: [&str; 2] = ["/proc/sys/kernel/hotplug", "/sys/kernel/uevent_help
 /// A larger file is no script.
 const LIMIT: usize = 256 << 10;
 
+/// What the kernel starts, and what busybox's init does if there is no inittab that names another.
+const SCRIPTS: [&str; 2] = ["init", "etc/init.d/rcS"];
+
 pub(super) fn check(files: &Files<'_>, config: Option<&KernelConfig>, report: &mut Report) {
-    let Some((_, init)) = files.follow("init") else {
-        return;
-    };
-    let Some(script) = script(init) else { return };
-    check_helper(script, config, report);
+    for path in SCRIPTS {
+        if let Some((_, file)) = files.follow(path)
+            && let Some(script) = script(file)
+        {
+            check_script(path, script, files, config, report);
+        }
+    }
+}
+
+fn check_script(
+    path: &str,
+    script: &str,
+    files: &Files<'_>,
+    config: Option<&KernelConfig>,
+    report: &mut Report,
+) {
+    check_helper(path, script, config, report);
     let words = programs::first_line(script.as_bytes()).unwrap_or_default();
     let shell = words.first().and_then(|program| files.follow(program));
     let Some((_, busybox)) = shell.filter(|(path, _)| path.ends_with("busybox")) else {
         return;
     };
     for command in unknown_commands(script, files, busybox.data) {
-        report.find(&codes::COMMAND, format_args!("/init calls {command}"));
+        report.find(&codes::COMMAND, format_args!("/{path} calls {command}"));
     }
 }
 
@@ -52,7 +67,13 @@ fn unknown_commands<'a>(script: &'a str, files: &Files<'_>, busybox: &[u8]) -> B
     let mut unknown = words::commands(script);
     unknown.retain(|command| {
         let is_file = |folder: &&str| files.follow(&format!("{folder}/{command}")).is_some();
-        !own.contains(command)
+        // What is behind another path may have been mounted there.
+        let is_known = |path: &str| {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            !FOLDERS.contains(&folder) || files.follow(path).is_some()
+        };
+        !command.strip_prefix('/').is_some_and(is_known)
+            && !own.contains(command)
             && !BUILT_IN.split(' ').any(|word| word == *command)
             && !FOLDERS.iter().any(is_file)
             && !words::looks_for(script, command)
@@ -67,12 +88,17 @@ fn unknown_commands<'a>(script: &'a str, files: &Files<'_>, busybox: &[u8]) -> B
     if !unknown.is_empty() {
         let applets = busybox::applets(busybox);
         // A busybox whose table is not found says nothing about what it lacks.
-        unknown.retain(|command| !applets.is_empty() && !applets.contains(*command));
+        // Links for applets may be made first, where a path is called.
+        let may_be_one = |command: &str| {
+            let by_name = !command.contains('/') || script.contains("--install");
+            by_name && applets.contains(words::name_of(command))
+        };
+        unknown.retain(|command| !applets.is_empty() && !may_be_one(command));
     }
     unknown
 }
 
-fn check_helper(script: &str, config: Option<&KernelConfig>, report: &mut Report) {
+fn check_helper(place: &str, script: &str, config: Option<&KernelConfig>, report: &mut Report) {
     if config.is_none_or(|config| config.get("CONFIG_UEVENT_HELPER") == Some("y")) {
         return;
     }
@@ -80,14 +106,15 @@ fn check_helper(script: &str, config: Option<&KernelConfig>, report: &mut Report
         let lines = script.lines().map(str::trim);
         let mut code = lines.filter(|line| !line.starts_with('#'));
         let writes = |line: &str| {
-            let before = line.find(helper).map(|at| line[..at].trim_end());
-            before.is_some_and(|before| before.ends_with('>'))
+            let before = line.find(helper).map(|at| &line[..at]);
+            let before = before.map(|before| before.trim_end_matches(['"', '\'']).trim_end());
+            before.is_some_and(|before| before.ends_with('>') || before.ends_with(" tee"))
         };
         let asks = ["-e", "-f", "-w"]
             .iter()
             .any(|test| script.contains(&format!("{test} {helper}")));
         if code.any(writes) && !asks {
-            report.find(&codes::HOTPLUG, format_args!("/init writes to {helper}"));
+            report.find(&codes::HOTPLUG, format_args!("/{place} writes to {helper}"));
         }
     }
 }

@@ -9,7 +9,10 @@ const OPENERS: [&str; 12] = [
     "if", "then", "elif", "else", "while", "until", "do", "!", "{", "exec", "command", "time",
 ];
 
-/// The names of the commands that a script calls, without those in words that expand.
+/// Commands that start another one, whose name follows; a busybox by the applet's name.
+const RUNNERS: [&str; 3] = ["busybox", "setsid", "nohup"];
+
+/// The names of the commands that a script calls, without those in words that expand; where it calls them by path, the whole path.
 pub(super) fn commands(script: &str) -> BTreeSet<&str> {
     let mut scanner = Scanner {
         text: script,
@@ -41,10 +44,17 @@ pub(super) fn looks_for(script: &str, command: &str) -> bool {
             .map(|(at, _)| &script[at + way.len()..]);
         found.any(|rest| first_word(rest) == command)
     });
-    let mut tested = script
-        .match_indices("-x ")
-        .map(|(at, _)| first_word(&script[at + 3..]));
-    by_name || tested.any(|path| path.rsplit('/').next() == Some(command))
+    let tests = ["-x ", "-e ", "-f "];
+    let mut tested = tests.iter().flat_map(|test| {
+        let found = script.match_indices(test);
+        found.map(|(at, _)| first_word(&script[at + 3..]))
+    });
+    by_name || tested.any(|path| name_of(path) == name_of(command))
+}
+
+/// The last part of a path.
+pub(super) fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn first_word(text: &str) -> &str {
@@ -140,6 +150,10 @@ impl<'a> Scanner<'a> {
             (Place::Pattern, _) => Place::Pattern,
             (Place::Command, Some("case")) => Place::Subject,
             (Place::Command, Some(word)) if OPENERS.contains(&word) => Place::Command,
+            (Place::Command, Some(word)) if RUNNERS.contains(&name_of(word)) => {
+                self.command(word);
+                Place::Command
+            }
             (Place::Command, Some(word)) if self.command(word) => Place::Command,
             (Place::Command, None) if self.is_assignment(at) => Place::Command,
             (Place::Command, _) => Place::Argument,
@@ -160,7 +174,8 @@ impl<'a> Scanner<'a> {
         if word.contains('=') {
             return true;
         }
-        if is_plain(word) {
+        let is_path = word.starts_with('/') && word.split('/').skip(1).all(is_plain);
+        if is_plain(word) || is_path {
             self.commands.insert(word);
         }
         false
@@ -310,12 +325,17 @@ mod tests {
         assert_eq!(of("( a ) ; { b; }; ! c"), ["a", "b", "c"]);
         assert_eq!(of("X=1 Y=\"$(a b)\" c d"), ["a", "c"]);
         assert_eq!(of("exec a b"), ["a"]);
+        assert_eq!(
+            of("/bin/busybox a b; busybox --install"),
+            ["/bin/busybox", "a", "busybox"]
+        );
+        assert_eq!(of("exec setsid /sbin/a b"), ["/sbin/a", "setsid"]);
     }
 
     #[test]
     fn what_is_no_command_does_not_count() {
         assert_eq!(
-            of("# a\n\"$b\" c\n'd' e\n$f g\n/h/i j\n"),
+            of("# a\n\"$b\" c\n'd' e\n$f g\n/h/$i j\n"),
             Vec::<&str>::new()
         );
         assert_eq!(of("a >b 2>c <d 2>&1 >>e"), ["a"]);
