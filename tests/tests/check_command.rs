@@ -95,7 +95,11 @@ fn what_is_no_image_is_told() {
             2,
             "did you mean `compressor-not-built-in`",
         ),
-        (&["--explain", "nothing-like-it"], 2, "there are no-boot-signature"),
+        (
+            &["--explain", "nothing-like-it"],
+            2,
+            "there are no-boot-signature",
+        ),
     ] {
         let output = check(arguments);
         let stderr = String::from_utf8(output.stderr).unwrap();

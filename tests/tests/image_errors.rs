@@ -245,3 +245,23 @@ fn an_output_in_the_place_of_an_input_is_refused() {
     let result = root.pack(&["-o", &place("simple.igz"), "--depfile", &module]);
     assert_eq!(result.status.code(), Some(2), "{result:?}");
 }
+
+#[test]
+fn a_suffix_that_promises_another_compressor_is_told() {
+    let Some(root) = small_root() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, compressor, told) in [
+        ("a.igz", "zstd", Some("is zstd, and its suffix says gzip")),
+        ("a.cpio", "lz4", Some("its suffix says not compressed")),
+        ("a.izst", "zstd", None),
+        ("initrd.img", "zstd", None),
+    ] {
+        let output = folder.path().join(name);
+        let result = root.pack(&["--compress", compressor, "-o", output.to_str().unwrap()]);
+        let stderr = String::from_utf8_lossy(&result.stderr);
+        match told {
+            Some(words) => assert!(stderr.contains(words), "{stderr}"),
+            None => assert!(!stderr.contains("suffix"), "{stderr}"),
+        }
+    }
+}

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use cli::{Failure, Staged, Staging};
+use codec::Format;
 use packager::cache::Cache;
+use packager::compression::Compression;
 use packager::finding::Report;
 use packager::inspect::check::Booted;
 use packager::kernel::KernelSource;
@@ -132,6 +134,7 @@ fn pack(
     }
     plan::tell(&plan, &timings, args.quiet, args.timings);
     if !args.quiet {
+        report::notes(misnamed(&output, &plan).as_slice());
         cli::tell!("{}", summary(&output, &plan, &image));
     }
     // The process ends, which frees all at once, but for a package's files.
@@ -230,6 +233,21 @@ fn depfile(output: &Path, plan: &Plan, recipe_file: Option<&Path>) -> String {
     let inputs = plan.inputs.iter().map(PathBuf::as_path).chain(recipe_file);
     let lines: Vec<_> = inputs.map(|path| format!("  {}", escape(path))).collect();
     format!("{}: \\\n{}\n", escape(output), lines.join(" \\\n"))
+}
+
+/// What to say of a name that promises another compressor.
+fn misnamed(output: &Path, plan: &Plan) -> Option<String> {
+    let said = Compression::by_suffix(output)?;
+    let used = plan.compression.format;
+    let name =
+        |format: Option<Format>| format.map_or("not compressed".to_owned(), |it| it.to_string());
+    (said != used).then(|| {
+        let (used, said) = (name(used), name(said));
+        format!(
+            "`{}` is {used}, and its suffix says {said}",
+            output.display()
+        )
+    })
 }
 
 fn default_output(plan: &Plan) -> PathBuf {

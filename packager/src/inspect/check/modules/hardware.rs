@@ -42,9 +42,9 @@ pub(super) fn check_hosts(modules: &Modules<'_>, kernel: Booted<'_>, report: &mu
         return;
     };
     let is_there = |option, is_one: fn(&[u8]) -> bool| {
-        modules.first(is_one).is_some() || config.get(option) == Some("y")
+        modules.with_alias(is_one).is_some() || config.get(option) == Some("y")
     };
-    let usb = modules.first(is_usb_driver);
+    let usb = modules.with_alias(is_usb_driver);
     if let Some(driver) = usb
         && !is_there("CONFIG_USB_XHCI_PCI", is_xhci)
     {
@@ -57,7 +57,7 @@ pub(super) fn check_hosts(modules: &Modules<'_>, kernel: Booted<'_>, report: &mu
     }
     // Other hosts of the SCSI layer may have tapes or CDs alone.
     let storage = usb.and_then(|_| {
-        let mut drivers = modules.modules.iter();
+        let mut drivers = modules.modules.iter().rev();
         drivers.find(|(_, info)| {
             let has_scsi = info.depends().any(|name| name == "scsi_mod");
             has_scsi && info.raw("alias").any(is_usb_driver)
@@ -74,9 +74,9 @@ pub(super) fn check_hosts(modules: &Modules<'_>, kernel: Booted<'_>, report: &mu
 }
 
 impl Modules<'_> {
-    /// The first module with such an alias.
-    fn first(&self, is_meant: fn(&[u8]) -> bool) -> Option<&ModuleName> {
-        let mut all = self.modules.iter();
+    /// A module with such an alias. Those that are looked for are called `usb…` and `xhci…`: the way is shorter from the end.
+    fn with_alias(&self, is_meant: fn(&[u8]) -> bool) -> Option<&ModuleName> {
+        let mut all = self.modules.iter().rev();
         all.find_map(|(name, info)| info.raw("alias").any(is_meant).then_some(name))
     }
 }
