@@ -92,12 +92,7 @@ pub fn decompile(bytes: &[u8]) {
 
 fn round_trip(keymap: &Keymap) -> Result<(), emit::Unwritable> {
     let text = emit::text(keymap)?;
-    let mode = if keymap.is_unicode() {
-        Mode::Unicode
-    } else {
-        Mode::EightBit
-    };
-    let again = kmap::compile_bytes(text.as_bytes(), mode)
+    let again = kmap::compile_bytes(text.as_bytes(), Mode::Automatic)
         .unwrap_or_else(|report| panic!("{report}\n{text}"));
     assert!(
         again.keymap.to_bkeymap(Endian::Little) == keymap.to_bkeymap(Endian::Little),

@@ -2,7 +2,7 @@
 //!
 //! The order of statements matters in this language, so each is applied as it is read, and nothing is kept but the result.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::compile::{MOST_WARNINGS, Mode, Options};
 use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind};
@@ -15,6 +15,8 @@ use crate::{KEYS, Keymap, lint, render, usual};
 
 /// The last map whose number is accepted. The kernel has 256; the others take their columns and are dropped.
 const LAST_MAP: u32 = 4095;
+/// What loadkeys keeps of a string; the kernel has 512 bytes for it, with the nul at its end.
+const LONGEST_FUNCTION_STRING: usize = 511;
 /// The first code point that cannot be put on a key: its code would look like that of an ordinary keysym.
 const CODE_POINT_LIMIT: u32 = 0xf000;
 /// The first code that stands for a code point.
@@ -30,8 +32,6 @@ pub(crate) struct Compiler {
     warnings: Vec<Diagnostic>,
     /// The columns of a line, resolved.
     codes: Vec<(Code, Span)>,
-    /// For lints: where each key was last bound, with the map for lines that name one.
-    bound: HashMap<(u32, Option<u32>), Span>,
     /// For lints: the first string or compose rule, and the last `keymaps` line.
     first_extra: Option<Span>,
     declared_at: Option<Span>,
@@ -44,12 +44,14 @@ impl Compiler {
         Self {
             options: *options,
             resolver: Resolver::new(options.mode == Mode::Unicode),
-            tables: Tables::default(),
+            tables: match options.lints {
+                true => Tables::with_owners(),
+                false => Tables::default(),
+            },
             strings: BTreeMap::new(),
             compose: Vec::new(),
             warnings: Vec::new(),
             codes: Vec::new(),
-            bound: HashMap::new(),
             first_extra: None,
             declared_at: None,
         }
@@ -144,6 +146,7 @@ impl Compiler {
         if let Some(end) = text.iter().position(|&byte| byte == 0) {
             text.truncate(end);
         }
+        text.truncate(LONGEST_FUNCTION_STRING);
         self.strings.insert(code.value() as u8, text);
         self.first_extra.get_or_insert(symbol);
         Ok(())
@@ -221,13 +224,14 @@ impl Compiler {
         for value in values {
             codes.push(self.value(value, texts)?);
         }
+        self.tables.begin_line(keycode, span);
         let applied = match (maps, &*codes) {
             (Maps::One(map), &[(code, span)]) => self.tables.bind_one(map, keycode, code, span),
             _ => self.tables.bind_columns(keycode, &codes),
         };
         self.codes = codes;
-        if self.options.lints {
-            self.note_binding(maps, keycode, span, texts);
+        for void in self.tables.end_line() {
+            self.note_void(void, keycode, span, texts);
         }
         if keycode as usize >= KEYS {
             self.warn(Kind::KeycodeTooLarge { keycode }, span, texts);
@@ -294,15 +298,10 @@ impl Compiler {
         }
     }
 
-    /// Warns where a line makes an earlier one of the same file void.
-    fn note_binding(&mut self, maps: Maps, keycode: u32, span: Span, texts: &Texts) {
-        let map = match maps {
-            Maps::Columns => None,
-            Maps::One(map) => Some(map),
-        };
-        let before = self.bound.insert((keycode, map), span);
-        if let Some(before) = before.filter(|before| before.text == span.text) {
-            let line = texts.line(before);
+    /// Warns where a line leaves nothing of an earlier one of the same file. That what is included is replaced is what includes are for.
+    fn note_void(&mut self, void: Span, keycode: u32, span: Span, texts: &Texts) {
+        if void.text == span.text {
+            let line = texts.line(void);
             self.warn(Kind::DefinedTwice { keycode, line }, span, texts);
         }
     }

@@ -8,7 +8,7 @@ use crate::lexer::Lexer;
 use crate::parser::Parser;
 use crate::source::{FileSource, NoFiles, SearchPath, Source, SourceText};
 use crate::texts::Texts;
-use crate::{Keymap, lint};
+use crate::{Keymap, emit, lint};
 
 /// A report ends after so many errors: what follows is mostly consequence.
 const MOST_ERRORS: usize = 20;
@@ -30,6 +30,7 @@ pub struct Options {
 /// What the codes of characters are: bytes of a charset, or Unicode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
+    /// What the text's first line asks for ([`emit::named_mode`](crate::emit::named_mode)); where it asks for nothing,
     /// [`EightBit`](Mode::EightBit) where that works, else [`Unicode`](Mode::Unicode). Where neither works, the errors are those of Unicode mode.
     #[default]
     Automatic,
@@ -44,7 +45,7 @@ pub enum Mode {
 pub struct Compiled {
     /// The tables.
     pub keymap: Keymap,
-    /// The mode in fact used: never [`Mode::Automatic`].
+    /// The mode at the end of the text: never [`Mode::Automatic`]. `charset "iso-8859-1"` ends Unicode mode.
     pub mode: Mode,
     /// Warnings, and the note that says why automatic mode took Unicode; at most about two hundred.
     pub warnings: Vec<Diagnostic>,
@@ -147,6 +148,10 @@ pub fn compile_texts(
     texts: &[SourceText],
     options: &Options,
 ) -> Result<Compiled, Report> {
+    let options = &Options {
+        mode: mode(texts, options.mode),
+        ..*options
+    };
     let mut compiled = match options.mode {
         Mode::Automatic => run_automatic(source, texts, options)?,
         _ => run(source, texts, options, MOST_ERRORS)?,
@@ -167,6 +172,15 @@ pub fn compile_texts(
         }));
     }
     Ok(compiled)
+}
+
+/// The mode that was asked for, by the caller or else by the first line of the first text.
+fn mode(texts: &[SourceText], asked: Mode) -> Mode {
+    let named = texts.first().and_then(|text| emit::named_mode(&text.bytes));
+    match (asked, named) {
+        (Mode::Automatic, Some(mode)) => mode,
+        _ => asked,
+    }
 }
 
 fn run_automatic(
@@ -223,9 +237,13 @@ fn run(
         match compiler.finish(&texts) {
             Ok((keymap, more)) => {
                 warnings.extend(more);
+                let mode = match keymap.is_unicode() {
+                    true => Mode::Unicode,
+                    false => Mode::EightBit,
+                };
                 return Ok(Compiled {
                     keymap,
-                    mode: options.mode,
+                    mode,
                     warnings,
                     inputs: texts.paths(),
                 });

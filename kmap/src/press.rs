@@ -96,6 +96,42 @@ const KEY_NAMES: [&str; 89] = [
     "F11",
     "F12",
 ];
+/// The keys behind those, from keycode 96 on.
+const MORE_KEY_NAMES: [&str; 32] = [
+    "keypad Enter",
+    "right Ctrl",
+    "keypad /",
+    "Print Screen",
+    "AltGr",
+    "",
+    "Home",
+    "Up",
+    "Page Up",
+    "Left",
+    "Right",
+    "End",
+    "Down",
+    "Page Down",
+    "Insert",
+    "Delete",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "Pause",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "left Windows",
+    "right Windows",
+    "Menu",
+];
+const FIRST_MORE: u8 = 96;
 /// The modifiers, by the weight that they have in a table's number.
 const MODIFIERS: [&str; 8] = [
     "Shift", "AltGr", "Ctrl", "Alt", "ShiftL", "ShiftR", "CtrlL", "CtrlR",
@@ -104,13 +140,15 @@ const MODIFIERS: [&str; 8] = [
 impl Press {
     /// The key without the modifiers: `key ; (39)`, what is on it in the United States, and its keycode.
     pub fn key(self) -> String {
-        match KEY_NAMES.get(usize::from(self.keycode)) {
+        let index = usize::from(self.keycode);
+        let more = || MORE_KEY_NAMES.get(index.checked_sub(usize::from(FIRST_MORE))?);
+        match KEY_NAMES.get(index).or_else(more) {
             Some(name) if !name.is_empty() => format!("key {name} ({})", self.keycode),
             _ => format!("key {}", self.keycode),
         }
     }
 
-    /// The modifiers: `Shift+AltGr`, or `plain`.
+    /// The weights that the table's number is the sum of: `Shift+AltGr`, or `plain`. Which keys give them, a [`Route`](crate::Route) says.
     pub fn modifiers(self) -> String {
         let names = MODIFIERS.iter().enumerate();
         let held: Vec<&str> = names

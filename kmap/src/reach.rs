@@ -132,7 +132,7 @@ fn weight(lock: Keysym) -> u8 {
 }
 
 /// The weight of the modifier that a key gives, if it is a modifier key.
-fn modifier(kind: u8, value: u8) -> Option<u8> {
+pub(crate) fn modifier(kind: u8, value: u8) -> Option<u8> {
     match (kind, value) {
         (KT_SHIFT, CAPSSHIFT) => Some(SHIFT),
         (KT_SHIFT | KT_LOCK | KT_SLOCK, 0..=7) => Some(1 << value),

@@ -1,9 +1,10 @@
 //! The tables while they are being filled: the rules for columns, `keymaps`, `alt_is_meta`, and keys with one column.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::keymap::NR_KEYS;
 use crate::keysym::{Code, LATIN, LETTER, META};
+use crate::owners::Owners;
 use crate::reach::ranges;
 use crate::syntax::Span;
 use crate::{KEYS, Keymap, Keysym, MAPS};
@@ -42,11 +43,33 @@ pub(crate) struct Tables {
     alt_is_meta: bool,
     /// Keys that had a line with one column. They are filled in at the end, when all maps are known.
     constant: BTreeSet<usize>,
+    /// For a lint: where the actions come from.
+    owners: Option<Owners>,
     /// Where codes of more than 16 bits were bound, to say so at the end.
-    oversized: Vec<(u32, usize, Span)>,
+    oversized: BTreeMap<(u32, usize), Span>,
 }
 
 impl Tables {
+    /// Empty tables that also know which lines are left of.
+    pub(crate) fn with_owners() -> Self {
+        Self {
+            owners: Some(Owners::default()),
+            ..Self::default()
+        }
+    }
+
+    /// A line about a key begins.
+    pub(crate) fn begin_line(&mut self, key: u32, span: Span) {
+        if let Some(owners) = &mut self.owners {
+            owners.begin(key as usize, span);
+        }
+    }
+
+    /// The lines of which the line that has just been applied leaves nothing; none unless made [`with_owners`](Self::with_owners).
+    pub(crate) fn end_line(&mut self) -> Vec<Span> {
+        self.owners.as_mut().map_or_else(Vec::new, Owners::end)
+    }
+
     pub(crate) fn alt_is_meta(&mut self) {
         self.alt_is_meta = true;
     }
@@ -129,6 +152,7 @@ impl Tables {
 
     /// Fills in the keys with one column and gives the keymap, or the code that does not fit 16 bits and its place.
     pub(crate) fn finish(mut self) -> Result<Keymap, (u32, Span)> {
+        self.owners = None;
         for key in std::mem::take(&mut self.constant) {
             self.fill(key);
         }
@@ -154,12 +178,8 @@ impl Tables {
             return Ok(Keysym::VOID);
         }
         u16::try_from(code.0).map(Keysym).map_err(|_| {
-            let mut bound = self.oversized.iter().rev();
-            let found = bound.find(|&&(at, index, _)| at == u32::from(map) && index == key);
-            (
-                code.0,
-                found.map_or_else(Span::default, |&(_, _, span)| span),
-            )
+            let found = self.oversized.get(&(map.into(), key));
+            (code.0, found.copied().unwrap_or_default())
         })
     }
 
@@ -196,10 +216,13 @@ impl Tables {
             return;
         }
         *slot = Some(code);
+        if let Some(owners) = &mut self.owners {
+            owners.set(map);
+        }
         if let Some(span) = span
             && code.0 > u32::from(u16::MAX)
         {
-            self.oversized.push((map, key, span));
+            self.oversized.insert((map, key), span);
         }
         let meta = code.character().filter(|&byte| alt_is_meta && byte < 128);
         let Some(byte) = meta else {
@@ -207,6 +230,9 @@ impl Tables {
         };
         if let Some(slot @ None) = self.slot(map | ALT, key) {
             *slot = Some(Code::new(META, byte));
+            if let Some(owners) = &mut self.owners {
+                owners.set(map | ALT);
+            }
         }
     }
 
@@ -216,6 +242,9 @@ impl Tables {
             return;
         }
         self.constant.insert(key);
+        if let Some(owners) = &mut self.owners {
+            owners.clear();
+        }
         for slot in self
             .maps
             .iter_mut()

@@ -1,15 +1,18 @@
 //! How to type a character: which key with which modifiers, after which dead key, or as which compose sequence.
 //!
 //! The kernel (drivers/tty/vt/keyboard.c) turns a dead key and the next character, or Compose and the next two, into what its
-//! table of rules says. Without rules of its own, as a binary keymap is, a keymap works with the rules that the kernel was
-//! built with: `compose as usual`.
+//! table of rules says. A binary keymap cannot carry rules, so that it works with those that the kernel was built with:
+//! `compose as usual`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::keymap::{ComposeRule, KEYS, Keymap};
 use crate::keysym::Keysym;
+use crate::route::{Lock, Route, Routes};
 use crate::usual;
 
+/// The weight of Shift in a table's number.
+const SHIFT: u8 = 1;
 /// `Compose`, the key that makes one character of the next two.
 const COMPOSE: u16 = 0x020e;
 const KT_LATIN: u8 = 0;
@@ -20,12 +23,12 @@ const KT_DEAD2: u8 = 13;
 /// The characters of the kernel's dead keys, by the keysym's value (`ret_diacr` in the kernel's keyboard.c).
 const DEAD: &str = "`'^~\",_U.*=cki#o!?+-)(:n;$@";
 
-/// A key with the modifiers that are held.
+/// A key in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Press {
     /// The key.
     pub keycode: u8,
-    /// The sum of the modifiers' weights: 1 Shift, 2 AltGr, 4 Control, 8 Alt …
+    /// The table's number, the sum of the modifiers' weights: 1 Shift, 2 AltGr, 4 Control, 8 Alt …
     pub map: u8,
 }
 
@@ -38,6 +41,17 @@ pub enum Way {
     Dead(Press, Press),
     /// Compose, then two keys.
     Compose(Press, Press, Press),
+}
+
+impl Way {
+    /// The keys, in the order in which they are pressed.
+    pub fn presses(&self) -> Vec<Press> {
+        match *self {
+            Way::Direct(press) => vec![press],
+            Way::Dead(dead, press) => vec![dead, press],
+            Way::Compose(compose, first, second) => vec![compose, first, second],
+        }
+    }
 }
 
 impl Keysym {
@@ -67,10 +81,13 @@ pub struct Typing {
     dead: HashMap<char, Press>,
     compose: Option<Press>,
     rules: Vec<ComposeRule>,
+    /// The ways to the tables, by their numbers.
+    routes: BTreeMap<u8, Route>,
 }
 
 impl Typing {
-    /// Looks through the tables that can be reached, those with the fewest modifiers first.
+    /// Looks through the tables that can be got to, the easiest first. The compose rules are the kernel's: those of the keymap's
+    /// text do not come with a binary keymap.
     ///
     /// ```
     /// use kmap::{Mode, Press, Typing, Way};
@@ -80,29 +97,78 @@ impl Typing {
     /// let (shift, plain) = (Press { keycode: 30, map: 1 }, Press { keycode: 30, map: 0 });
     /// let acute = Press { keycode: 40, map: 0 };
     /// assert_eq!(typing.way('A'), Some(Way::Direct(shift)));
+    /// assert_eq!(typing.route(shift).describe(shift), "Shift+key A (30)");
     /// assert_eq!(typing.way('á'), Some(Way::Dead(acute, plain)));
     /// assert_eq!(typing.way('ñ'), None);
     /// # Ok::<(), kmap::Report>(())
     /// ```
     pub fn new(keymap: &Keymap) -> Self {
-        let reachable = keymap.reachable_modifiers();
-        let mut maps: Vec<u8> = keymap.tables().map(|(map, _)| map).collect();
-        maps.retain(|map| map & !reachable == 0);
-        maps.sort_by_key(|map| (map.count_ones(), *map));
+        let Routes { to, caps_lock } = Routes::new(keymap);
         let mut typing = Self {
             direct: HashMap::new(),
             dead: HashMap::new(),
             compose: None,
-            rules: rules(keymap),
+            rules: kernels_rules(),
+            routes: to,
         };
-        for map in maps {
+        let maps = typing.maps();
+        for &map in &maps {
             for keycode in 0..KEYS as u8 {
                 if let Some(keysym) = keymap.get(map, keycode) {
                     typing.add(keysym, Press { keycode, map });
                 }
             }
         }
+        if let Some(lock) = caps_lock {
+            typing.add_capitals(keymap, &maps, lock);
+        }
         typing
+    }
+
+    /// As [`new`](Self::new), with the compose rules of the keymap's text, if it has any: for a console on which `loadkeys` loads it.
+    pub fn with_own_rules(keymap: &Keymap) -> Self {
+        let mut typing = Self::new(keymap);
+        if !keymap.compose().is_empty() {
+            typing.rules = keymap.compose().to_vec();
+        }
+        typing
+    }
+
+    /// How to get to the table of a press.
+    pub fn route(&self, press: Press) -> Route {
+        self.routes.get(&press.map).cloned().unwrap_or_default()
+    }
+
+    /// The numbers of the tables, those first that are easiest to get to.
+    fn maps(&self) -> Vec<u8> {
+        let mut maps: Vec<(&u8, &Route)> = self.routes.iter().collect();
+        maps.sort_by_key(|(map, route)| (route.cost(), **map));
+        maps.into_iter().map(|(map, _)| *map).collect()
+    }
+
+    /// Caps Lock takes letters from the table with Shift exchanged, to which there may be no other way.
+    fn add_capitals(&mut self, keymap: &Keymap, maps: &[u8], lock: Lock) {
+        for map in maps {
+            let other = map ^ SHIFT;
+            let Some(route) = self.routes.get(map).filter(|_| !maps.contains(&other)) else {
+                continue;
+            };
+            let mut route = route.clone();
+            route.locks.insert(0, lock.clone());
+            self.routes.insert(other, route);
+            for keycode in 0..KEYS as u8 {
+                let is_letter = keymap.get(*map, keycode).map(Keysym::kind) == Some(KT_LETTER);
+                if let Some(keysym) = keymap.get(other, keycode).filter(|_| is_letter) {
+                    self.add(
+                        keysym,
+                        Press {
+                            keycode,
+                            map: other,
+                        },
+                    );
+                }
+            }
+        }
     }
 
     fn add(&mut self, keysym: Keysym, press: Press) {
@@ -157,17 +223,12 @@ impl Typing {
     }
 }
 
-/// The keymap's own rules, or those of the kernel.
-fn rules(keymap: &Keymap) -> Vec<ComposeRule> {
-    if !keymap.compose().is_empty() {
-        return keymap.compose().to_vec();
-    }
-    let usual = usual::compose();
-    usual
-        .map(|[first, second, result]| ComposeRule {
-            first,
-            second,
-            result,
-        })
-        .collect()
+/// The rules that the kernel was built with.
+fn kernels_rules() -> Vec<ComposeRule> {
+    let rules = usual::compose().map(|[first, second, result]| ComposeRule {
+        first,
+        second,
+        result,
+    });
+    rules.collect()
 }

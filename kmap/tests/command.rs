@@ -101,11 +101,14 @@ fn a_missing_keymap_says_where_it_was_looked_for() {
             maps.display()
         )
     );
-    fs::remove_dir_all(maps).unwrap();
+    // What another path than the usual one lacks says nothing about the machine.
+    fs::remove_dir_all(&maps).unwrap();
     assert_eq!(
         bench.error(&["es"], 1),
-        "error: cannot find a keymap `es`\n |\n = help: no keymaps are installed here; on Debian and Ubuntu they are in the \
-         package console-data, elsewhere in kbd\n"
+        format!(
+            "error: cannot find a keymap `es`\n |\n = help: searched in {}\n",
+            maps.display()
+        )
     );
 }
 

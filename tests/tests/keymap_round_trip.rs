@@ -40,11 +40,12 @@ fn a_decompiled_keymap_compiles_to_the_same_bytes() {
             let bytes = keymap.to_bkeymap(Endian::Little);
             let read = Keymap::from_bkeymap(&bytes, Endian::Little).unwrap();
             let text = emit::text(&read).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let (mode, characters) = match read.is_unicode() {
-                true => (Mode::Unicode, Characters::Unicode),
-                false => (Mode::EightBit, Characters::Bytes),
+            let characters = match read.is_unicode() {
+                true => Characters::Unicode,
+                false => Characters::Bytes,
             };
-            let again = kmap::compile_bytes(text.as_bytes(), mode)
+            // The first line names the mode.
+            let again = kmap::compile_bytes(text.as_bytes(), Mode::Automatic)
                 .unwrap_or_else(|report| panic!("{name}: {report}\n{text}"));
             for (map, table) in read.tables() {
                 for (key, keysym) in (0..128).zip(table) {

@@ -131,7 +131,7 @@ pub enum DiagnosticKind {
     /// Warning. With [`skip_unsupported`](crate::Options::skip_unsupported): a key or a compose rule was left out for the
     /// reason given. Example: `keycode 1 = U+F000⏎`.
     Skipped(Box<DiagnosticKind>),
-    /// Warning, as a lint. A line that makes an earlier one of the same file void. Example: `keycode 1 = a⏎keycode 1 = b⏎`.
+    /// Warning, as a lint. A line that leaves nothing of an earlier one of the same file. Example: `keycode 1 = a⏎keycode 1 = b⏎`.
     DefinedTwice {
         /// The key.
         keycode: u32,

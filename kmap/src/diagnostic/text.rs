@@ -111,11 +111,16 @@ impl fmt::Display for DiagnosticKind {
                     "`{name}` is nul, because only a character of one byte can have Meta"
                 )
             }
-            Kind::KeycodeTooLarge { keycode } => {
+            Kind::KeycodeTooLarge {
+                keycode: keycode @ 0..256,
+            } => {
                 write!(
                     f,
                     "keycode {keycode} is left out: the binary format ends at 127"
                 )
+            }
+            Kind::KeycodeTooLarge { keycode } => {
+                write!(f, "keycode {keycode} is left out: the kernel's end at 255")
             }
             Kind::Skipped(reason) => write!(f, "left out: {reason}"),
             Kind::DefinedTwice { keycode, .. } => write!(f, "keycode {keycode} is defined twice"),

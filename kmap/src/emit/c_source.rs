@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::keymap::{ComposeRule, Keymap, MAPS};
+use crate::keysym::META;
 
 /// The names of the modifiers, from the lowest weight to the highest.
 const MODIFIERS: [&str; 8] = ["shift", "altgr", "ctrl", "alt", "shl", "shr", "ctl", "ctr"];
@@ -145,9 +146,17 @@ fn compose_rule(out: &mut String, rule: &ComposeRule, unicode: bool) {
         true => {
             let _ = write!(out, "{:#06x}", rule.result);
         }
-        false => character(out, rule.result),
+        false => character(out, without_meta(rule.result)),
     }
     out.push_str("},");
+}
+
+/// loadkeys writes the character that `Meta_` is before, and any other code as it is.
+fn without_meta(code: u32) -> u32 {
+    match code >> 8 {
+        META => code & 0xff,
+        _ => code,
+    }
 }
 
 /// A C character constant; octal where it is no graphic ASCII character, with as many digits as it takes.

@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::Mode;
 use crate::keymap::{KEYS, Keymap};
 use crate::keysym::{Code, Keysym, LATIN, LETTER};
 use crate::names::Names;
@@ -15,6 +16,32 @@ use crate::tables::constant_row;
 const MODIFIERS: [&str; 8] = [
     "shift", "altgr", "control", "alt", "shiftl", "shiftr", "ctrll", "ctrlr",
 ];
+
+/// How the first line of a text begins that says in which mode it is to be compiled.
+const MODELINE: &str = "# compile with: kmapc ";
+
+/// The mode that a text asks for: its first line is `# compile with: kmapc -u` or `-8`, exactly so, up to its end or a blank.
+/// [`Mode::Automatic`] follows it.
+///
+/// ```
+/// use kmap::{Mode, emit};
+///
+/// assert_eq!(emit::named_mode(b"# compile with: kmapc -u\nkeycode 30 = a\n"), Some(Mode::Unicode));
+/// assert_eq!(emit::named_mode(b"# compile with: kmapc -v\n"), None);
+/// ```
+pub fn named_mode(text: &[u8]) -> Option<Mode> {
+    let mode = text.strip_prefix(MODELINE.as_bytes())?;
+    match mode.first_chunk()? {
+        b"-u" | b"-8" if !ends_word(mode.get(2)) => None,
+        b"-u" => Some(Mode::Unicode),
+        b"-8" => Some(Mode::EightBit),
+        _ => None,
+    }
+}
+
+fn ends_word(byte: Option<&u8>) -> bool {
+    matches!(byte, None | Some(b' ' | b'\t' | b'\r' | b'\n'))
+}
 
 /// A code that no keymap text can give: an ASCII character written as a code point, 0xF000 to 0xF07F.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +70,12 @@ impl fmt::Display for Unwritable {
 
 impl std::error::Error for Unwritable {}
 
-/// Writes a keymap as text. Compiled in the keymap's own mode ([`Keymap::is_unicode`]), which the first line names, it gives
-/// the same binary keymap again.
+/// Writes a keymap as text. It gives the same binary keymap again, since its first line names the mode ([`named_mode`]).
 ///
 /// ```
-/// use kmap::{Endian, Mode};
+/// use kmap::Endian;
 ///
-/// let keymap = kmap::compile_bytes(b"keycode 30 = a\nkeycode 2 = one exclam\n", Mode::EightBit)?.keymap;
+/// let keymap = kmap::compile(b"keycode 30 = a\nkeycode 2 = one exclam\n")?;
 /// let text = kmap::emit::text(&keymap).expect("every code can be written");
 /// assert_eq!(text, "\
 /// ## compile with: kmapc -8
@@ -57,7 +83,7 @@ impl std::error::Error for Unwritable {}
 /// keycode   2 = one exclam
 /// keycode  30 = a
 /// ".replace("##", "#"));
-/// let again = kmap::compile_bytes(text.as_bytes(), Mode::EightBit)?.keymap;
+/// let again = kmap::compile(text.as_bytes())?;
 /// assert_eq!(again.to_bkeymap(Endian::Little), keymap.to_bkeymap(Endian::Little));
 /// # Ok::<(), kmap::Report>(())
 /// ```
@@ -66,10 +92,7 @@ impl std::error::Error for Unwritable {}
 /// The first code that no text can give. No compiler makes such a code.
 pub fn text(keymap: &Keymap) -> Result<String, Unwritable> {
     let unicode = keymap.is_unicode();
-    let mut out = format!(
-        "# compile with: kmapc {}\n",
-        if unicode { "-u" } else { "-8" }
-    );
+    let mut out = format!("{MODELINE}{}\n", if unicode { "-u" } else { "-8" });
     let writer = Writer {
         maps: keymap.tables().map(|(map, _)| map).collect(),
         names: Names::new(unicode),

@@ -121,10 +121,11 @@ impl SearchPath {
         SourceError::NotFound {
             name: render::path(name),
             included: false,
-            searched: directories(&self.keymaps),
+            searched: self.keymaps.iter().map(|(path, _)| path.clone()).collect(),
             suggestion: suggest::nearest(&wanted, names.iter().map(String::as_str))
                 .map(str::to_owned),
-            installed: !names.is_empty(),
+            // What another path lacks says nothing about the machine.
+            installed: !names.is_empty() || self.keymaps != Self::standard().keymaps,
         }
     }
 

@@ -65,9 +65,10 @@ impl Input {
                 ))
             });
         }
+        let named = emit::named_mode(&text.bytes);
         let mut compile = |mode| self.compile(mode, reading);
         let keymap = match reading.mode() {
-            Mode::Automatic => {
+            Mode::Automatic if named.is_none() => {
                 compile(Mode::Unicode).or_else(|report| compile(Mode::EightBit).map_err(|_| report))
             }
             mode => compile(mode),

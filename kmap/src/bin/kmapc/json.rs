@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use cli::Failure;
-use kmap::{Diagnostic, KEYS, KeyDifference, Keymap, Press, Severity, Way};
+use kmap::{Diagnostic, KEYS, KeyDifference, Keymap, Press, Route, Severity, Step, Typing};
 use serde_json::{Value, json};
+
+use crate::typing::Answer;
 
 /// Prints a document.
 pub(crate) fn print(document: &Value) -> Result<(), Failure> {
@@ -49,20 +51,40 @@ pub(crate) fn keys(keymap: &Keymap) -> Value {
     all.collect()
 }
 
-/// For each character the presses that type it, in their order; `null` where it cannot be typed.
-pub(crate) fn ways(ways: &[(char, Option<Way>)]) -> Value {
-    let all = ways.iter().map(|(character, way)| {
-        let presses = way.as_ref().map(|way| {
-            let presses = match *way {
-                Way::Direct(press) => vec![press],
-                Way::Dead(dead, press) => vec![dead, press],
-                Way::Compose(compose, first, second) => vec![compose, first, second],
-            };
-            presses.into_iter().map(press).collect::<Value>()
+/// For each character the presses that type it, in their order, each with the modifier keys that lead to it; `null` where it cannot
+/// be typed, with what else could be done.
+pub(crate) fn ways(typing: &Typing, answers: &[Answer]) -> Value {
+    let all = answers.iter().map(|answer| {
+        let presses = answer.way.as_ref().map(|way| {
+            let presses = way.presses().into_iter();
+            presses
+                .map(|one| with(press(one), route(&typing.route(one))))
+                .collect::<Value>()
         });
-        json!({ "character": character, "presses": presses })
+        json!({ "character": answer.character, "presses": presses, "hint": answer.hint })
     });
     all.collect()
+}
+
+fn route(route: &Route) -> Value {
+    let locks = route.locks.iter().map(|lock| {
+        let more = json!({ "held": steps(&lock.held) });
+        with(step(&lock.key), more)
+    });
+    json!({
+        "locks": locks.collect::<Value>(),
+        "held": steps(&route.held),
+        "latch": route.latch.as_ref().map(step),
+    })
+}
+
+fn steps(steps: &[Step]) -> Value {
+    steps.iter().map(step).collect()
+}
+
+/// A modifier key: `does` is its keysym.
+fn step(step: &Step) -> Value {
+    with(press(step.press), json!({ "does": step.keysym.describe() }))
 }
 
 /// One diagnostic: the fields are those of the text on the screen; `code` is the stable name of the kind. `line` and `column`
@@ -74,7 +96,7 @@ pub(crate) fn diagnostic(diagnostic: &Diagnostic) -> Value {
         Severity::Error => "error",
     };
     let place = diagnostic.place.as_ref().map(|place| {
-        let chain = place.included_from.iter().rev();
+        let chain = place.included_from.iter();
         let chain: Vec<Value> = chain
             .map(|(file, line)| json!({"file": path(file), "line": line}))
             .collect();
@@ -85,7 +107,10 @@ pub(crate) fn diagnostic(diagnostic: &Diagnostic) -> Value {
                 "line": line,
                 "column": place.column,
                 "text": String::from_utf8_lossy(&place.line_text),
-                "underline": [place.underline.start, place.underline.end],
+                "underline": [
+                    shown_offset(&place.line_text, place.underline.start),
+                    shown_offset(&place.line_text, place.underline.end),
+                ],
                 "included_from": chain,
             }),
         }
@@ -99,7 +124,46 @@ pub(crate) fn diagnostic(diagnostic: &Diagnostic) -> Value {
     })
 }
 
+/// Where an offset into a line is in the text that stands for it, in which every piece that is not UTF-8 is replaced; the start of
+/// the character where it is inside one.
+fn shown_offset(line: &[u8], offset: usize) -> usize {
+    let (mut read, mut shown) = (0, 0);
+    for chunk in line.utf8_chunks() {
+        let valid = chunk.valid();
+        if offset <= read + valid.len() {
+            return shown + valid.floor_char_boundary(offset - read);
+        }
+        read += valid.len();
+        shown += valid.len();
+        if offset < read + chunk.invalid().len() {
+            return shown;
+        }
+        read += chunk.invalid().len();
+        shown += char::REPLACEMENT_CHARACTER.len_utf8();
+    }
+    shown
+}
+
 /// A path; JSON has no bytes, so what is not UTF-8 is replaced.
 pub(crate) fn path(path: &Path) -> Value {
     Value::String(path.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_those_of_the_text_that_is_shown() {
+        let line = b"\xe9 keycode \xc3\xa9 = x\xff";
+        let shown = String::from_utf8_lossy(line);
+        let find = |bytes: &[u8]| line.windows(bytes.len()).position(|found| found == bytes);
+        for word in ["keycode", "=", "x"] {
+            let offset = shown_offset(line, find(word.as_bytes()).unwrap());
+            assert!(shown[offset..].starts_with(word), "{word}: {offset}");
+        }
+        assert_eq!(shown_offset(line, line.len()), shown.len());
+        assert_eq!(shown_offset(line, 0), 0);
+        assert_eq!(shown_offset("é".as_bytes(), 1), 0);
+    }
 }

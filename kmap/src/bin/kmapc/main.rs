@@ -9,6 +9,7 @@ mod json;
 mod output;
 mod run;
 mod screen;
+mod typing;
 mod view;
 mod xkb;
 
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
         Some(Command::Decompile(args)) => view::decompile(args, screen),
         Some(Command::Diff(args)) => view::diff(args, screen),
         Some(Command::Show(args)) => view::show(args, screen),
-        Some(Command::Type(args)) => view::type_text(args, screen),
+        Some(Command::Type(args)) => typing::run(args, screen),
         Some(Command::Xkb(args)) => xkb::run(args),
     })
 }

@@ -4,7 +4,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use cli::{Failure, Fault, Staged};
-use kmap::{Compiled, FileSource, Mode, Report, emit};
+use kmap::{Compiled, DiagnosticKind, FileSource, Mode, NR_KEYS, Report, emit};
 use serde_json::{Value, json};
 
 use crate::args::Compile;
@@ -46,13 +46,23 @@ fn compile_all(args: &Compile, jobs: &[Job<'_>]) -> (Vec<Result<Done, Report>>, 
     output::stage_all(jobs, |job: &Job<'_>| {
         let options = args.reading.options();
         match input::compile(&mut source.clone(), &job.inputs, &options) {
-            Ok(compiled) => {
+            Ok(mut compiled) => {
+                if args.mktable {
+                    compiled
+                        .warnings
+                        .retain(|warning| !is_in_c_source(&warning.kind));
+                }
                 let (done, files) = outputs(args, job, compiled);
                 (Ok(done), files)
             }
             Err(report) => (Err(report), Vec::new()),
         }
     })
+}
+
+/// Whether a warning is about what the binary format lacks and C source has: keycodes up to 255.
+fn is_in_c_source(kind: &DiagnosticKind) -> bool {
+    matches!(kind, DiagnosticKind::KeycodeTooLarge { keycode } if (*keycode as usize) < NR_KEYS)
 }
 
 /// What is to be written of a keymap.

@@ -1,0 +1,202 @@
+//! What `kmapc` answers about a keymap: how to type, what differs, in which mode it is.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod bench;
+
+use bench::Bench;
+
+fn answer(bench: &Bench, arguments: &[&str]) -> (i32, String) {
+    let outcome = bench.run(arguments, b"");
+    (outcome.code, String::from_utf8(outcome.stdout).unwrap())
+}
+
+#[test]
+fn type_names_the_keys_that_give_the_modifiers() {
+    let two_layouts = "keymaps 0-1,8,16\nkeycode 42 = Shift\nkeycode 56 = Alt\nkeycode 44 = z Z Meta_z U+044f\n\
+                       alt keycode 42 = ShiftL_Lock\nshiftl keycode 42 = ShiftL_Lock\n";
+    let moved = "keymaps 0-3\nkeycode 58 = Shift\nkeycode 56 = SAltGr\nkeycode 3 = a A U+00e9\n";
+    let capitals = "keymaps 0-1\nkeycode 58 = Caps_Lock\nkeycode 30 = +a +A\nkeycode 3 = two at\n";
+    let cases = [
+        (
+            two_layouts,
+            "яZ",
+            0,
+            "я  key Z (44) after ShiftL_Lock (Alt+key Shift (42))\nZ  Shift+key Z (44)\n\
+             ShiftL_Lock stays on until it is pressed again\n",
+        ),
+        (
+            moved,
+            "Aé",
+            0,
+            "A  key Caps Lock (58)+key 2 (3)\né  key Alt (56), then key 2 (3)\n",
+        ),
+        (
+            capitals,
+            "A@",
+            1,
+            "A  key A (30) after Caps_Lock (key Caps Lock (58))\n@  cannot be typed\n\
+             Caps_Lock stays on until it is pressed again\n",
+        ),
+    ];
+    for (text, wanted, code, screen) in cases {
+        let bench = Bench::new(&[("in.map", text.as_bytes())]);
+        let found = answer(&bench, &["type", "-u", "in.map", wanted]);
+        assert_eq!(found, (code, screen.to_owned()), "{text}");
+    }
+}
+
+/// What only the text's compose rules make possible is gone from the binary keymap.
+#[test]
+fn type_answers_for_the_binary_keymap() {
+    let text = "keycode 46 = c C\nkeycode 13 = dead_caron\nkeycode 42 = Shift\ncompose '^' 'C' to U+010c\n";
+    let bench = Bench::new(&[("cz.map", text.as_bytes())]);
+    bench.run(&["-u", "cz.map"], b"");
+    let (code, screen) = answer(&bench, &["type", "cz.bmap", "Č"]);
+    assert_eq!((code, &*screen), (1, "Č  cannot be typed\n"));
+    let (code, screen) = answer(&bench, &["type", "cz.map", "Č"]);
+    assert_eq!(code, 1);
+    assert_eq!(
+        screen,
+        "Č  cannot be typed; with the compose rules of the text it can, which `loadkeys` loads and no binary keymap carries\n"
+    );
+}
+
+#[test]
+fn diff_tells_whether_a_key_is_a_letter() {
+    let bench = Bench::new(&[
+        ("plain.map", b"keycode 30 = 0x61\nplain keycode 30 = 0x61\n"),
+        ("letter.map", b"plain keycode 30 = +a\n"),
+        ("other.map", b"plain keycode 30 = a\n"),
+    ]);
+    let found = answer(&bench, &["diff", "other.map", "letter.map"]);
+    let screen = "key A (30)\n  plain         a, which Caps Lock leaves alone -> a, which Caps Lock changes\n";
+    assert_eq!(found, (1, screen.to_owned()));
+    assert_eq!(
+        answer(&bench, &["diff", "plain.map", "letter.map"]),
+        (0, String::new())
+    );
+}
+
+/// The first line of a decompiled keymap names its mode, and only the first line of the main file counts.
+#[test]
+fn a_decompiled_keymap_is_compiled_in_its_own_mode() {
+    let bench = Bench::new(&[
+        ("es.map", b"keymaps 0-1\nkeycode 39 = ntilde Ntilde\n"),
+        (
+            "second.map",
+            b"\n# compile with: kmapc -u\nkeycode 39 = ntilde\n",
+        ),
+        (
+            "words.map",
+            b"# compile with: kmapc -us\nkeycode 39 = ntilde\n",
+        ),
+        ("part", b"# compile with: kmapc -u\nkeycode 39 = ntilde\n"),
+        ("whole.map", b"include \"part\"\n"),
+    ]);
+    let bytes = |arguments: &[&str]| bench.run(arguments, b"").stdout;
+    let code = |bytes: &[u8]| bytes[263 + 2 * 39..][..2].to_vec();
+    for mode in ["-u", "-8"] {
+        let binary = bytes(&[mode, "es.map", "-o", "-"]);
+        bench.run(&[mode, "es.map", "-o", "es.bmap"], b"");
+        bench.run(&["decompile", "es.bmap", "-o", "again.map"], b"");
+        assert_eq!(bytes(&["again.map", "-o", "-"]), binary, "{mode}");
+        assert_ne!(
+            bytes(&["-u", "again.map", "-o", "-"]),
+            bytes(&["-8", "again.map", "-o", "-"])
+        );
+    }
+    for name in ["second.map", "words.map", "whole.map"] {
+        assert_eq!(code(&bytes(&[name, "-o", "-"])), [0xf1, 0x00], "{name}");
+    }
+    assert_eq!(code(&bytes(&["part", "-o", "-"])), [0xf1, 0xf0]);
+    let (_, header) = answer(&bench, &["decompile", "--endian", "big", "-u", "es.map"]);
+    assert!(
+        header.starts_with("# compile with: kmapc -u --endian big\nkeymaps 0-1\n"),
+        "{header}"
+    );
+}
+
+/// `charset "iso-8859-1"` ends Unicode mode.
+#[test]
+fn the_mode_that_is_told_is_the_one_of_the_codes() {
+    let bench = Bench::new(&[("nl.map", b"charset \"iso-8859-1\"\nkeycode 30 = eacute\n")]);
+    let (_, told) = answer(&bench, &["-u", "--json", "nl.map"]);
+    assert!(told.contains("\"mode\": \"8-bit\""), "{told}");
+    let (_, told) = answer(&bench, &["check", "-u", "nl.map"]);
+    assert!(told.contains("nl.map  8-bit"), "{told}");
+}
+
+#[test]
+fn json_has_the_place_in_the_text_that_it_prints() {
+    let bench = Bench::new(&[
+        ("in.map", b"include \"middle\"\n"),
+        ("middle", b"include \"inner\"\n"),
+        ("inner", b"string F1 = \"\xe9\xe9\" x\n"),
+    ]);
+    let (_, told) = answer(&bench, &["--json", "in.map", "-o", "x"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let place = &told[0]["diagnostics"][0]["place"];
+    let offset =
+        |index: usize| usize::try_from(place["underline"][index].as_u64().unwrap()).unwrap();
+    let text = place["text"].as_str().unwrap();
+    assert_eq!(&text[offset(0)..offset(1)], "x", "{place}");
+    let chain: Vec<&str> = place["included_from"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|from| from["file"].as_str().unwrap())
+        .collect();
+    assert_eq!(chain, ["./middle", "in.map"]);
+}
+
+#[test]
+fn c_source_has_the_keycodes_that_the_binary_format_lacks() {
+    let bench = Bench::new(&[("in.map", b"keycode 130 = a\nkeycode 300 = a\n")]);
+    let left_out = |arguments: &[&str]| -> Vec<String> {
+        let screen = bench.run(arguments, b"").stderr;
+        let titles = screen.lines().filter(|line| line.starts_with("warning"));
+        titles.map(str::to_owned).collect()
+    };
+    let kernel = "warning: keycode 300 is left out: the kernel's end at 255";
+    assert_eq!(left_out(&["--mktable", "in.map"]), [kernel]);
+    let binary = "warning: keycode 130 is left out: the binary format ends at 127";
+    assert_eq!(left_out(&["in.map", "-o", "x"]), [binary, kernel]);
+}
+
+/// A line is void where a later one leaves nothing of it, and only there.
+#[test]
+fn a_line_without_effect_is_told() {
+    let cases: [(&str, &[&str]); 8] = [
+        ("keycode 30 = a\nkeycode 30 = b\n", &["line 1"]),
+        ("keycode 30 = a b c\nkeycode 30 = d e\n", &[]),
+        ("keycode 30 = a b c\nkeycode 30 = d e f\n", &["line 1"]),
+        ("shift keycode 32 = X\nkeycode 32 = d\n", &["line 1"]),
+        (
+            "shift keycode 32 = X\nkeycode 32 = d\nshift keycode 32 = Y\n",
+            &["line 1"],
+        ),
+        ("keycode 32 = d\nshift keycode 32 = X\n", &[]),
+        ("keycode 30 = b\nkeycode 30 = a A\n", &[]),
+        (
+            "shift keycode 2 = X\nplain keycode 2 = x\nkeycode 2 = Escape\nkeycode 2 = Tab\n",
+            &["line 1", "line 2", "line 3"],
+        ),
+    ];
+    for (text, expected) in cases {
+        let bench = Bench::new(&[("in.map", text.as_bytes())]);
+        let screen = bench.run(&["check", "in.map"], b"").stderr;
+        let found: Vec<&str> = screen
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("  = help: ")?
+                    .strip_suffix(" has no effect")
+            })
+            .collect();
+        assert_eq!(found, expected, "{text}");
+    }
+}
