@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::compile::{MOST_WARNINGS, Mode, Options};
+use crate::compile::{Mode, Options};
 use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind};
 use crate::keymap::ComposeRule;
 use crate::keysym::{self, Code, FUNCTION, Resolver, Unresolved};
 use crate::syntax::{Maps, Operand, Span, Statement, Value};
 use crate::tables::{Conflict, Tables};
 use crate::texts::Texts;
+use crate::warnings::Warnings;
 use crate::{KEYS, Keymap, lint, render, usual};
 
 /// The last map whose number is accepted. The kernel has 256; the others take their columns and are dropped.
@@ -29,7 +30,7 @@ pub(crate) struct Compiler {
     tables: Tables,
     strings: BTreeMap<u8, Vec<u8>>,
     compose: Vec<ComposeRule>,
-    warnings: Vec<Diagnostic>,
+    warnings: Warnings,
     /// The columns of a line, resolved.
     codes: Vec<(Code, Span)>,
     /// For lints: the first string or compose rule, and the last `keymaps` line.
@@ -40,17 +41,21 @@ pub(crate) struct Compiler {
 type Applied<T = ()> = Result<T, Box<Diagnostic>>;
 
 impl Compiler {
-    pub(crate) fn new(options: &Options) -> Self {
+    /// `is_automatic`: nobody has asked for the mode.
+    pub(crate) fn new(options: &Options, is_automatic: bool) -> Self {
         Self {
             options: *options,
-            resolver: Resolver::new(options.mode == Mode::Unicode),
+            resolver: match options.mode {
+                Mode::Unicode if is_automatic => Resolver::automatic(),
+                mode => Resolver::new(mode == Mode::Unicode),
+            },
             tables: match options.lints {
                 true => Tables::with_owners(),
                 false => Tables::default(),
             },
             strings: BTreeMap::new(),
             compose: Vec::new(),
-            warnings: Vec::new(),
+            warnings: Warnings::default(),
             codes: Vec::new(),
             first_extra: None,
             declared_at: None,
@@ -58,7 +63,7 @@ impl Compiler {
     }
 
     /// The keymap and the warnings, or the value that does not fit 16 bits.
-    pub(crate) fn finish(mut self, texts: &Texts) -> Applied<(Keymap, Vec<Diagnostic>)> {
+    pub(crate) fn finish(mut self, texts: &Texts) -> Applied<(Keymap, Warnings)> {
         let keymap = match std::mem::take(&mut self.tables).finish() {
             Ok(keymap) => keymap,
             Err((value, span)) => {
@@ -71,7 +76,9 @@ impl Compiler {
         if self.options.lints {
             let places = [self.declared_at, self.first_extra];
             let found = lint::keymap(&keymap, places, texts);
-            self.warnings.extend(found);
+            found
+                .into_iter()
+                .for_each(|lint| self.warnings.push(|| lint));
         }
         Ok((keymap, self.warnings))
     }
@@ -290,12 +297,10 @@ impl Compiler {
     }
 
     fn skip(&mut self, error: Diagnostic) {
-        if self.warnings.len() < MOST_WARNINGS {
-            self.warnings.push(Diagnostic {
-                kind: Kind::Skipped(Box::new(error.kind)),
-                place: error.place,
-            });
-        }
+        self.warnings.push(|| Diagnostic {
+            kind: Kind::Skipped(Box::new(error.kind)),
+            place: error.place,
+        });
     }
 
     /// Warns where a line leaves nothing of an earlier one of the same file. That what is included is replaced is what includes are for.
@@ -326,28 +331,49 @@ impl Compiler {
 
     fn unresolved(&self, why: Unresolved, span: Span, texts: &Texts) -> Box<Diagnostic> {
         let kind = match why {
-            Unresolved::Name => unknown_keysym(texts.bytes(span), self.resolver.is_unicode()),
+            Unresolved::Name => match short_code_point(span, texts) {
+                Some(digits) => Kind::ShortCodePoint { digits },
+                None => self.unknown_keysym(texts.bytes(span)),
+            },
             Unresolved::CodePoint { code_point, name } => Kind::NotInCharset {
                 code_point,
                 name,
                 charset: self.resolver.charset(),
+                ended: self.has_left_unicode(),
             },
         };
         texts.error(kind, span)
     }
 
-    fn warn(&mut self, kind: Kind, span: Span, texts: &Texts) {
-        if self.warnings.len() < MOST_WARNINGS {
-            self.warnings.push(texts.diagnostic(kind, span));
+    /// Whether a `charset` line has ended Unicode mode.
+    fn has_left_unicode(&self) -> bool {
+        self.options.mode == Mode::Unicode && !self.resolver.is_unicode()
+    }
+
+    fn unknown_keysym(&self, name: &[u8]) -> Kind {
+        let unicode = !self.resolver.is_unicode() && keysym::known_in_unicode(name);
+        Kind::UnknownKeysym {
+            name: render::word(name),
+            suggestion: if unicode { None } else { keysym::suggest(name) },
+            unicode,
+            ended: self.has_left_unicode(),
         }
+    }
+
+    fn warn(&mut self, kind: Kind, span: Span, texts: &Texts) {
+        self.warnings.push(|| texts.diagnostic(kind, span));
     }
 }
 
-fn unknown_keysym(name: &[u8], unicode_mode: bool) -> Kind {
-    let unicode = !unicode_mode && keysym::known_in_unicode(name);
-    Kind::UnknownKeysym {
-        name: render::word(name),
-        suggestion: if unicode { None } else { keysym::suggest(name) },
-        unicode,
-    }
+/// The digits behind `U+`, where they are too few for a code point and were read as a keysym.
+fn short_code_point(span: Span, texts: &Texts) -> Option<String> {
+    let digits = texts.bytes(span);
+    let start = span.start.checked_sub(2)?;
+    let before = Span {
+        start,
+        end: span.start,
+        ..span
+    };
+    let is_short = digits.len() < 4 && digits.iter().all(u8::is_ascii_hexdigit);
+    (is_short && texts.bytes(before) == b"U+").then(|| render::word(digits))
 }

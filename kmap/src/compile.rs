@@ -1,19 +1,19 @@
 //! Texts to a keymap: the ways in, the choice of the mode, and what ends a run.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::apply::Compiler;
 use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind, Place, Report};
 use crate::lexer::Lexer;
 use crate::parser::Parser;
-use crate::source::{FileSource, NoFiles, SearchPath, Source, SourceText};
+use crate::source::{FileSource, NoFiles, SearchPath, Source, SourceText, TEXT_LIMIT};
 use crate::texts::Texts;
+use crate::warnings::Warnings;
 use crate::{Keymap, emit, lint};
 
-/// A report ends after so many errors: what follows is mostly consequence.
-const MOST_ERRORS: usize = 20;
-/// As many warnings are kept.
-pub(crate) const MOST_WARNINGS: usize = 100;
+/// Compiling ends after so many errors.
+const MOST_ERRORS: usize = 1000;
 
 /// How to compile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct Compiled {
     pub keymap: Keymap,
     /// The mode at the end of the text: never [`Mode::Automatic`]. `charset "iso-8859-1"` ends Unicode mode.
     pub mode: Mode,
-    /// Warnings, and the note that says why automatic mode took Unicode; at most about two hundred.
+    /// Warnings, and the note that says why automatic mode took Unicode; about a thousand at most, and then how many more there are.
     pub warnings: Vec<Diagnostic>,
     /// The files that were read, the keymap itself first, each once.
     pub inputs: Vec<PathBuf>,
@@ -125,7 +125,7 @@ pub fn compile_text(
         mode,
         ..Options::default()
     };
-    compile_texts(source, &[text], &options)
+    compile_texts(source, [text], &options)
 }
 
 /// Compiles several texts into one keymap, as `loadkeys` does with several files: each goes on where the one before it
@@ -136,7 +136,7 @@ pub fn compile_text(
 ///
 /// let text = |bytes: &[u8]| SourceText { path: "text".into(), bytes: bytes.to_vec() };
 /// let texts = [text(b"keycode 30 = a\n"), text(b"keycode 30 = b\n")];
-/// let keymap = kmap::compile_texts(&mut NoFiles, &texts, &Options::default())?.keymap;
+/// let keymap = kmap::compile_texts(&mut NoFiles, texts, &Options::default())?.keymap;
 /// assert_eq!(keymap.get(0, 30).map(|keysym| keysym.value()), Some(b'b'));
 /// # Ok::<(), kmap::Report>(())
 /// ```
@@ -145,7 +145,25 @@ pub fn compile_text(
 /// The problems of the texts, in their order.
 pub fn compile_texts(
     source: &mut dyn Source,
-    texts: &[SourceText],
+    texts: impl Into<Vec<SourceText>>,
+    options: &Options,
+) -> Result<Compiled, Report> {
+    let texts = texts.into().into_iter().map(|text| Input {
+        path: text.path,
+        bytes: Rc::new(text.bytes),
+    });
+    compile_inputs(source, &texts.collect::<Vec<_>>(), options)
+}
+
+/// A text that is read several times and kept once: keymaps may be large.
+struct Input {
+    path: PathBuf,
+    bytes: Rc<Vec<u8>>,
+}
+
+fn compile_inputs(
+    source: &mut dyn Source,
+    texts: &[Input],
     options: &Options,
 ) -> Result<Compiled, Report> {
     let options = &Options {
@@ -154,7 +172,7 @@ pub fn compile_texts(
     };
     let mut compiled = match options.mode {
         Mode::Automatic => run_automatic(source, texts, options)?,
-        _ => run(source, texts, options, MOST_ERRORS)?,
+        _ => run(source, texts, options, MOST_ERRORS, false)?,
     };
     if options.lints && compiled.mode == Mode::EightBit {
         let unicode = Options {
@@ -163,7 +181,7 @@ pub fn compile_texts(
             ..*options
         };
         // Where Unicode mode fails there is nothing to compare with.
-        let other = run(source, texts, &unicode, 1).ok();
+        let other = run(source, texts, &unicode, 1, false).ok();
         let loss = other.and_then(|other| lint::eight_bit_loss(&compiled.keymap, &other.keymap));
         let path = texts.first().map(|text| text.path.clone());
         compiled.warnings.extend(loss.map(|kind| Diagnostic {
@@ -175,7 +193,7 @@ pub fn compile_texts(
 }
 
 /// The mode that was asked for, by the caller or else by the first line of the first text.
-fn mode(texts: &[SourceText], asked: Mode) -> Mode {
+fn mode(texts: &[Input], asked: Mode) -> Mode {
     let named = texts.first().and_then(|text| emit::named_mode(&text.bytes));
     match (asked, named) {
         (Mode::Automatic, Some(mode)) => mode,
@@ -185,7 +203,7 @@ fn mode(texts: &[SourceText], asked: Mode) -> Mode {
 
 fn run_automatic(
     source: &mut dyn Source,
-    texts: &[SourceText],
+    texts: &[Input],
     options: &Options,
 ) -> Result<Compiled, Report> {
     // Nothing is left out as long as Unicode mode may have it.
@@ -194,7 +212,7 @@ fn run_automatic(
         skip_unsupported: false,
         ..*options
     };
-    let report = match run(source, texts, &eight_bit, 1) {
+    let report = match run(source, texts, &eight_bit, 1, true) {
         Ok(compiled) => return Ok(compiled),
         Err(report) => report,
     };
@@ -202,7 +220,7 @@ fn run_automatic(
         mode: Mode::Unicode,
         ..*options
     };
-    let mut compiled = run(source, texts, &unicode, MOST_ERRORS)?;
+    let mut compiled = run(source, texts, &unicode, MOST_ERRORS, true)?;
     let reason = report.errors.into_iter().next();
     compiled.warnings.extend(reason.map(|reason| Diagnostic {
         kind: Kind::NeedsUnicode(Box::new(reason.kind)),
@@ -211,21 +229,31 @@ fn run_automatic(
     Ok(compiled)
 }
 
-/// Compiles in one definite mode, until so many errors are found.
+/// Compiles in one definite mode, until so many errors are found. `is_automatic`: nobody has asked for this mode.
 fn run(
     source: &mut dyn Source,
-    inputs: &[SourceText],
+    inputs: &[Input],
     options: &Options,
     most_errors: usize,
+    is_automatic: bool,
 ) -> Result<Compiled, Report> {
-    let mut compiler = Compiler::new(options);
+    let mut compiler = Compiler::new(options, is_automatic);
     let mut texts = Texts::default();
-    let mut warnings = Vec::new();
+    let mut warnings = Warnings::default();
     let mut errors = Vec::new();
     for input in inputs {
+        let is_too_much = texts.total().saturating_add(input.bytes.len()) as u64 > TEXT_LIMIT;
+        if is_too_much && texts.count() > 0 {
+            let place = Place::whole(input.path.clone());
+            errors.push(Diagnostic {
+                kind: Kind::TooMuchText,
+                place: Some(Box::new(place)),
+            });
+            break;
+        }
         let lexer = Lexer::new(
             &mut *source,
-            input.clone(),
+            (input.path.clone(), Rc::clone(&input.bytes)),
             std::mem::take(&mut texts),
             std::mem::take(&mut warnings),
         );
@@ -236,7 +264,7 @@ fn run(
     if errors.is_empty() {
         match compiler.finish(&texts) {
             Ok((keymap, more)) => {
-                warnings.extend(more);
+                warnings.append(more);
                 let mode = match keymap.is_unicode() {
                     true => Mode::Unicode,
                     false => Mode::EightBit,
@@ -244,7 +272,7 @@ fn run(
                 return Ok(Compiled {
                     keymap,
                     mode,
-                    warnings,
+                    warnings: warnings.finish(),
                     inputs: texts.paths(),
                 });
             }
@@ -271,8 +299,15 @@ fn read_statements(
         let is_last = ends_the_report(&error.kind);
         errors.push(*error);
         if is_last {
-            break;
+            return;
         }
+    }
+    // A run for the first error alone is none that is told in full.
+    if errors.len() == MOST_ERRORS {
+        errors.push(Diagnostic {
+            kind: Kind::TooManyErrors,
+            place: None,
+        });
     }
 }
 
@@ -281,6 +316,7 @@ fn ends_the_report(kind: &Kind) -> bool {
     match kind {
         Kind::TooMuchText => true,
         Kind::StrayByte(byte) => !byte.is_ascii_graphic(),
+        Kind::UnknownWord { word, .. } => word.starts_with("bkeymap"),
         _ => false,
     }
 }

@@ -61,6 +61,7 @@ mod tables;
 mod texts;
 mod typing;
 mod usual;
+mod warnings;
 pub mod xkb;
 
 pub use compile::{
@@ -72,6 +73,7 @@ pub use difference::KeyDifference;
 pub use emit::{BkeymapError, Endian};
 pub use keymap::{ComposeRule, KEYS, Keymap, MAPS, NR_KEYS, Table};
 pub use keysym::{Keysym, keysym_names};
+pub use render::path as shown_path;
 pub use route::{Lock, Route, Step};
 pub use source::{FileSource, NoFiles, SearchPath, Source, SourceError, SourceText};
 pub use typing::{Press, Typing, Way};

@@ -20,6 +20,9 @@ use crate::syntax::{Maps, Operand, Span, Statement, Value};
 /// A line has no more columns, which bounds the memory that a hostile file can claim. The kernel has 256 maps.
 const MOST_VALUES: usize = 4096;
 
+/// What a compose rule is of, in a message.
+const CHARACTER: &str = "a quoted character or a code point";
+
 /// Columns that a line seldom has more of.
 const USUAL_VALUES: usize = 8;
 
@@ -107,7 +110,11 @@ impl<'s> Parser<'s> {
     }
 
     fn compose(&mut self) -> Parsed<Statement> {
-        if self.eat(Token::Keyword(Keyword::As))?.is_some() {
+        let usual = self.eat(Token::Keyword(Keyword::As));
+        if usual
+            .map_err(|error| no_keyword(error, CHARACTER))?
+            .is_some()
+        {
             self.expect(Token::Keyword(Keyword::Usual), "`usual`")?;
             let charset = match self.eat(Token::Keyword(Keyword::For))? {
                 Some(_) => Some(self.string()?),
@@ -129,13 +136,12 @@ impl<'s> Parser<'s> {
 
     /// A quoted character or a code point.
     fn character(&mut self) -> Parsed<Value> {
-        let (token, span) = self.take()?;
+        let next = self.take();
+        let (token, span) = next.map_err(|error| no_keyword(error, CHARACTER))?;
         let operand = match token {
             Token::Character(value) => Operand::Character(value),
             Token::CodePoint(code_point) => Operand::CodePoint(code_point),
-            other => {
-                return Err(self.unexpected(other, "a quoted character or a code point", span));
-            }
+            other => return Err(self.unexpected(other, CHARACTER, span)),
         };
         Ok(Value {
             operand,
@@ -147,7 +153,7 @@ impl<'s> Parser<'s> {
     /// `keycode N = VALUE…`, behind `keycode`.
     fn key(&mut self, start: Span) -> Parsed<Statement> {
         let (keycode, _) = self.number()?;
-        self.expect(Token::Equals, "`=`")?;
+        self.equals()?;
         let mut values = Vec::with_capacity(USUAL_VALUES);
         while self.peek()?.0 != Token::Eol {
             let value = self.value()?;
@@ -180,7 +186,7 @@ impl<'s> Parser<'s> {
     fn one_map(&mut self, map: u32, start: Span) -> Parsed<Statement> {
         self.expect(Token::Keyword(Keyword::Keycode), "`keycode`")?;
         let (keycode, _) = self.number()?;
-        self.expect(Token::Equals, "`=`")?;
+        self.equals()?;
         let value = self.value()?;
         Ok(Statement::Key {
             maps: Maps::One(map),
@@ -188,6 +194,12 @@ impl<'s> Parser<'s> {
             values: vec![value],
             span: start.to(value.span),
         })
+    }
+
+    /// The `=` of a line about a key. Without it, what follows is no keyword either.
+    fn equals(&mut self) -> Parsed<Span> {
+        self.expect(Token::Equals, "`=`")
+            .map_err(|error| no_keyword(error, "`=`"))
     }
 
     fn value(&mut self) -> Parsed<Value> {
@@ -269,4 +281,15 @@ impl<'s> Parser<'s> {
         }
         diagnostic
     }
+}
+
+/// An unknown keyword, where none was expected.
+fn no_keyword(mut error: Box<Diagnostic>, expected: &'static str) -> Box<Diagnostic> {
+    if matches!(error.kind, Kind::UnknownWord { .. }) {
+        error.kind = Kind::Unexpected {
+            found: "a word",
+            expected,
+        };
+    }
+    error
 }

@@ -12,8 +12,8 @@ const KT_LOCK: u8 = 10;
 const KT_SLOCK: u8 = 12;
 /// The weight of Shift.
 const SHIFT: u8 = 1;
-/// Return, as a keysym of its own, as Control-M and as Control-J.
-const ENTER: [u16; 3] = [0x0201, 0x000d, 0x000a];
+/// Return, as a keysym of its own, as Control-M, as Control-J, and that of the keypad.
+const ENTER: [u16; 4] = [0x0201, 0x000d, 0x000a, 0x030e];
 /// CapsShift, which the kernel takes as Shift.
 const CAPSSHIFT: u8 = 8;
 

@@ -64,8 +64,12 @@ pub(crate) fn word(bytes: &[u8]) -> String {
     }
 }
 
-/// A path for the screen.
-pub(crate) fn path(path: &Path) -> String {
+/// A path for the screen: control characters and what is not UTF-8 are replaced, so that no name steers a terminal.
+///
+/// ```
+/// assert_eq!(kmap::shown_path("new\nline".as_ref()), "new␊line");
+/// ```
+pub fn path(path: &Path) -> String {
     text(path.as_os_str().as_encoded_bytes())
 }
 
@@ -80,7 +84,16 @@ pub(crate) enum Style {
     Colored,
 }
 
-pub(crate) fn diagnostic(diagnostic: &Diagnostic, style: Style) -> String {
+impl Style {
+    pub(crate) fn with(color: bool) -> Self {
+        match color {
+            true => Style::Colored,
+            false => Style::Plain,
+        }
+    }
+}
+
+pub(crate) fn diagnostic(diagnostic: &Diagnostic, style: Style, with_help: bool) -> String {
     let level = match diagnostic.severity() {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -105,7 +118,7 @@ pub(crate) fn diagnostic(diagnostic: &Diagnostic, style: Style) -> String {
         Some(place) => elements = excerpt(place),
         None => {}
     }
-    let help = diagnostic.kind.help();
+    let help = diagnostic.kind.help().filter(|_| with_help);
     elements.extend(help.map(|help| Level::HELP.message(help).into()));
     renderer.render(&[level.primary_title(title).elements(elements)])
 }

@@ -33,6 +33,11 @@ impl Step {
         modifier(self.keysym.kind(), self.keysym.value()).unwrap_or(0)
     }
 
+    fn name(&self) -> String {
+        let usual = self.usual_name().map(str::to_owned);
+        usual.unwrap_or_else(|| self.press.key())
+    }
+
     /// The modifier's name, where it is on the very key that people know by it: `Shift`.
     pub(crate) fn usual_name(self) -> Option<&'static str> {
         let weight = self.weight();
@@ -62,10 +67,7 @@ impl Lock {
 
 /// `Alt+key Shift (42)`
 fn with_held(held: &[Step], press: Press) -> String {
-    let held = held.iter().map(|step| match step.usual_name() {
-        Some(name) => name.to_owned(),
-        None => step.press.key(),
-    });
+    let held = held.iter().map(Step::name);
     let keys: Vec<String> = held.chain([press.key()]).collect();
     keys.join("+")
 }
@@ -99,6 +101,17 @@ impl Route {
             true => key,
             false => format!("{key} after {}", locks.join(" and ")),
         }
+    }
+
+    /// How to get to the table: `with Shift`, `after ShiftL_Lock (Alt+key Shift (42))`.
+    pub fn describe_table(&self) -> String {
+        let held = self.held.iter().chain(&self.latch).map(Step::name);
+        let held: Vec<String> = held.collect();
+        let locks: Vec<String> = self.locks.iter().map(Lock::describe).collect();
+        let parts = [("with", held.join("+")), ("after", locks.join(" and "))];
+        let parts = parts.iter().filter(|(_, names)| !names.is_empty());
+        let parts: Vec<String> = parts.map(|(how, names)| format!("{how} {names}")).collect();
+        parts.join(" ")
     }
 
     /// Fewer locks, then fewer keys.

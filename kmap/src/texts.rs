@@ -1,6 +1,7 @@
 //! The texts that were read: the keymap and each file that it includes, once for every time it is included, so that a
 //! span leads back to the whole chain of includes.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -25,6 +26,8 @@ pub(crate) struct Text {
 pub(crate) struct Texts {
     list: Vec<Text>,
     total: usize,
+    /// The text and the start of the line that was asked for last, with the number of that line: most questions go on from there.
+    last: Cell<(u32, usize, usize)>,
 }
 
 impl Texts {
@@ -84,8 +87,22 @@ impl Texts {
 
     /// The number of the line, from 1, in which a span begins.
     pub(crate) fn line(&self, span: Span) -> usize {
-        let text = self.get(span.text);
-        text.map_or(0, |text| line_of(&text.bytes, span.start as usize).0)
+        self.line_of(span).map_or(0, |(line, _, _)| line)
+    }
+
+    /// The line in which a span begins: its number, its start and its end.
+    fn line_of(&self, span: Span) -> Option<(usize, usize, usize)> {
+        let bytes = &self.get(span.text)?.bytes;
+        let (text, start, number) = self.last.get();
+        let offset = (span.start as usize).min(bytes.len());
+        let (from, before) = match text == span.text && start <= offset && number > 0 {
+            true => (start, number - 1),
+            false => (0, 0),
+        };
+        let (line, start, end) = line_of(bytes.get(from..)?, offset - from);
+        let found = (before + line, from + start, from + end);
+        self.last.set((span.text, found.1, found.0));
+        Some(found)
     }
 
     /// What concerns a whole keymap: its file, without a line.
@@ -99,7 +116,7 @@ impl Texts {
 
     fn place(&self, span: Span) -> Option<Place> {
         let text = self.get(span.text)?;
-        let (line, line_start, line_end) = line_of(&text.bytes, span.start as usize);
+        let (line, line_start, line_end) = self.line_of(span)?;
         let start = (span.start as usize).clamp(line_start, line_end);
         let end = (span.end as usize).clamp(start, line_end);
         let line_text = text.bytes.get(line_start..line_end)?;
@@ -128,8 +145,7 @@ impl Texts {
         parents
             .filter_map(|at| {
                 let parent = self.get(at.text)?;
-                let (line, _, _) = line_of(&parent.bytes, at.start as usize);
-                Some((parent.path.clone(), line))
+                Some((parent.path.clone(), self.line(at)))
             })
             .collect()
     }
@@ -171,6 +187,34 @@ mod tests {
         assert_eq!(line_of(b"ab\ncd\r\nef", 3), (2, 3, 5));
         assert_eq!(line_of(b"ab\ncd\r\nef", 9), (3, 7, 9));
         assert_eq!(line_of(b"", 7), (1, 0, 0));
+    }
+
+    #[test]
+    fn lines_are_found_in_any_order() {
+        let mut texts = Texts::default();
+        for bytes in [&b"a\nb\nc\n"[..], b"\n\n\nd"] {
+            texts.add(Text {
+                path: "text".into(),
+                bytes: Rc::new(bytes.to_vec()),
+                included_at: None,
+            });
+        }
+        for (text, start, line) in [
+            (0, 4, 3),
+            (0, 0, 1),
+            (0, 2, 2),
+            (0, 5, 3),
+            (1, 3, 4),
+            (0, 4, 3),
+            (1, 1, 2),
+        ] {
+            let end = start;
+            assert_eq!(
+                texts.line(Span { text, start, end }),
+                line,
+                "{text}, {start}"
+            );
+        }
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::usual;
 const SHIFT: u8 = 1;
 /// `Compose`, the key that makes one character of the next two.
 const COMPOSE: u16 = 0x020e;
+/// The key that ends a line.
+const RETURN: u16 = 0x0201;
+const CARRIAGE_RETURN: u16 = 0x000d;
 const KT_LATIN: u8 = 0;
 const KT_PAD: u8 = 3;
 const KT_DEAD: u8 = 4;
@@ -134,6 +137,11 @@ impl Typing {
         typing
     }
 
+    /// How to get to a table; `None` where no keys of the keymap lead there.
+    pub fn route_to(&self, map: u8) -> Option<&Route> {
+        self.routes.get(&map)
+    }
+
     /// How to get to the table of a press.
     pub fn route(&self, press: Press) -> Route {
         self.routes.get(&press.map).cloned().unwrap_or_default()
@@ -180,6 +188,11 @@ impl Typing {
         }
         if let Some(character) = keysym.character() {
             self.direct.entry(character).or_insert(press);
+        }
+        // Enter ends a line, whether the line's end is called CR or LF.
+        if [RETURN, CARRIAGE_RETURN].contains(&keysym.0) {
+            self.direct.entry('\r').or_insert(press);
+            self.direct.entry('\n').or_insert(press);
         }
         // The keypad types only while Num Lock is on, so any other key comes first.
         let keypad = (keysym.kind() == KT_PAD).then(|| keysym.value());

@@ -81,7 +81,7 @@ error: U+0431 (`cyrillic_small_letter_be`) has no byte in iso-8859-1
 1 | keycode 31 = U+0431
   |              ^^^^^^
   |
-  = help: this character needs Unicode mode (`-u`)
+  = help: this map needs Unicode; remove `-8`
 "
     );
 }
@@ -213,6 +213,199 @@ fn an_empty_file_is_an_empty_keymap() {
         (outcome.code, outcome.stdout.len(), outcome.stderr.as_str()),
         (0, 263, "")
     );
+}
+
+#[test]
+fn advice_about_the_mode_is_given_once() {
+    let bench = Bench::new(&[("ru.map", b"keycode 31 = U+0431\nkeycode 32 = U+0432\n")]);
+    for arguments in [&["-8", "ru.map"][..], &["check", "-8", "ru.map"]] {
+        let screen = bench.run(arguments, b"").stderr;
+        assert_eq!(screen.matches("error: ").count(), 2, "{screen}");
+        assert_eq!(screen.matches("remove `-8`").count(), 1, "{screen}");
+    }
+}
+
+#[test]
+fn what_is_not_shown_is_counted() {
+    let bench = Bench::new(&[("bad.map", &b"x\n".repeat(30))]);
+    let screen = bench.error(&["bad.map", "-o", "x"], 1);
+    assert!(
+        screen.ends_with("\nand 10 more errors; `kmapc check` shows them\n"),
+        "{screen}"
+    );
+    let screen = bench.run(&["check", "bad.map"], b"");
+    assert_eq!(screen.stderr.matches("error: ").count(), 30);
+}
+
+/// The installed keymap comes first, the one of the current directory where there is none.
+#[test]
+fn a_bare_name_is_completed_here_where_nothing_is_installed() {
+    let bench = Bench::new(&[
+        ("maps/es.map", b"keycode 1 = Escape\n"),
+        ("es.map", b"keycode 1 = Tab\n"),
+        ("c.kmap", b"keycode 1 = Tab\n"),
+    ]);
+    let first = |name: &str| {
+        let outcome = bench.run(&[name, "-o", "-"], b"");
+        (outcome.stdout.get(265).copied(), outcome.stderr)
+    };
+    let note = format!(
+        "note: `es` is `{}`; `./es.map` takes the one here\n",
+        bench.path().join("maps/es.map").display()
+    );
+    assert_eq!(first("es"), (Some(0x1b), note));
+    assert_eq!(first("./es"), (Some(0x09), String::new()));
+    assert_eq!(first("c"), (Some(0x09), String::new()));
+}
+
+#[test]
+fn a_command_behind_options_is_no_keymap() {
+    let bench = Bench::new(&[("us.map", ESCAPE)]);
+    for arguments in [&["-u", "show", "us.map"][..], &["--json", "show", "us.map"]] {
+        let screen = bench.error(arguments, 2);
+        assert!(
+            screen.contains("options stand behind it, as in `kmapc show"),
+            "{screen}"
+        );
+    }
+    let help = bench.run(&["help"], b"");
+    assert_eq!(
+        (help.code, &help.stdout),
+        (0, &bench.run(&["--help"], b"").stdout)
+    );
+}
+
+#[test]
+fn one_stream_holds_one_result() {
+    let bench = Bench::new(&[("a.map", ESCAPE), ("b.map", ESCAPE)]);
+    let cases: [(&[&str], &str); 6] = [
+        (&["-", "-"], "standard input can be only one of the keymaps"),
+        (
+            &["diff", "-", "-"],
+            "standard input can be only one of the keymaps",
+        ),
+        (
+            &["check", "-", "-"],
+            "standard input can be only one of the keymaps",
+        ),
+        (
+            &["--mktable", "a.map", "b.map"],
+            "`--merge` makes one keymap of all",
+        ),
+        (
+            &["-", "--depfile", "d"],
+            "--depfile names the file that is made",
+        ),
+        (
+            &["decompile", "a.map", "-o", "./a.map"],
+            "would be written over itself",
+        ),
+    ];
+    for (arguments, message) in cases {
+        let screen = bench.error(arguments, 2);
+        assert!(screen.contains(message), "{arguments:?}: {screen}");
+    }
+    let merged = bench.run(&["--mktable", "--merge", "a.map", "b.map"], b"");
+    assert_eq!(merged.code, 0, "{}", merged.stderr);
+}
+
+#[test]
+fn names_of_files_do_not_steer_the_terminal() {
+    let name = "a\u{1b}[31m.map";
+    let bench = Bench::new(&[(name, ESCAPE), ("x.bmap", b"bkeymap\x02")]);
+    fs::rename(
+        bench.path().join("x.bmap"),
+        bench.path().join("\u{1b}.bmap"),
+    )
+    .unwrap();
+    let commands: [&[&str]; 4] = [
+        &["check", name],
+        &["-v", name],
+        &[name, "-o", name],
+        &["show", "\u{1b}.bmap"],
+    ];
+    for command in commands {
+        let outcome = bench.run(command, b"");
+        let stdout = String::from_utf8(outcome.stdout).unwrap();
+        let screen = stdout + &outcome.stderr;
+        assert!(
+            !screen.contains('\u{1b}') && screen.contains('␛'),
+            "{command:?}: {screen}"
+        );
+    }
+}
+
+#[test]
+fn a_compiled_keymap_is_told_once() {
+    let bench = Bench::new(&[("es.bmap", b"bkeymap\x00\x01\n\x02")]);
+    let outcome = bench.run(&["check", "es.bmap"], b"");
+    assert_eq!(
+        outcome.stderr,
+        "error: this is a compiled keymap already; `kmapc decompile` makes text of it\n"
+    );
+}
+
+#[test]
+fn what_is_included_and_is_no_file_is_told_so() {
+    let bench = Bench::new(&[
+        ("in.map", b"include \"d\"\ninclude \"none\"\n"),
+        ("d/x", b""),
+    ]);
+    let screen = bench.error(&["in.map", "-o", "x"], 1);
+    assert!(
+        screen.contains("cannot read `./d`: it is a directory"),
+        "{screen}"
+    );
+    assert_eq!(screen.matches("searched in .,").count(), 1, "{screen}");
+    assert!(
+        !screen.contains(", .,") && !screen.contains(", ./\n"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_keymap_that_is_wrong_is_told_as_data_where_that_is_asked_for() {
+    let bench = Bench::new(&[("bad.map", b"x\n"), ("damaged.bmap", b"bkeymap\x00")]);
+    for keymap in ["bad.map", "damaged.bmap", "none"] {
+        for (arguments, code) in [
+            (&["show", "--json", keymap][..], 1),
+            (&["type", "--json", keymap, "x"], 1),
+            (&["diff", "--json", keymap, "bad.map"], 2),
+        ] {
+            let outcome = bench.run(arguments, b"");
+            assert_eq!(
+                (outcome.code, &*outcome.stderr),
+                (code, ""),
+                "{arguments:?}"
+            );
+            let told: serde_json::Value = serde_json::from_slice(&outcome.stdout).unwrap();
+            assert_eq!(told["keymap"], keymap);
+            assert_eq!(told["diagnostics"][0]["severity"], "error");
+        }
+    }
+}
+
+#[test]
+fn show_says_what_it_leaves_out() {
+    let text = "keymaps 0-1,16\nkeycode 44 = z Z U+044f\nkeycode 58 = ShiftL_Lock\n";
+    let bench = Bench::new(&[("two.map", text.as_bytes()), ("one.map", ESCAPE)]);
+    assert_eq!(
+        bench.run(&["show", "two.map"], b"").stderr,
+        "note: not in the picture: the characters of map 16 and its like, after ShiftL_Lock (key Caps Lock (58)); `--json` has them\n"
+    );
+    assert_eq!(bench.run(&["show", "one.map"], b"").stderr, "");
+}
+
+#[test]
+fn the_keypads_enter_ends_a_line_and_enter_is_the_way_to_type_one() {
+    let bench = Bench::new(&[
+        ("keypad.map", b"keycode 96 = KP_Enter\n"),
+        ("us.map", b"keymaps 0,4\nkeycode 28 = Return\nkeycode 29 = Control\ncontrol keycode 36 = Linefeed\n"),
+    ]);
+    let screen = bench.run(&["check", "keypad.map"], b"").stderr;
+    assert!(!screen.contains("Enter"), "{screen}");
+    let typed = bench.run(&["type", "us.map", "\n"], b"").stdout;
+    assert_eq!(String::from_utf8(typed).unwrap(), "   key Enter (28)\n");
 }
 
 const RED: &str = "\u{1b}[91m";

@@ -163,6 +163,10 @@ fn warnings_and_notes() {
         [Kind::MissingNewline]
     ));
     assert!(matches!(
+        kinds("alt_is_meta # no end", Mode::EightBit)[..],
+        [Kind::MissingNewline]
+    ));
+    assert!(matches!(
         kinds("alt_is_meta\r\n\r\n", Mode::EightBit)[..],
         [Kind::CarriageReturn]
     ));
@@ -191,21 +195,109 @@ fn the_way_out_of_eight_bit_mode_is_named() {
     let report =
         kmap::compile_bytes(b"keycode 1 = cyrillic_small_letter_a\n", Mode::EightBit).unwrap_err();
     let help = report.errors()[0].kind.help();
-    assert_eq!(
-        help.as_deref(),
-        Some("this character needs Unicode mode (`-u`)")
-    );
+    assert_eq!(help.as_deref(), Some("this map needs Unicode; remove `-8`"));
 }
 
 #[test]
-fn a_report_has_every_error_of_the_text_up_to_twenty() {
-    let report = kmap::compile_bytes("*\n".repeat(30).as_bytes(), Mode::EightBit).unwrap_err();
-    assert_eq!(report.errors().len(), 20);
-    let lines: Vec<usize> = report
-        .errors()
-        .iter()
+fn a_report_has_every_error_of_the_text_up_to_a_thousand() {
+    let report = |count| {
+        let text = "*\n".repeat(count);
+        kmap::compile_bytes(text.as_bytes(), Mode::EightBit).unwrap_err()
+    };
+    let some = report(30);
+    let lines = some.errors().iter();
+    let lines: Vec<usize> = lines
         .map(|error| error.place.as_ref().unwrap().line)
         .collect();
-    assert_eq!(lines, (1..=20).collect::<Vec<_>>());
-    assert!(!report.is_machine_fault());
+    assert_eq!(lines, (1..=30).collect::<Vec<_>>());
+    assert!(some.to_string().ends_with("\nand 10 more"), "{some}");
+    assert!(!some.is_machine_fault());
+    let kinds = into_kinds(report(2000));
+    assert_eq!(kinds.len(), 1001);
+    assert!(matches!(kinds.last(), Some(Kind::TooManyErrors)));
+}
+
+#[test]
+fn warnings_beyond_a_thousand_are_counted() {
+    let text = "string F1 = \"\\x\"\n".repeat(1500);
+    let warnings = kmap::compile_bytes(text.as_bytes(), Mode::EightBit)
+        .unwrap()
+        .warnings;
+    assert_eq!(warnings.len(), 1001);
+    assert_eq!(
+        warnings.iter().map(kmap::Diagnostic::count).sum::<usize>(),
+        1500
+    );
+}
+
+/// What is unknown in both modes is an error, unless Unicode mode was asked for: there, loadkeys makes nul of it.
+#[test]
+fn an_unknown_meta_does_not_ask_for_unicode() {
+    let text = b"keycode 30 = Meta_aa\nkeycode 31 = eacute\n";
+    let report = kmap::compile_bytes(text, Mode::Automatic).unwrap_err();
+    assert!(matches!(
+        into_kinds(report)[..],
+        [Kind::UnknownKeysym { .. }]
+    ));
+    let keymap = kmap::compile_bytes(text, Mode::Unicode).unwrap().keymap;
+    assert_eq!(keymap.get(0, 30), Some(kmap::Keysym(0)));
+}
+
+/// The text and the help of errors that are easily made.
+#[test]
+fn messages_say_what_was_meant() {
+    let quoted =
+        "a quoted character may stand in a compose line only; use its keysym or its number";
+    let single = "write a character between single quotes, as in `'a'`, or as `U+0061`";
+    let cases = [
+        (
+            "keycode 30 = eacut",
+            "unknown keysym `eacut`",
+            Some("did you mean `eacute`?"),
+        ),
+        (
+            "keycode 30 = U+e9",
+            "`U+e9` is no code point: that has four to six digits",
+            Some("write `U+00e9`"),
+        ),
+        ("keycode 30 a", "expected `=`, found a word", None),
+        (
+            "compose a b to c",
+            "expected a quoted character or a code point, found a word",
+            Some(single),
+        ),
+        (
+            "keycode 30 = 'a'",
+            "expected a keysym, a number or a code point, found a quoted character",
+            Some(quoted),
+        ),
+        (
+            "alt_is_met",
+            "unknown keyword `alt_is_met`",
+            Some("did you mean `alt_is_meta`?"),
+        ),
+        (
+            "keycode shift",
+            "expected a number, found the keyword `shift`",
+            None,
+        ),
+        (
+            "keymaps 2-0\nkeycode 30 = a",
+            "1 column, but the `keymaps` line has 0 maps",
+            Some("a range has its lower end first, as in `keymaps 0-2`"),
+        ),
+        (
+            "charset \"iso-8859-1\"\nkeycode 30 = U+0431",
+            "U+0431 (`cyrillic_small_letter_be`) has no byte in iso-8859-1",
+            Some("`charset \"iso-8859-1\"` ends Unicode mode; remove that line"),
+        ),
+    ];
+    for (text, message, help) in cases {
+        let kind = error(format!("{text}\n").as_bytes(), Mode::Unicode);
+        assert_eq!(
+            (&*kind.to_string(), kind.help().as_deref()),
+            (message, help),
+            "{text}"
+        );
+    }
 }

@@ -77,6 +77,48 @@ fn memory_is_bounded_whatever_the_file() {
     }
 }
 
+/// Many large keymaps need no more memory than one: the peak is measured, since threads claim more addresses than they use.
+#[test]
+fn large_keymaps_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: Vec<String> = (0..500_000)
+        .map(|key| format!("keycode {key} =\n"))
+        .collect();
+    let names: Vec<String> = (0..6).map(|number| format!("{number}.map")).collect();
+    for name in &names {
+        fs::write(folder.path().join(name), lines.concat()).unwrap();
+    }
+    for arguments in [&["-q", "--out-dir", "."][..], &["check", "-q"]] {
+        // The highest resident size so far stands in the status of a running process.
+        let mut run = Command::new(env!("CARGO_BIN_EXE_kmapc"))
+            .args(arguments)
+            .args(&names)
+            .current_dir(folder.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let status = format!("/proc/{}/status", run.id());
+        let mut peak = 0;
+        while run.try_wait().unwrap().is_none() {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let size = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+            peak = peak.max(size.unwrap_or(0));
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        assert!(run.wait().unwrap().success());
+        assert!(0 < peak && peak < LIMIT, "{arguments:?}: {peak} KiB");
+    }
+    let merged = Command::new(env!("CARGO_BIN_EXE_kmapc"))
+        .args(["--merge", "-o", "x"])
+        .args(&names)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let screen = String::from_utf8(merged.stderr).unwrap();
+    assert!(screen.contains("more than 16 MiB"), "{screen}");
+}
+
 /// More keymaps than a process may have files open.
 #[test]
 fn many_keymaps_need_few_open_files() {

@@ -88,5 +88,12 @@ fn every_command_prints_what_is_documented() {
         &["/0/presses/0", "/1/presses/1"],
     );
     assert_eq!(ways.pointer("/2/presses"), Some(&Value::Null));
+    for arguments in [
+        &["show", &bad][..],
+        &["type", &bad, "x"],
+        &["diff", &us, &bad],
+    ] {
+        filled(arguments[0], arguments, &["/keymap", "/diagnostics/0/place"]);
+    }
     assert_eq!(conforms("kmapc", "diff", &["diff", &us, &us]), json!([]));
 }

@@ -63,9 +63,11 @@ pub enum DiagnosticKind {
         /// The name.
         name: String,
         /// A keysym that is spelled much like it.
-        suggestion: Option<&'static str>,
+        suggestion: Option<String>,
         /// Whether Unicode mode knows this very name.
         unicode: bool,
+        /// Whether a `charset` line has ended Unicode mode before.
+        ended: bool,
     },
     /// Error. In 8-bit mode: the charset has no byte for the character. Example: `keycode 1 = U+0431⏎`.
     NotInCharset {
@@ -75,6 +77,13 @@ pub enum DiagnosticKind {
         name: &'static str,
         /// The charset in force.
         charset: &'static str,
+        /// Whether a `charset` line has ended Unicode mode before.
+        ended: bool,
+    },
+    /// Error. `U+` with fewer than four digits, which reads as `U` and `+` before another keysym. Example: `keycode 1 = U+e9⏎`.
+    ShortCodePoint {
+        /// The digits.
+        digits: String,
     },
     /// Error. Example: `charset "x"⏎`.
     UnknownCharset {
@@ -111,6 +120,13 @@ pub enum DiagnosticKind {
     ValueTooLarge {
         /// The number.
         value: u32,
+    },
+    /// Error. There are more than a thousand, and what follows them was not read. Example: `*⏎`, 1001 times.
+    TooManyErrors,
+    /// Warning. There are more than a thousand, which are not told one by one. Example: a backslash without meaning, 1001 times.
+    MoreWarnings {
+        /// How many more.
+        count: usize,
     },
     /// Warning. The last line does not end. `loadkeys` rejects that. Example: `alt_is_meta`.
     MissingNewline,
@@ -172,6 +188,15 @@ pub enum DiagnosticKind {
         /// One of them: what is meant and what comes out.
         example: (char, char),
     },
+    /// Note. The keymap on the search path was taken, and the current directory has another one with that name.
+    LocalPassedOver {
+        /// The name.
+        name: String,
+        /// The keymap that was taken.
+        taken: PathBuf,
+        /// The one of the current directory.
+        local: PathBuf,
+    },
     /// Note. Automatic mode took Unicode, because 8-bit mode failed for the reason given.
     NeedsUnicode(Box<DiagnosticKind>),
 }
@@ -181,11 +206,12 @@ impl DiagnosticKind {
     pub fn severity(&self) -> Severity {
         use DiagnosticKind as Kind;
         match self {
-            Kind::NeedsUnicode(_) => Severity::Note,
+            Kind::NeedsUnicode(_) | Kind::LocalPassedOver { .. } => Severity::Note,
             Kind::MissingNewline
             | Kind::CarriageReturn
             | Kind::StrayBackslash
             | Kind::MetaOfNothing { .. }
+            | Kind::MoreWarnings { .. }
             | Kind::Skipped(_)
             | Kind::KeycodeTooLarge { .. } => Severity::Warning,
             kind if kind.is_lint() => Severity::Warning,
@@ -205,6 +231,15 @@ impl DiagnosticKind {
                 | Kind::NoLatin { .. }
                 | Kind::NoWayBack { .. }
                 | Kind::EightBitLoss { .. }
+        )
+    }
+
+    /// Whether its help is about the mode of the whole keymap, and the same for all of the kind.
+    pub(crate) fn is_about_mode(&self) -> bool {
+        use DiagnosticKind as Kind;
+        matches!(
+            self,
+            Kind::UnknownKeysym { unicode: true, .. } | Kind::NotInCharset { .. }
         )
     }
 
@@ -229,6 +264,7 @@ impl DiagnosticKind {
             Kind::TooManyValues => "too-many-values",
             Kind::UnknownKeysym { .. } => "unknown-keysym",
             Kind::NotInCharset { .. } => "not-in-charset",
+            Kind::ShortCodePoint { .. } => "short-code-point",
             Kind::UnknownCharset { .. } => "unknown-charset",
             Kind::NotFunctionKey { .. } => "not-a-function-key",
             Kind::UnknownComposeTable { .. } => "unknown-compose-table",
@@ -236,6 +272,8 @@ impl DiagnosticKind {
             Kind::UndeclaredMap { .. } => "undeclared-map",
             Kind::MapTooLarge => "map-too-large",
             Kind::ValueTooLarge { .. } => "value-too-large",
+            Kind::TooManyErrors => "too-many-errors",
+            Kind::MoreWarnings { .. } => "more-warnings",
             Kind::MissingNewline => "missing-newline",
             Kind::CarriageReturn => "carriage-return",
             Kind::StrayBackslash => "stray-backslash",
@@ -249,6 +287,7 @@ impl DiagnosticKind {
             Kind::NoLatin { .. } => "no-latin",
             Kind::NoWayBack { .. } => "no-way-back",
             Kind::EightBitLoss { .. } => "eight-bit-loss",
+            Kind::LocalPassedOver { .. } => "local-passed-over",
             Kind::NeedsUnicode(_) => "needs-unicode",
         }
     }

@@ -76,6 +76,15 @@ impl Diagnostic {
         self.kind.severity()
     }
 
+    /// How many problems it stands for: one, or those that are not told one by one.
+    pub fn count(&self) -> usize {
+        match self.kind {
+            DiagnosticKind::MoreWarnings { count } => count,
+            DiagnosticKind::TooManyErrors => 0,
+            _ => 1,
+        }
+    }
+
     /// The diagnostic as a person sees it on a terminal, beginning with its severity, without a line feed at the end. With
     /// `color`, it holds ANSI escape sequences; nothing that comes from the input does.
     ///
@@ -85,30 +94,40 @@ impl Diagnostic {
     /// assert!(screen.starts_with("error: unknown keysym `Escpae`\n --> text:1:13\n"));
     /// ```
     pub fn screen(&self, color: bool) -> String {
-        let style = match color {
-            true => Style::Colored,
-            false => Style::Plain,
-        };
-        render::diagnostic(self, style)
+        render::diagnostic(self, Style::with(color), true)
+    }
+
+    /// As [`screen`](Self::screen), after others of the same keymap: advice about the keymap as a whole that one of them has given is
+    /// not given again.
+    pub fn screen_after(&self, before: &[Diagnostic], color: bool) -> String {
+        render::diagnostic(self, Style::with(color), !self.is_said(before))
+    }
+
+    fn is_said(&self, before: &[Diagnostic]) -> bool {
+        self.kind.is_about_mode() && before.iter().any(|one| one.kind.is_about_mode())
     }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&render::diagnostic(self, Style::Nameless))
+        f.write_str(&render::diagnostic(self, Style::Nameless, true))
     }
 }
 
+/// So many errors are shown.
+const MOST_SHOWN: usize = 20;
+
 /// Why there is no keymap: one error or more, in the order of the input.
 ///
-/// Displays as text for people that reads after `error: `; every error but the first brings its own `error: `.
+/// Displays as text for people that reads after `error: `; every error but the first brings its own `error: `. Twenty are shown: what
+/// follows is mostly consequence.
 #[derive(Debug)]
 pub struct Report {
     pub(crate) errors: Vec<Diagnostic>,
 }
 
 impl Report {
-    /// The errors; at least one.
+    /// The errors; at least one, and a thousand at most, with one more that says so.
     pub fn errors(&self) -> &[Diagnostic] {
         &self.errors
     }
@@ -156,11 +175,16 @@ impl From<Diagnostic> for Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.errors.iter().enumerate() {
+        for (index, error) in self.errors.iter().take(MOST_SHOWN).enumerate() {
             f.write_str(if index == 0 { "" } else { "\nerror: " })?;
-            error.fmt(f)?;
+            let before = self.errors.get(..index).unwrap_or_default();
+            let with_help = !error.is_said(before);
+            f.write_str(&render::diagnostic(error, Style::Nameless, with_help))?;
         }
-        Ok(())
+        match self.errors.len().checked_sub(MOST_SHOWN) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, "\nand {more} more"),
+        }
     }
 }
 

@@ -5,6 +5,10 @@ use std::fmt;
 use super::DiagnosticKind;
 use crate::render;
 
+/// Why a quoted character does not stand for a key's action.
+const QUOTED: &str =
+    "a quoted character may stand in a compose line only; use its keysym or its number";
+
 impl DiagnosticKind {
     /// The way out, where there is one: a sentence fragment that reads after `help: `.
     pub fn help(&self) -> Option<String> {
@@ -16,8 +20,24 @@ impl DiagnosticKind {
                 suggestion: Some(word),
                 ..
             } => format!("did you mean `{word}`?"),
+            Kind::UnknownKeysym {
+                unicode: true,
+                ended: true,
+                ..
+            }
+            | Kind::NotInCharset { ended: true, .. } => {
+                "`charset \"iso-8859-1\"` ends Unicode mode; remove that line".to_owned()
+            }
             Kind::UnknownKeysym { unicode: true, .. } | Kind::NotInCharset { .. } => {
-                "this character needs Unicode mode (`-u`)".to_owned()
+                "this map needs Unicode; remove `-8`".to_owned()
+            }
+            Kind::ShortCodePoint { digits } => format!("write `U+{digits:0>4}`"),
+            Kind::Unexpected {
+                found: "a quoted character",
+                ..
+            } => QUOTED.to_owned(),
+            Kind::Unexpected { expected, .. } if expected.starts_with("a quoted character") => {
+                "write a character between single quotes, as in `'a'`, or as `U+0061`".to_owned()
             }
             Kind::UnknownKeysym {
                 suggestion: Some(name),
@@ -35,9 +55,7 @@ impl DiagnosticKind {
                 format!("put `{name}` on the same key in the tables to which it leads")
             }
             Kind::EightBitLoss { .. } => "compile it with `-u`".to_owned(),
-            Kind::StrayByte(b'\'') => {
-                "a quoted character may stand in a compose line only; use its keysym or its number".to_owned()
-            }
+            Kind::StrayByte(b'\'') => QUOTED.to_owned(),
             Kind::StrayByte(byte) if !byte.is_ascii_graphic() => {
                 "outside comments and strings, a keymap is plain ASCII text".to_owned()
             }
@@ -45,6 +63,9 @@ impl DiagnosticKind {
                 "the kernel's keymaps know iso-8859-1, -2, -3, -4, -5, -7, -8, -9, -10, -15, mazovia, cp-1250, koi8-r, \
                  koi8-u, tis-620, iso-10646-18, iso-ir-197 and iso-ir-209"
                     .to_owned()
+            }
+            Kind::TooManyColumns { maps: 0, .. } => {
+                "a range has its lower end first, as in `keymaps 0-2`".to_owned()
             }
             Kind::TooManyColumns { numbers, .. } => {
                 format!("the `keymaps` line allows only {numbers}; add the others to it, or drop columns")
@@ -85,6 +106,7 @@ impl fmt::Display for DiagnosticKind {
                 code_point,
                 name,
                 charset,
+                ..
             } => write!(f, "U+{code_point:04X} (`{name}`) has no byte in {charset}"),
             Kind::UnknownCharset { name } => write!(f, "unknown charset `{name}`"),
             Kind::NotFunctionKey { name } => write!(f, "`{name}` is not a function key"),
@@ -96,12 +118,23 @@ impl fmt::Display for DiagnosticKind {
             }
             Kind::TooManyColumns { columns, maps, .. } => write!(
                 f,
-                "{columns} columns, but the `keymaps` line has {maps} {}",
-                if *maps == 1 { "map" } else { "maps" }
+                "{}, but the `keymaps` line has {}",
+                counted(*columns, "column"),
+                counted(*maps, "map")
             ),
+            Kind::ShortCodePoint { digits } => {
+                write!(
+                    f,
+                    "`U+{digits}` is no code point: that has four to six digits"
+                )
+            }
             Kind::UndeclaredMap { map } => write!(f, "map {map} is not in the `keymaps` line"),
             Kind::MapTooLarge => f.write_str("the kernel has the maps 0 to 255 only"),
             Kind::ValueTooLarge { value } => write!(f, "{value} does not fit a key's 16 bits"),
+            Kind::TooManyErrors => {
+                f.write_str("more than 1000 errors; what follows them was not read")
+            }
+            Kind::MoreWarnings { count } => write!(f, "{}", counted(*count, "more warning")),
             Kind::MissingNewline => f.write_str("the last line does not end with a newline"),
             Kind::CarriageReturn => f.write_str("lines end with CR LF instead of LF"),
             Kind::StrayBackslash => f.write_str("the backslash has no meaning here"),
@@ -149,6 +182,12 @@ impl fmt::Display for DiagnosticKind {
             } => write!(
                 f,
                 "in 8-bit mode, a Unicode console shows {count} other characters than meant, such as `{shown}` for `{meant}`"
+            ),
+            Kind::LocalPassedOver { name, taken, local } => write!(
+                f,
+                "`{name}` is `{}`; `./{}` takes the one here",
+                render::path(taken),
+                render::path(local)
             ),
             Kind::NeedsUnicode(reason) => {
                 write!(f, "compiled in Unicode mode: {reason} in 8-bit mode")

@@ -102,6 +102,9 @@ impl Shape {
     }
 }
 
+/// The weights of the tables that are drawn: Shift and AltGr.
+pub const DRAWN: u8 = SHIFT | ALTGR;
+
 /// What four levels of a key give: plain, Shift, AltGr, Shift with AltGr.
 const LEVELS: [u8; 4] = [0, 1, 2, 3];
 /// The weight of Shift in a table's number.

@@ -5,13 +5,15 @@
 
 mod scan;
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind};
 use crate::render;
-use crate::source::{Source, SourceText, TEXT_LIMIT};
+use crate::source::{Source, TEXT_LIMIT};
 use crate::syntax::Span;
 use crate::texts::{Text, Texts};
+use crate::warnings::Warnings;
 use scan::{Lexeme, Piece};
 
 pub(crate) use scan::Keyword;
@@ -20,6 +22,8 @@ pub(crate) use scan::Keyword;
 const DEEPEST: usize = 20;
 /// As many texts may be read in all. A few files that include each other twice would otherwise be read a million times.
 const MOST_TEXTS: usize = 4096;
+/// More of a word is not looked at.
+const LONGEST_WORD: usize = 64;
 /// A string has no more bytes than this.
 const LONGEST_STRING: usize = 512;
 
@@ -46,7 +50,7 @@ impl Token {
     /// What it is called in a message.
     pub(crate) fn describe(&self) -> &'static str {
         match self {
-            Token::Keyword(_) => "a keyword",
+            Token::Keyword(keyword) => keyword.describe(),
             Token::Name => "a keysym",
             Token::Number(_) => "a number",
             Token::CodePoint(_) => "a code point",
@@ -73,7 +77,7 @@ struct Frame {
 pub(crate) struct Lexer<'s> {
     source: &'s mut dyn Source,
     pub(crate) texts: Texts,
-    pub(crate) warnings: Vec<Diagnostic>,
+    pub(crate) warnings: Warnings,
     /// The open files, the keymap itself first. The last one is being read.
     open: Vec<Frame>,
     /// Whether names of keysyms may stand here.
@@ -82,6 +86,8 @@ pub(crate) struct Lexer<'s> {
     in_line: bool,
     /// The text of the last string.
     string: Vec<u8>,
+    /// The text of which it was last said that its last line does not end.
+    unfinished: Option<u32>,
 }
 
 /// What a piece of the language is, or why it is none.
@@ -91,9 +97,9 @@ impl<'s> Lexer<'s> {
     /// `texts` and `warnings` are those of the texts before this one, which belong to the same keymap.
     pub(crate) fn new(
         source: &'s mut dyn Source,
-        text: SourceText,
+        (path, bytes): (PathBuf, Rc<Vec<u8>>),
         texts: Texts,
-        warnings: Vec<Diagnostic>,
+        warnings: Warnings,
     ) -> Self {
         let mut lexer = Self {
             source,
@@ -103,8 +109,9 @@ impl<'s> Lexer<'s> {
             names: false,
             in_line: false,
             string: Vec::new(),
+            unfinished: None,
         };
-        lexer.enter(text, None);
+        lexer.enter(path, bytes, None);
         lexer
     }
 
@@ -158,13 +165,10 @@ impl<'s> Lexer<'s> {
         Ok(Some(match lexeme {
             Lexeme::Nothing => return Ok(None),
             Lexeme::OpenComment => {
-                self.warn(
-                    Kind::MissingNewline,
-                    Span {
-                        start: span.end,
-                        ..span
-                    },
-                );
+                self.missing_newline(Span {
+                    start: span.end,
+                    ..span
+                });
                 return Ok(None);
             }
             Lexeme::CarriageReturn => {
@@ -197,6 +201,7 @@ impl<'s> Lexer<'s> {
             Lexeme::Number(_) => return Err(self.error(Kind::NumberTooLarge, span)),
             Lexeme::CodePoint(code_point) => Token::CodePoint(code_point),
             Lexeme::Word => return Err(self.unknown_word(span)),
+            Lexeme::Stray(b'_') if !self.names => return Err(self.unknown_word(self.word(span))),
             Lexeme::Stray(byte) => return Err(self.error(Kind::StrayByte(byte), span)),
         }))
     }
@@ -270,14 +275,13 @@ impl<'s> Lexer<'s> {
             return Err(self.error(Kind::TooMuchText, span));
         }
         self.names = false;
-        self.enter(text, Some(span));
+        self.enter(text.path, Rc::new(text.bytes), Some(span));
         Ok(())
     }
 
-    fn enter(&mut self, text: SourceText, included_at: Option<Span>) {
-        let bytes = Rc::new(text.bytes);
+    fn enter(&mut self, path: PathBuf, bytes: Rc<Vec<u8>>, included_at: Option<Span>) {
         let text = self.texts.add(Text {
-            path: text.path,
+            path,
             bytes: Rc::clone(&bytes),
             included_at,
         });
@@ -306,8 +310,15 @@ impl<'s> Lexer<'s> {
         }
         self.in_line = false;
         self.names = false;
-        self.warn(Kind::MissingNewline, end);
+        self.missing_newline(end);
         Ok((Token::Eol, end))
+    }
+
+    /// Warns once a text: a comment at the end is not closed, and then the line is not, either.
+    fn missing_newline(&mut self, end: Span) {
+        if self.unfinished.replace(end.text) != Some(end.text) {
+            self.warn(Kind::MissingNewline, end);
+        }
     }
 
     fn end(&self) -> Span {
@@ -345,6 +356,22 @@ impl<'s> Lexer<'s> {
         }
     }
 
+    /// The whole word around a part of it.
+    fn word(&self, span: Span) -> Span {
+        let bytes = self.texts.get(span.text).map(|text| &text.bytes[..]);
+        let (before, after) = bytes
+            .and_then(|bytes| bytes.split_at_checked(span.start as usize))
+            .unwrap_or_default();
+        let in_word = |byte: &&u8| scan::is_name(**byte);
+        let left = before.iter().rev().take_while(in_word).take(LONGEST_WORD);
+        let right = after.iter().take_while(in_word).take(LONGEST_WORD);
+        Span {
+            start: span.start - left.count() as u32,
+            end: span.start + right.count() as u32,
+            ..span
+        }
+    }
+
     fn unknown_word(&self, span: Span) -> Box<Diagnostic> {
         let word = self.texts.bytes(span);
         let kind = Kind::UnknownWord {
@@ -359,9 +386,7 @@ impl<'s> Lexer<'s> {
     }
 
     fn warn(&mut self, kind: Kind, span: Span) {
-        // A hostile file could cause millions.
-        if self.warnings.len() < crate::compile::MOST_WARNINGS {
-            self.warnings.push(self.texts.diagnostic(kind, span));
-        }
+        let texts = &self.texts;
+        self.warnings.push(|| texts.diagnostic(kind, span));
     }
 }

@@ -30,6 +30,32 @@ pub(crate) enum Keyword {
     Usual,
 }
 
+impl Keyword {
+    /// What it is called in a message.
+    pub(super) fn describe(self) -> &'static str {
+        match self {
+            Keyword::AltIsMeta => "the keyword `alt_is_meta`",
+            Keyword::As => "the keyword `as`",
+            Keyword::Charset => "the keyword `charset`",
+            Keyword::Compose => "the keyword `compose`",
+            Keyword::For => "the keyword `for`",
+            Keyword::Include => "the keyword `include`",
+            Keyword::Keycode => "the keyword `keycode`",
+            Keyword::Keymaps => "the keyword `keymaps`",
+            Keyword::Modifier(1) => "the keyword `shift`",
+            Keyword::Modifier(2) => "the keyword `altgr`",
+            Keyword::Modifier(4) => "the keyword `control`",
+            Keyword::Modifier(8) => "the keyword `alt`",
+            Keyword::Modifier(_) => "a modifier",
+            Keyword::Plain => "the keyword `plain`",
+            Keyword::String => "the keyword `string`",
+            Keyword::Strings => "the keyword `strings`",
+            Keyword::To => "the keyword `to`",
+            Keyword::Usual => "the keyword `usual`",
+        }
+    }
+}
+
 /// Every spelling; others, such as `kEYCODE`, are errors.
 const KEYWORDS: [(&str, Keyword); 66] = [
     ("keycode", Keyword::Keycode),
@@ -190,7 +216,7 @@ pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-fn is_name(byte: u8) -> bool {
+pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 

@@ -10,7 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use codec::file::read_decoded;
+use codec::DecodeError;
+use codec::file::{ReadError, read_decoded};
 
 use super::{Source, SourceError, SourceText, TEXT_LIMIT};
 use crate::render;
@@ -85,7 +86,8 @@ impl SearchPath {
     /// The file that `name` stands for: the path itself; the path with a suffix, where it has a directory; else the first
     /// on the search path, directories before the directories in them, in byte order.
     ///
-    /// A bare name is not completed with a suffix in the current directory: kbd 2.5.1 does, 2.6.2 and later do not.
+    /// A bare name is completed with a suffix in the current directory only where the search path has nothing: kbd 2.5.1 looks there
+    /// first, 2.6.2 and later do not at all.
     fn find_keymap(&self, name: &Path) -> Option<PathBuf> {
         if name.is_file() {
             return Some(name.to_path_buf());
@@ -99,9 +101,21 @@ impl SearchPath {
         if name.is_absolute() || name.file_name().is_none() {
             return None;
         }
-        self.keymaps
-            .iter()
+        let mut places = self.keymaps.iter();
+        places
             .find_map(|(directory, depth)| find_below(directory, name, &suffixes, *depth))
+            .or_else(|| with_suffix(name, &suffixes))
+    }
+
+    /// The file of the current directory that was passed over for `found`, the one on the search path with the same bare name.
+    pub fn passed_over(&self, name: &Path, found: &Path) -> Option<PathBuf> {
+        let is_bare = name.file_name() == Some(name.as_os_str());
+        let local = with_suffix(name, &suffixes(&KEYMAP_SUFFIXES)).filter(|_| is_bare)?;
+        let is_same = match (fs::canonicalize(&local), fs::canonicalize(found)) {
+            (Ok(local), Ok(found)) => local == found,
+            _ => true,
+        };
+        (!is_same).then_some(local)
     }
 
     /// The names of the keymaps on the search path, in byte order, each once.
@@ -202,6 +216,10 @@ pub struct FileSource {
     search: SearchPath,
     /// What was included before, with the file that included it; shared by clones.
     cache: Option<Arc<Mutex<Cache>>>,
+    /// How many bytes may still be read.
+    left: u64,
+    /// Something could not be read for that reason.
+    is_short: bool,
 }
 
 /// The included files by what was asked for: the name, and the directory of the file that asks, which decides where it is
@@ -210,6 +228,8 @@ type Cache = HashMap<(Vec<u8>, PathBuf), SourceText>;
 
 /// The cache grows no further, so that many keymaps cannot fill the memory.
 const CACHE_LIMIT: usize = 256;
+/// Nor does it keep larger texts.
+const LARGEST_CACHED: usize = 64 << 10;
 
 impl FileSource {
     /// Files on this search path, and those named by their path.
@@ -217,15 +237,35 @@ impl FileSource {
         Self {
             search,
             cache: None,
+            left: u64::MAX,
+            is_short: false,
         }
     }
 
-    /// Keeps what is included, up to 256 files, for this source and its clones: for many keymaps that share includes. A file
+    /// Where it looks.
+    pub fn search(&self) -> &SearchPath {
+        &self.search
+    }
+
+    /// Keeps what is included, up to 256 small files, for this source and its clones: for many keymaps that share includes. A file
     /// that changes meanwhile may then be seen as it was before.
     #[must_use]
     pub fn with_cache(mut self) -> Self {
         self.cache = Some(Arc::default());
         self
+    }
+
+    /// Reads so many bytes at most, all files together, decompressed: for many keymaps at the same time. Where that is too little, an
+    /// error comes of it, and [`is_short`](Self::is_short) says so.
+    #[must_use]
+    pub fn within(mut self, bytes: u64) -> Self {
+        self.left = bytes;
+        self
+    }
+
+    /// Whether something was not read only because of [`within`](Self::within).
+    pub fn is_short(&self) -> bool {
+        self.is_short
     }
 
     /// The cache's key for an include, where it may be cached.
@@ -236,11 +276,20 @@ impl FileSource {
         (!is_link).then(|| (name.to_vec(), directory.to_owned()))
     }
 
+    fn read(&mut self, path: PathBuf) -> Result<SourceText, SourceError> {
+        let bytes = read_decoded(&path, self.left.min(TEXT_LIMIT)).inspect_err(|error| {
+            self.is_short |= self.left < TEXT_LIMIT && is_too_large(error);
+        })?;
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        Ok(SourceText { path, bytes })
+    }
+
     fn remember(&self, key: Option<(Vec<u8>, PathBuf)>, text: &SourceText) {
         let (Some(cache), Some(key)) = (&self.cache, key) else {
             return;
         };
-        if let Ok(mut cache) = cache.lock()
+        if text.bytes.len() <= LARGEST_CACHED
+            && let Ok(mut cache) = cache.lock()
             && cache.len() < CACHE_LIMIT
         {
             cache.insert(key, text.clone());
@@ -251,9 +300,9 @@ impl FileSource {
 impl Source for FileSource {
     fn open(&mut self, name: &Path) -> Result<SourceText, SourceError> {
         match self.search.find_keymap(name) {
-            Some(path) => read(path),
+            Some(path) => self.read(path),
             // What is there but no regular file gets the error that says so.
-            None if name.exists() => read(name.to_path_buf()),
+            None if name.exists() => self.read(name.to_path_buf()),
             None => Err(self.search.not_found(name)),
         }
     }
@@ -279,10 +328,12 @@ impl Source for FileSource {
         });
         match found {
             Some(found) => {
-                let text = read(found)?;
+                let text = self.read(found)?;
                 self.remember(key, &text);
                 Ok(text)
             }
+            // What is there but no regular file gets the error that says so.
+            None if let Some(path) = there(&places, path) => self.read(path),
             None => Err(SourceError::NotFound {
                 name: render::word(name),
                 included: true,
@@ -297,15 +348,33 @@ impl Source for FileSource {
     }
 }
 
-/// Those of the places that exist.
-fn directories(places: &[Place]) -> Vec<PathBuf> {
-    let paths = places.iter().map(|(path, _)| path);
-    paths.filter(|path| path.is_dir()).cloned().collect()
+fn is_too_large(error: &ReadError) -> bool {
+    match error {
+        ReadError::TooLarge { .. } => true,
+        ReadError::Decode { source, .. } => matches!(source, DecodeError::TooLarge { .. }),
+        _ => false,
+    }
 }
 
-fn read(path: PathBuf) -> Result<SourceText, SourceError> {
-    let bytes = read_decoded(&path, TEXT_LIMIT)?;
-    Ok(SourceText { path, bytes })
+/// Something with this very name in one of the places.
+fn there(places: &[Place], name: &Path) -> Option<PathBuf> {
+    let mut paths = places.iter().map(|(directory, _)| directory.join(name));
+    paths.find(|path| path.exists())
+}
+
+/// Those of the places that exist, each once.
+fn directories(places: &[Place]) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for (path, _) in places {
+        // Without `.` in front and the like: `.` and the empty path are one place.
+        let is_known = found
+            .iter()
+            .any(|known| known.components().eq(path.components()));
+        if path.is_dir() && !is_known {
+            found.push(path.clone());
+        }
+    }
+    found
 }
 
 /// Each suffix with each way of compression, in the order of preference.

@@ -285,8 +285,8 @@ Examples:
   kmapc type es 'contraseña'   can I type my passphrase with this keymap, and how
 
 Names are searched under /usr/share/keymaps and its like; LOADKEYS_KEYMAP_PATH names another
-directory, and LOADKEYS_INCLUDE_PATH where included files are. NAME.bmap is made of the
-keymap's file name. Nothing is written unless every keymap is free of errors. A file that is
+directory, and LOADKEYS_INCLUDE_PATH where included files are; a name that is not there is
+completed in the current directory. NAME.bmap is made of the keymap's file name. Nothing is written unless every keymap is free of errors. A file that is
 named as one of the commands is reached by its path: kmapc ./show.
 
 Exit codes: 0 done, 1 a keymap has errors, 2 wrong usage, 3 the machine is at fault.

@@ -1,13 +1,14 @@
 //! `kmapc check`: every problem of many keymaps in one run, and a table that sums them up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cli::{Failure, Fault};
-use kmap::{Diagnostic, FileSource, Mode, Options, Severity};
+use kmap::{Compiled, Diagnostic, FileSource, Mode, Options, Report, Severity};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::args::Check;
+use crate::job::check_standard_input;
 use crate::screen::Screen;
 use crate::{input, json as data};
 
@@ -25,31 +26,37 @@ impl Finding<'_> {
         let diagnostics = self.diagnostics.iter();
         diagnostics
             .filter(|diagnostic| diagnostic.severity() == severity)
-            .count()
+            .map(Diagnostic::count)
+            .sum()
     }
 }
 
 pub(crate) fn run(args: &Check, screen: Screen) -> Result<(), Failure> {
+    check_standard_input(args.inputs.iter().map(PathBuf::as_path))?;
     let source = FileSource::new(args.reading.search()).with_cache();
     let options = Options {
         lints: true,
         ..args.reading.options()
     };
-    let check = |name| finding(&mut source.clone(), name, &options);
-    let findings: Vec<Finding<'_>> = args
-        .inputs
-        .par_iter()
-        .map(|input| check(input.as_path()))
+    let small = args.inputs.par_iter().map(|name| {
+        let result = input::compile_small(&source, &[name], &options)?;
+        Some(finding(name, result))
+    });
+    let small: Vec<Option<Finding<'_>>> = small.collect();
+    // What takes much memory is done one by one.
+    let large = |name| finding(name, input::compile(&mut source.clone(), &[name], &options));
+    let all = args.inputs.iter().zip(small);
+    let findings: Vec<Finding<'_>> = all
+        .map(|(name, small)| small.unwrap_or_else(|| large(name)))
         .collect();
     if args.json {
         let entries: Vec<Value> = findings.iter().map(entry).collect();
         cli::print(format!("{:#}\n", Value::from(entries)).as_bytes())?;
     } else {
         if !args.quiet {
-            findings
-                .iter()
-                .flat_map(|finding| &finding.diagnostics)
-                .for_each(|diagnostic| screen.show(diagnostic));
+            for finding in &findings {
+                screen.show_first(&finding.diagnostics, usize::MAX, "");
+            }
         }
         cli::print(summary(&findings).as_bytes())?;
     }
@@ -62,8 +69,8 @@ pub(crate) fn run(args: &Check, screen: Screen) -> Result<(), Failure> {
     }
 }
 
-fn finding<'a>(source: &mut FileSource, name: &'a Path, options: &Options) -> Finding<'a> {
-    match input::compile(source, &[name], options) {
+fn finding(name: &Path, result: Result<Compiled, Report>) -> Finding<'_> {
+    match result {
         Ok(compiled) => Finding {
             name,
             compiled: Some((compiled.mode, compiled.keymap.tables().len())),
@@ -100,7 +107,7 @@ fn entry(finding: &Finding<'_>) -> Value {
 fn summary(findings: &[Finding<'_>]) -> String {
     let names: Vec<String> = findings
         .iter()
-        .map(|finding| finding.name.display().to_string())
+        .map(|finding| kmap::shown_path(finding.name))
         .collect();
     let width = names
         .iter()

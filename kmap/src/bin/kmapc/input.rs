@@ -4,13 +4,20 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use cli::Failure;
-use kmap::{Compiled, FileSource, Keymap, Mode, Options, Report, Source as _, SourceText, emit};
+use kmap::{
+    Compiled, Diagnostic, DiagnosticKind, FileSource, Keymap, Mode, Options, Report, SearchPath,
+    Source as _, SourceText, emit,
+};
 
 use crate::args::Reading;
-use crate::screen::Screen;
+use crate::json;
+use crate::screen::{self, Screen};
 
 /// As much is read from standard input, and as much may come out of it.
 const INPUT_LIMIT: u64 = 16 << 20;
+
+/// A keymap is small whose text has no more bytes, with its includes. The largest known one has 60 kB.
+const SMALL: u64 = 256 << 10;
 
 pub(crate) fn is_standard_input(input: &Path) -> bool {
     input.as_os_str() == "-"
@@ -24,71 +31,138 @@ pub(crate) fn text(source: &mut FileSource, input: &Path) -> Result<SourceText, 
     }
 }
 
+/// Compiles as [`compile`] does, but nothing that takes much memory: for many keymaps at the same time. `None` where that has to wait.
+pub(crate) fn compile_small(
+    source: &FileSource,
+    inputs: &[&Path],
+    options: &Options,
+) -> Option<Result<Compiled, Report>> {
+    // What is read from standard input cannot be read again.
+    if inputs.iter().any(|input| is_standard_input(input)) {
+        return None;
+    }
+    let mut source = source.clone().within(SMALL);
+    let result = compile(&mut source, inputs, options);
+    (!source.is_short()).then_some(result)
+}
+
 /// Compiles the keymaps that arguments stand for, together.
 pub(crate) fn compile(
     source: &mut FileSource,
     inputs: &[&Path],
     options: &Options,
 ) -> Result<Compiled, Report> {
-    let texts = inputs
-        .iter()
-        .map(|input| text(source, input))
-        .collect::<Result<Vec<_>, _>>()?;
-    kmap::compile_texts(source, &texts, options)
+    let mut texts: Vec<SourceText> = Vec::new();
+    let mut total = 0;
+    let mut notes = Vec::new();
+    for input in inputs {
+        let text = text(source, input)?;
+        total += text.bytes.len();
+        notes.extend(passed_over(source.search(), input, &text));
+        texts.push(text);
+        // The compiler says that this is too much, and reads no more of it.
+        if total as u64 > INPUT_LIMIT {
+            break;
+        }
+    }
+    let mut compiled = kmap::compile_texts(source, texts, options)?;
+    compiled.warnings.extend(notes);
+    Ok(compiled)
+}
+
+/// That a keymap of the current directory was passed over for an installed one.
+fn passed_over(search: &SearchPath, input: &Path, text: &SourceText) -> Option<Diagnostic> {
+    let local = search.passed_over(input, &text.path)?;
+    let kind = DiagnosticKind::LocalPassedOver {
+        name: kmap::shown_path(input),
+        taken: text.path.clone(),
+        local,
+    };
+    Some(Diagnostic { kind, place: None })
+}
+
+/// How a keymap is looked at, and how it is told what is wrong with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Viewer<'a> {
+    pub(crate) reading: &'a Reading,
+    pub(crate) screen: Screen,
+    /// As JSON, on standard output.
+    pub(crate) json: bool,
+}
+
+impl Viewer<'_> {
+    /// Tells the errors of a keymap.
+    fn failure(&self, input: &Path, report: &Report) -> Failure {
+        if !self.json {
+            return self.screen.report(report);
+        }
+        match json::print(&json::failure(input, report)) {
+            Ok(()) => Failure::reported(screen::fault(report)),
+            Err(failure) => failure,
+        }
+    }
+
+    /// The keymap that an argument stands for, text or binary.
+    pub(crate) fn keymap(self, input: &Path) -> Result<Keymap, Failure> {
+        Input::read(input, self)?.keymap()
+    }
 }
 
 /// A keymap that is only looked at, text or binary.
-pub(crate) struct Input {
+pub(crate) struct Input<'a> {
+    viewer: Viewer<'a>,
+    name: &'a Path,
     source: FileSource,
     text: [SourceText; 1],
 }
 
-impl Input {
+impl<'a> Input<'a> {
     /// Reads what an argument stands for.
-    pub(crate) fn read(input: &Path, reading: &Reading, screen: Screen) -> Result<Self, Failure> {
-        let mut source = FileSource::new(reading.search());
-        let text = text(&mut source, input).map_err(|report| screen.report(&report))?;
+    pub(crate) fn read(name: &'a Path, viewer: Viewer<'a>) -> Result<Self, Failure> {
+        let search = viewer.reading.search();
+        let mut source = FileSource::new(search.clone());
+        let text = text(&mut source, name).map_err(|report| viewer.failure(name, &report))?;
+        if let Some(note) = passed_over(&search, name, &text) {
+            viewer.screen.show(&note);
+        }
         Ok(Self {
+            viewer,
+            name,
             source,
             text: [text],
         })
     }
 
     /// The keymap. Without a mode, Unicode is tried first, since that is what consoles are in.
-    pub(crate) fn keymap(&mut self, reading: &Reading, screen: Screen) -> Result<Keymap, Failure> {
+    pub(crate) fn keymap(&mut self) -> Result<Keymap, Failure> {
         let [text] = &self.text;
-        if emit::is_bkeymap(&text.bytes) {
-            return Keymap::from_bkeymap(&text.bytes, reading.endian.into()).map_err(|error| {
-                Failure::input(format_args!(
-                    "cannot read `{}`: {error}",
-                    text.path.display()
-                ))
-            });
-        }
-        let named = emit::named_mode(&text.bytes);
-        let mut compile = |mode| self.compile(mode, reading);
-        let keymap = match reading.mode() {
-            Mode::Automatic if named.is_none() => {
-                compile(Mode::Unicode).or_else(|report| compile(Mode::EightBit).map_err(|_| report))
+        let reading = self.viewer.reading;
+        let keymap = if emit::is_bkeymap(&text.bytes) {
+            Keymap::from_bkeymap(&text.bytes, reading.endian.into()).map_err(|error| {
+                let name = format!("`{}`", kmap::shown_path(&text.path));
+                Report::unreadable(&name, io::Error::new(io::ErrorKind::InvalidData, error))
+            })
+        } else {
+            match reading.mode() {
+                Mode::Automatic if emit::named_mode(&text.bytes).is_none() => {
+                    let unicode = self.compile(Mode::Unicode);
+                    unicode.or_else(|report| self.compile(Mode::EightBit).map_err(|_| report))
+                }
+                mode => self.compile(mode),
             }
-            mode => compile(mode),
         };
-        keymap.map_err(|report| screen.report(&report))
+        keymap.map_err(|report| self.viewer.failure(self.name, &report))
     }
 
     /// The keymap in one mode. A binary keymap is no text.
-    pub(crate) fn compile(&mut self, mode: Mode, reading: &Reading) -> Result<Keymap, Report> {
+    pub(crate) fn compile(&mut self, mode: Mode) -> Result<Keymap, Report> {
         let options = Options {
             mode,
-            ..reading.options()
+            ..self.viewer.reading.options()
         };
-        kmap::compile_texts(&mut self.source, &self.text, &options).map(|compiled| compiled.keymap)
+        let compiled = kmap::compile_texts(&mut self.source, self.text.clone(), &options);
+        compiled.map(|compiled| compiled.keymap)
     }
-}
-
-/// The keymap that an argument stands for, text or binary.
-pub(crate) fn keymap(input: &Path, reading: &Reading, screen: Screen) -> Result<Keymap, Failure> {
-    Input::read(input, reading, screen)?.keymap(reading, screen)
 }
 
 fn standard_input() -> Result<SourceText, Report> {

@@ -43,11 +43,47 @@ pub(crate) fn jobs(args: &Compile) -> Result<Vec<Job<'_>>, Failure> {
     if !args.deps {
         check_files(args, &jobs)?;
     }
-    let is_standard = jobs.iter().any(|job| job.target == Target::Standard);
-    if is_standard && !args.deps {
-        check_standard_output(args)?;
+    let inputs = jobs.iter().flat_map(|job| &job.inputs);
+    check_standard_input(inputs.copied())?;
+    let standard = jobs.iter().filter(|job| job.target == Target::Standard);
+    match standard.count() {
+        _ if args.deps => {}
+        0 => {}
+        1 => check_standard_output(args)?,
+        _ => {
+            return Err(Failure::usage(
+                "standard output has room for one result; `--merge` makes one keymap of all, `--out-dir DIR` a file of each",
+            ));
+        }
     }
     Ok(jobs)
+}
+
+/// Standard input is read once.
+pub(crate) fn check_standard_input<'a>(
+    inputs: impl Iterator<Item = &'a Path>,
+) -> Result<(), Failure> {
+    match inputs.filter(|input| is_standard_input(input)).count() {
+        0 | 1 => Ok(()),
+        _ => Err(Failure::usage(
+            "standard input can be only one of the keymaps",
+        )),
+    }
+}
+
+/// What is only looked at is not written over.
+pub(crate) fn check_output(input: &Path, output: &Path) -> Result<(), Failure> {
+    match cli::is_same_file(input, output) {
+        true => Err(over_itself(input)),
+        false => Ok(()),
+    }
+}
+
+fn over_itself(input: &Path) -> Failure {
+    Failure::usage(format_args!(
+        "`{}` would be written over itself; name another output with `-o FILE`",
+        kmap::shown_path(input)
+    ))
 }
 
 /// No output takes the place of another one, or of an input.
@@ -60,11 +96,11 @@ fn check_files(args: &Compile, jobs: &[Job<'_>]) -> Result<(), Failure> {
         let companion = args.companion.then(|| companion(path));
         for output in companion.into_iter().chain([path.clone()]) {
             if !outputs.insert(output.clone()) {
-                let input = job.inputs.first().map(|input| input.display().to_string());
+                let input = job.inputs.first().map(|input| kmap::shown_path(input));
                 return Err(Failure::usage(format_args!(
                     "`{}`: `{}` would be written over another output of this run",
                     input.unwrap_or_default(),
-                    output.display()
+                    kmap::shown_path(&output)
                 )));
             }
         }
@@ -73,10 +109,7 @@ fn check_files(args: &Compile, jobs: &[Job<'_>]) -> Result<(), Failure> {
     let inputs = jobs.iter().flat_map(|job| &job.inputs);
     for input in inputs.filter(|_| !there.is_empty()) {
         if there.iter().any(|output| cli::is_same_file(input, output)) {
-            return Err(Failure::usage(format_args!(
-                "`{}` would be written over itself; name another output with `-o FILE`",
-                input.display()
-            )));
+            return Err(over_itself(input));
         }
     }
     Ok(())
@@ -91,6 +124,11 @@ fn check_standard_output(args: &Compile) -> Result<(), Failure> {
     if args.json {
         return Err(Failure::usage(
             "--json is for standard output too; name a file with `-o FILE`",
+        ));
+    }
+    if args.depfile.is_some() {
+        return Err(Failure::usage(
+            "--depfile names the file that is made; name one with `-o FILE`",
         ));
     }
     if args.companion {
@@ -134,7 +172,7 @@ fn default_output(input: &Path, suffix: &str) -> Result<PathBuf, Failure> {
     let Some(name) = input.file_name() else {
         return Err(Failure::input(format_args!(
             "`{}` is not the name of a keymap",
-            input.display()
+            kmap::shown_path(input)
         )));
     };
     let mut stem = name.as_bytes();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cli::Failure;
-use kmap::{Diagnostic, KEYS, KeyDifference, Keymap, Press, Route, Severity, Step, Typing};
+use kmap::{Diagnostic, KEYS, KeyDifference, Keymap, Press, Report, Route, Severity, Step, Typing};
 use serde_json::{Value, json};
 
 use crate::typing::Answer;
@@ -11,6 +11,12 @@ use crate::typing::Answer;
 /// Prints a document.
 pub(crate) fn print(document: &Value) -> Result<(), Failure> {
     cli::print(format!("{document:#}\n").as_bytes())
+}
+
+/// What is wrong with a keymap that was to be looked at.
+pub(crate) fn failure(input: &Path, report: &Report) -> Value {
+    let errors: Value = report.errors().iter().map(diagnostic).collect();
+    json!({ "keymap": path(input), "diagnostics": errors })
 }
 
 /// A key with modifiers: `keycode` is the kernel's, `map` the number of the table, `key` and `modifiers` are for people.

@@ -13,17 +13,31 @@ mod typing;
 mod view;
 mod xkb;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use args::Command;
 use clap::{CommandFactory as _, Parser as _};
+use kmap::{FileSource, Source as _};
 use screen::Screen;
+
+/// `kmapc help`, where no keymap is called so.
+fn is_help(args: &args::Args) -> bool {
+    let is_alone = args.command.is_none() && args.compile.inputs == [Path::new("help")];
+    is_alone
+        && FileSource::new(args.compile.reading.search())
+            .open("help".as_ref())
+            .is_err()
+}
 
 fn main() -> ExitCode {
     if let Some(end) = cli::describe(args::Args::command) {
         return end;
     }
-    let args = args::Args::parse();
+    let args = match args::Args::parse() {
+        args if is_help(&args) => args::Args::parse_from(["kmapc", "--help"]),
+        args => args,
+    };
     let screen = Screen(args.color);
     cli::finish(match &args.command {
         None => run::run(&args.compile, screen),

@@ -16,19 +16,24 @@ pub(crate) type Output = (PathBuf, Vec<u8>);
 /// Plain threads, because rayon's spend a third of the processor time looking for work while others wait.
 const THREADS: usize = 16;
 
-/// Makes something of each item, and stages the files that come of it while others are still being made. The results and the
-/// files are in the order of the items.
+/// Makes something of each item, and stages the files that come of it while others are still being made. Where `make_small` gives
+/// nothing, because that would take too much memory at the same time as others, `make` does it afterwards, one after the other. The results
+/// and the files are in the order of the items.
 pub(crate) fn stage_all<T: Sync, R: Send>(
     items: &[T],
-    make: impl Fn(&T) -> (R, Vec<Output>) + Sync,
+    make_small: impl Fn(&T) -> Option<(R, Vec<Output>)> + Sync,
+    make: impl Fn(&T) -> (R, Vec<Output>),
 ) -> (Vec<R>, Result<Vec<Staged>, Failure>) {
     // Each has two files at most, and others are open too.
     let close = items.len() > most_open() / 4;
-    let done = each(items, |item| {
-        let (result, outputs) = make(item);
-        (result, stage(&outputs, close))
-    });
-    let (results, staged): (Vec<R>, Vec<_>) = done.into_iter().unzip();
+    let staged = |(result, outputs): (R, Vec<Output>)| (result, stage(&outputs, close));
+    let small = match items {
+        [_] => vec![None],
+        _ => each(items, |item| make_small(item).map(staged)),
+    };
+    let done = items.iter().zip(small);
+    let done = done.map(|(item, small)| small.unwrap_or_else(|| staged(make(item))));
+    let (results, staged): (Vec<R>, Vec<_>) = done.unzip();
     let staged: Result<Vec<Vec<Staged>>, Failure> = staged.into_iter().collect();
     (
         results,

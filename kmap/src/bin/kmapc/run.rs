@@ -3,8 +3,9 @@
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory as _;
 use cli::{Failure, Fault, Staged};
-use kmap::{Compiled, DiagnosticKind, FileSource, Mode, NR_KEYS, Report, emit};
+use kmap::{Compiled, Diagnostic, DiagnosticKind, FileSource, NR_KEYS, Report, Source as _, emit};
 use serde_json::{Value, json};
 
 use crate::args::Compile;
@@ -13,9 +14,20 @@ use crate::output::Output;
 use crate::screen::{self, Screen};
 use crate::{input, json as data, output};
 
-/// A compiled keymap, and what of it is not in a file.
+/// So many warnings of a keymap are shown.
+const MOST_WARNINGS: usize = 100;
+
+/// What is told of a keymap. The tables themselves are not kept, since there may be many keymaps.
+struct Made {
+    is_unicode: bool,
+    tables: usize,
+    warnings: Vec<Diagnostic>,
+    inputs: Vec<PathBuf>,
+}
+
+/// What was made of a keymap, and what of it is not in a file.
 struct Done {
-    compiled: Compiled,
+    made: Made,
     /// The output's length, in bytes.
     length: usize,
     /// The output where it goes to standard output.
@@ -23,6 +35,11 @@ struct Done {
 }
 
 pub(crate) fn run(args: &Compile, screen: Screen) -> Result<(), Failure> {
+    if let Some(name) = misplaced_command(args) {
+        return Err(Failure::usage(format_args!(
+            "there is no keymap `{name}`, but a command of that name: options stand behind it, as in `kmapc {name} -u es`"
+        )));
+    }
     let jobs = jobs(args)?;
     let (results, staged) = compile_all(args, &jobs);
     if args.json {
@@ -33,31 +50,54 @@ pub(crate) fn run(args: &Compile, screen: Screen) -> Result<(), Failure> {
         return print_inputs(&done);
     }
     if !args.quiet {
-        let warnings = done.iter().flat_map(|done| &done.compiled.warnings);
-        warnings.for_each(|warning| screen.show(warning));
+        for done in &done {
+            screen.show_first(&done.made.warnings, MOST_WARNINGS, "warnings");
+        }
     }
     finish(args, &jobs, &done, staged)
+}
+
+/// The name of a command in the place of the first keymap, where no keymap is called so.
+fn misplaced_command(args: &Compile) -> Option<String> {
+    let name = args.inputs.first()?;
+    let commands = crate::args::Args::command();
+    let is_command = commands.find_subcommand(name).is_some();
+    let is_missing = || FileSource::new(args.reading.search()).open(name).is_err();
+    (is_command && is_missing()).then(|| kmap::shown_path(name))
 }
 
 type Staging = Result<Vec<Staged>, Failure>;
 
 fn compile_all(args: &Compile, jobs: &[Job<'_>]) -> (Vec<Result<Done, Report>>, Staging) {
     let source = FileSource::new(args.reading.search()).with_cache();
-    output::stage_all(jobs, |job: &Job<'_>| {
-        let options = args.reading.options();
-        match input::compile(&mut source.clone(), &job.inputs, &options) {
-            Ok(mut compiled) => {
-                if args.mktable {
-                    compiled
-                        .warnings
-                        .retain(|warning| !is_in_c_source(&warning.kind));
-                }
-                let (done, files) = outputs(args, job, compiled);
-                (Ok(done), files)
+    let options = args.reading.options();
+    let made = |job: &Job<'_>, result: Result<Compiled, Report>| match result {
+        Ok(mut compiled) => {
+            if args.mktable {
+                compiled
+                    .warnings
+                    .retain(|warning| !is_in_c_source(&warning.kind));
             }
-            Err(report) => (Err(report), Vec::new()),
+            let (done, files) = outputs(args, job, compiled);
+            (Ok(done), files)
         }
-    })
+        Err(report) => (Err(report), Vec::new()),
+    };
+    output::stage_all(
+        jobs,
+        |job| {
+            Some(made(
+                job,
+                input::compile_small(&source, &job.inputs, &options)?,
+            ))
+        },
+        |job| {
+            made(
+                job,
+                input::compile(&mut source.clone(), &job.inputs, &options),
+            )
+        },
+    )
 }
 
 /// Whether a warning is about what the binary format lacks and C source has: keycodes up to 255.
@@ -86,8 +126,14 @@ fn outputs(args: &Compile, job: &Job<'_>, mut compiled: Compiled) -> (Done, Vec<
             files.push((path.clone(), bytes));
         }
     }
+    let made = Made {
+        is_unicode: compiled.keymap.is_unicode(),
+        tables: compiled.keymap.tables().len(),
+        warnings: compiled.warnings,
+        inputs: compiled.inputs,
+    };
     let done = Done {
-        compiled,
+        made,
         length,
         standard,
     };
@@ -119,7 +165,7 @@ fn worse(before: Option<Fault>, fault: Fault) -> Option<Fault> {
 }
 
 fn print_inputs(done: &[Done]) -> Result<(), Failure> {
-    let inputs = done.iter().flat_map(|done| &done.compiled.inputs);
+    let inputs = done.iter().flat_map(|done| &done.made.inputs);
     let mut paths: Vec<&PathBuf> = inputs.collect();
     let mut seen = std::collections::HashSet::new();
     paths.retain(|path| seen.insert(*path));
@@ -136,13 +182,13 @@ fn finish(args: &Compile, jobs: &[Job<'_>], done: &[Done], staged: Staging) -> R
     let mut rules = Vec::new();
     for (job, done) in jobs.iter().zip(done) {
         if args.verbose {
-            explain(job, &done.compiled, done.length);
+            explain(job, &done.made, done.length);
         }
         if let Some(bytes) = &done.standard {
             cli::print(bytes)?;
         }
         if let Target::File(path) = &job.target {
-            rules.extend(rule(path, &done.compiled.inputs));
+            rules.extend(rule(path, &done.made.inputs));
         }
     }
     if let Some(path) = &args.depfile {
@@ -177,29 +223,28 @@ fn escaped(path: &Path) -> Vec<u8> {
     out
 }
 
-fn mode(compiled: &Compiled) -> &'static str {
-    if compiled.mode == Mode::Unicode {
-        "Unicode"
-    } else {
-        "8-bit"
+fn mode(made: &Made) -> &'static str {
+    match made.is_unicode {
+        true => "Unicode",
+        false => "8-bit",
     }
 }
 
-fn explain(job: &Job<'_>, compiled: &Compiled, length: usize) {
+fn explain(job: &Job<'_>, made: &Made, length: usize) {
     let target = match &job.target {
         Target::Standard => "standard output".to_owned(),
-        Target::File(path) => path.display().to_string(),
+        Target::File(path) => kmap::shown_path(path),
     };
-    let inputs: Vec<String> = compiled
+    let inputs: Vec<String> = made
         .inputs
         .iter()
-        .map(|path| path.display().to_string())
+        .map(|path| kmap::shown_path(path))
         .collect();
-    let tables = compiled.keymap.tables().len();
+    let tables = made.tables;
     cli::tell!("read {}", inputs.join(", "));
     cli::tell!(
         "wrote {target}: {}, {tables} tables, {length} bytes",
-        mode(compiled)
+        mode(made)
     );
 }
 
@@ -217,7 +262,7 @@ fn finish_json(
         let named: Vec<Value> = job.inputs.iter().map(|input| data::path(input)).collect();
         entries.push(match result {
             Ok(one) => {
-                let entry = entry(job, &one.compiled);
+                let entry = entry(job, &one.made);
                 done.push(one);
                 json!({"keymaps": named, "result": entry.0, "diagnostics": entry.1})
             }
@@ -235,24 +280,17 @@ fn finish_json(
     }
 }
 
-fn entry(job: &Job<'_>, compiled: &Compiled) -> (Value, Vec<Value>) {
+fn entry(job: &Job<'_>, made: &Made) -> (Value, Vec<Value>) {
     let output = match &job.target {
         Target::Standard => Value::Null,
         Target::File(path) => data::path(path),
     };
-    let read: Vec<Value> = compiled
-        .inputs
-        .iter()
-        .map(|path| data::path(path))
-        .collect();
+    let read: Vec<Value> = made.inputs.iter().map(|path| data::path(path)).collect();
     let result = json!({
         "output": output,
-        "mode": mode(compiled),
-        "tables": compiled.keymap.tables().len(),
+        "mode": mode(made),
+        "tables": made.tables,
         "inputs": read,
     });
-    (
-        result,
-        compiled.warnings.iter().map(data::diagnostic).collect(),
-    )
+    (result, made.warnings.iter().map(data::diagnostic).collect())
 }

@@ -7,6 +7,9 @@ use clap::ValueEnum;
 use cli::{Failure, Fault};
 use kmap::{Diagnostic, DiagnosticKind, Report};
 
+/// So many errors of a keymap are shown: what follows is mostly consequence.
+const MOST_ERRORS: usize = 20;
+
 /// `--color`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Color {
@@ -32,22 +35,39 @@ impl Screen {
     }
 
     pub(crate) fn show(self, diagnostic: &Diagnostic) {
+        self.show_after(diagnostic, &[]);
+    }
+
+    /// Shows one behind others of the same keymap.
+    pub(crate) fn show_after(self, diagnostic: &Diagnostic, before: &[Diagnostic]) {
         match is_compiled(diagnostic) {
             true => {
                 cli::tell!(
                     "error: this is a compiled keymap already; `kmapc decompile` makes text of it"
                 )
             }
-            false => cli::tell!("{}", diagnostic.screen(self.is_colored())),
+            false => cli::tell!("{}", diagnostic.screen_after(before, self.is_colored())),
         }
     }
 
-    /// Shows all errors of a report.
-    pub(crate) fn report(self, report: &Report) -> Failure {
-        match report.errors() {
-            [first, ..] if is_compiled(first) => self.show(first),
-            errors => errors.iter().for_each(|error| self.show(error)),
+    /// Shows so many, and how many are left.
+    pub(crate) fn show_first(self, all: &[Diagnostic], most: usize, what: &str) {
+        for (index, diagnostic) in all.iter().take(most).enumerate() {
+            self.show_after(diagnostic, all.get(..index).unwrap_or_default());
         }
+        let more = all.iter().skip(most).map(Diagnostic::count).sum::<usize>();
+        if more > 0 {
+            let or_more = match all.last().map(|last| &last.kind) {
+                Some(DiagnosticKind::TooManyErrors) => "at least ",
+                _ => "",
+            };
+            cli::tell!("and {or_more}{more} more {what}; `kmapc check` shows them");
+        }
+    }
+
+    /// Shows the errors of a report.
+    pub(crate) fn report(self, report: &Report) -> Failure {
+        self.show_first(report.errors(), MOST_ERRORS, "errors");
         Failure::reported(fault(report))
     }
 }

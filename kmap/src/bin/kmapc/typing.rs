@@ -8,7 +8,7 @@ use cli::{Failure, Fault};
 use kmap::{Keymap, Mode, Typing, Way};
 
 use crate::args::Type;
-use crate::input::Input;
+use crate::input::{Input, Viewer};
 use crate::json;
 use crate::screen::Screen;
 
@@ -20,11 +20,16 @@ pub(crate) struct Answer {
 }
 
 pub(crate) fn run(args: &Type, screen: Screen) -> Result<(), Failure> {
-    let mut input = Input::read(&args.input, &args.reading, screen)?;
-    let keymap = input.keymap(&args.reading, screen)?;
+    let viewer = Viewer {
+        reading: &args.reading,
+        screen,
+        json: args.json,
+    };
+    let mut input = Input::read(&args.input, viewer)?;
+    let keymap = input.keymap()?;
     let typing = Typing::new(&keymap);
     let own = LazyCell::new(|| Typing::with_own_rules(&keymap));
-    let other = LazyCell::new(|| other_mode(&mut input, &keymap, args));
+    let other = LazyCell::new(|| other_mode(&mut input, &keymap));
     let answers: Vec<Answer> = args
         .text
         .chars()
@@ -93,12 +98,12 @@ fn text(typing: &Typing, answers: &[Answer]) -> String {
 }
 
 /// The text's keymap in the other mode, and whether that is Unicode.
-fn other_mode(input: &mut Input, keymap: &Keymap, args: &Type) -> Option<(Typing, bool)> {
+fn other_mode(input: &mut Input<'_>, keymap: &Keymap) -> Option<(Typing, bool)> {
     let mode = match keymap.is_unicode() {
         true => Mode::EightBit,
         false => Mode::Unicode,
     };
-    let other = input.compile(mode, &args.reading).ok()?;
+    let other = input.compile(mode).ok()?;
     // A charset can put Unicode mode off, whatever was asked for.
     let is_other = other.is_unicode() != keymap.is_unicode();
     is_other.then(|| (Typing::new(&other), other.is_unicode()))

@@ -4,15 +4,20 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use cli::Failure;
-use kmap::{KeyDifference, Press, emit, layout};
+use kmap::{KEYS, KeyDifference, Keymap, Press, Table, Typing, emit, layout};
 
-use crate::args::{Decompile, Diff, Show};
-use crate::input;
+use crate::args::{Decompile, Diff, Reading, Show};
+use crate::input::{self, Viewer};
+use crate::job::{check_output, check_standard_input};
 use crate::json;
 use crate::screen::Screen;
 
 pub(crate) fn decompile(args: &Decompile, screen: Screen) -> Result<(), Failure> {
-    let keymap = input::keymap(&args.input, &args.reading, screen)?;
+    if let Some(output) = &args.output {
+        check_output(&args.input, output)?;
+    }
+    let viewer = viewer(&args.reading, screen, false);
+    let keymap = viewer.keymap(&args.input)?;
     let mut text = emit::text(&keymap).map_err(Failure::input)?;
     if kmap::Endian::from(args.reading.endian) == kmap::Endian::Big {
         text = text.replacen('\n', " --endian big\n", 1);
@@ -21,16 +26,47 @@ pub(crate) fn decompile(args: &Decompile, screen: Screen) -> Result<(), Failure>
 }
 
 pub(crate) fn show(args: &Show, screen: Screen) -> Result<(), Failure> {
-    let keymap = input::keymap(&args.input, &args.reading, screen)?;
+    for output in args.svg.iter().chain(&args.html) {
+        check_output(&args.input, output)?;
+    }
+    let keymap = viewer(&args.reading, screen, args.json).keymap(&args.input)?;
     if args.json {
         return json::print(&json::keys(&keymap));
     }
-    let (shape, title) = (args.shape.into(), args.input.display().to_string());
+    let (shape, title) = (args.shape.into(), kmap::shown_path(&args.input));
+    if let Some(note) = not_drawn(&keymap) {
+        cli::tell!("note: {note}");
+    }
     match (&args.svg, &args.html) {
         (Some(path), _) => write(Some(path), layout::svg(&keymap, shape, &title)),
         (_, Some(path)) => write(Some(path), layout::html(&keymap, shape, &title)),
         _ => write(None, layout::terminal(&keymap, shape)),
     }
+}
+
+fn viewer(reading: &Reading, screen: Screen, json: bool) -> Viewer<'_> {
+    Viewer {
+        reading,
+        screen,
+        json,
+    }
+}
+
+/// What the picture leaves out: a second layout, for example.
+fn not_drawn(keymap: &Keymap) -> Option<String> {
+    let typing = Typing::new(keymap);
+    let drawn = |map: &u8| map & !layout::DRAWN == 0;
+    let types = |map: u8, table: &Table| {
+        let keys = (0..KEYS as u8).zip(table).take(KEYS);
+        let mut characters = keys.filter_map(|(_, keysym)| keysym.character());
+        !drawn(&map) && characters.any(|character| !character.is_ascii())
+    };
+    let mut others = keymap.tables().filter(|(map, table)| types(*map, table));
+    let (map, route) = others.find_map(|(map, _)| Some((map, typing.route_to(map)?)))?;
+    let first = route.describe_table();
+    Some(format!(
+        "not in the picture: the characters of map {map} and its like, {first}; `--json` has them"
+    ))
 }
 
 fn write(path: Option<&Path>, text: String) -> Result<(), Failure> {
@@ -45,7 +81,8 @@ fn write(path: Option<&Path>, text: String) -> Result<(), Failure> {
 /// Exit code 1 says that the keymaps differ, as diff's does, so what is wrong with a keymap becomes 2.
 pub(crate) fn diff(args: &Diff, screen: Screen) -> Result<(), Failure> {
     let differ = || {
-        let read = |path: &Path| input::keymap(path, &args.reading, screen);
+        check_standard_input([&*args.old, &*args.new].into_iter())?;
+        let read = |path: &Path| viewer(&args.reading, screen, args.json).keymap(path);
         let differences = read(&args.old)?.differences(&read(&args.new)?);
         match args.json {
             true => json::print(&json::differences(&differences))?,
