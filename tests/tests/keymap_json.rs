@@ -93,7 +93,11 @@ fn every_command_prints_what_is_documented() {
         &["type", &bad, "x"],
         &["diff", &us, &bad],
     ] {
-        filled(arguments[0], arguments, &["/keymap", "/diagnostics/0/place"]);
+        filled(
+            arguments[0],
+            arguments,
+            &["/keymap", "/diagnostics/0/place"],
+        );
     }
     assert_eq!(conforms("kmapc", "diff", &["diff", &us, &us]), json!([]));
 }

@@ -8,7 +8,7 @@
 use std::process::Command;
 
 use kmap::xkb::{Layout, convert};
-use kmap::{Keymap, Keysym, Mode, Options, SearchPath, SourceText};
+use kmap::{Keymap, Keysym, Mode, Options, SearchPath, SourceText, Typing};
 use rayon::prelude::*;
 use tests::environment::{command, corpus, tool};
 use tests::keymaps::{XkbLayout, xkb_layouts, xkb_maps};
@@ -138,6 +138,72 @@ fn models_options_and_two_layouts_are_as_ckbcomp_has_them() {
         }));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Wherever keys of `ckbcomp`'s keymap lead to the second layout, keys of ours do; and a key that gives a modifier gives it also in the
+/// table where it is looked up when it is let go.
+#[test]
+fn every_option_that_leads_to_the_second_layout_there_does_so_here() {
+    if tool("ckbcomp").is_none() {
+        return;
+    }
+    let options = kmap::xkb::options().into_iter();
+    let options: Vec<String> = options.filter(|name| name.starts_with("grp:")).collect();
+    let wrong: Vec<String> = options
+        .par_iter()
+        .filter_map(|option| {
+            let names = Layout {
+                layout: "us,ru".to_owned(),
+                options: vec![option.clone()],
+                ..Layout::default()
+            };
+            let converted = convert(&names).unwrap();
+            let ours = &converted.keymap;
+            let has_way = |keymap: &Keymap| Typing::new(keymap).way('я').is_some();
+            let theirs = ckbcomp(("pc105", "us,ru", "", option));
+            let is_missing = has_way(&theirs) && !has_way(ours);
+            let is_told = converted.has_switch() == has_way(ours);
+            let stuck = stuck_keys(ours);
+            (is_missing || !is_told || !stuck.is_empty()).then(|| format!("{option}: {stuck:?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(options.len() > 30, "{options:?}");
+}
+
+/// Keys that give a modifier and do something else in the modifier's own table: map and key.
+fn stuck_keys(keymap: &Keymap) -> Vec<(u8, u8)> {
+    let mut found = Vec::new();
+    for (map, table) in keymap.tables() {
+        for (key, keysym) in (0..128).zip(table) {
+            let weight = match (keysym.kind(), keysym.value()) {
+                (7, value @ 0..=7) => 1 << value,
+                _ => continue,
+            };
+            let held = keymap.get(map | weight, key);
+            if held.is_some_and(|held| held != *keysym) {
+                found.push((map, key));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn an_unknown_model_is_an_error() {
+    if kmap::xkb::layouts().is_empty() {
+        return;
+    }
+    let names = Layout {
+        layout: "us".to_owned(),
+        model: Some("pc104x".to_owned()),
+        ..Layout::default()
+    };
+    let error = convert(&names).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no XKB model `pc104x`; did you mean `pc104`?"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! XKB's keysyms as the console's codes.
 
+use crate::Keysym;
+
 const KT_LETTER: u16 = 0x0b00;
 const CAPS_LOCK: u16 = 0x0207;
 const CONTROL_L_LOCK: u16 = 0x0a06;
@@ -7,7 +9,7 @@ const CONTROL_L_LOCK: u16 = 0x0a06;
 const CODE_POINT_LIMIT: u32 = 0xf000;
 
 /// XKB's names of keysyms that are no characters, and their codes on the console.
-const ACTIONS: [(&str, u16); 19] = [
+const ACTIONS: [(&str, u16); 17] = [
     ("Shift_L", 0x0700),
     ("Shift_R", 0x0700),
     ("ISO_Level3_Shift", 0x0701),
@@ -25,8 +27,6 @@ const ACTIONS: [(&str, u16); 19] = [
     ("Super_R", 0x0703),
     ("Caps_Lock", CAPS_LOCK),
     ("Multi_key", 0x020e),
-    ("ISO_Next_Group", 0x0a04),
-    ("ISO_Prev_Group", 0x0a04),
 ];
 /// XKB's names of dead keys, in the order of the console's values.
 const DEAD: [&str; 27] = [
@@ -66,6 +66,31 @@ const UNITED_STATES: [(u8, &str, &str); 4] = [
     (30, "asdfghjkl;'`", "ASDFGHJKL:\"~"),
     (43, "\\zxcvbnm,./", "|ZXCVBNM<>?"),
 ];
+
+/// Held, set for one key, and locked: left Shift, which stands for the second layout.
+pub(super) const GROUP_SHIFT: u16 = 0x0704;
+pub(super) const GROUP_LATCH: u16 = 0x0c04;
+pub(super) const GROUP_LOCK: u16 = 0x0a04;
+
+/// The code of what leads from one layout to the other, with two layouts; `is_second`: seen from the second one. What leads to the
+/// layout that there is already does nothing.
+pub(super) fn switch(name: &str, is_second: bool) -> Option<u16> {
+    Some(match name {
+        "Mode_switch" | "ISO_Group_Shift" => GROUP_SHIFT,
+        "ISO_Group_Latch" => GROUP_LATCH,
+        "ISO_Group_Lock"
+        | "ISO_Next_Group"
+        | "ISO_Next_Group_Lock"
+        | "ISO_Prev_Group"
+        | "ISO_Prev_Group_Lock" => GROUP_LOCK,
+        "ISO_First_Group" | "ISO_First_Group_Lock" if is_second => GROUP_LOCK,
+        "ISO_Last_Group" | "ISO_Last_Group_Lock" if !is_second => GROUP_LOCK,
+        "ISO_First_Group" | "ISO_First_Group_Lock" | "ISO_Last_Group" | "ISO_Last_Group_Lock" => {
+            Keysym::VOID.0
+        }
+        _ => return None,
+    })
+}
 
 /// The code of what is no character; `caps`: whether Caps Lock has tables of its own.
 pub(super) fn action(name: &str, caps: bool) -> Option<u16> {

@@ -6,8 +6,9 @@ use kbvm::lookup::LookupTable;
 use kbvm::{GroupIndex, Keycode, ModifierMask};
 
 use super::Converted;
-use super::codes::{action, code, united_states};
+use super::codes::{action, code, switch, united_states};
 use crate::keymap::{KEYS, Keymap, NR_KEYS, Table};
+use crate::reach::modifier;
 use crate::{Keysym, Mode};
 
 const BASE: &[u8] = include_bytes!("../../../data/layouts/base.kmap");
@@ -22,6 +23,7 @@ const SECOND: u8 = 16;
 const CAPS: u8 = 64;
 
 const KT_META: u16 = 0x0800;
+const KT_SHIFT: u8 = 7;
 
 /// What XKB has on one level of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +92,7 @@ impl Converter {
             }
             tables.push((map, table));
         }
+        keep_modifiers(&mut tables);
         left_out.sort_unstable();
         left_out.dedup();
         Converted {
@@ -119,25 +122,12 @@ impl Converter {
     }
 
     fn listed_level(&self, keycode: u8, map: u8, caps: bool) -> Level {
-        let mut modifiers = ModifierMask::default();
-        for (weight, mask) in [
-            (SHIFT, ModifierMask::SHIFT),
-            (ALTGR, self.level_three),
-            (CAPS, ModifierMask::LOCK),
-        ] {
-            if map & weight != 0 {
-                modifiers |= mask;
-            }
-        }
-        let group = GroupIndex(u32::from(map & SECOND != 0));
-        let key = Keycode::from_evdev(keycode.into());
-        let found = self.table.lookup(group, modifiers, key);
-        let Some(item) = found.into_iter().next() else {
+        let Some((keysym, character)) = self.lookup(keycode, map, ModifierMask::default()) else {
             return Level::Empty;
         };
-        let (keysym, character) = (item.keysym(), item.char());
         let name = keysym.name().unwrap_or_default();
-        if let Some(code) = action(name, caps) {
+        let group = self.switch(name, map);
+        if let Some(code) = group.or_else(|| action(name, caps)) {
             return Level::Code(code, None);
         }
         // A few layouts have keysyms of the keypad on other keys.
@@ -161,6 +151,55 @@ impl Converter {
         }
     }
 
+    /// What XKB has on a key in a table, with more modifiers held.
+    fn lookup(
+        &self,
+        keycode: u8,
+        map: u8,
+        more: ModifierMask,
+    ) -> Option<(kbvm::Keysym, Option<char>)> {
+        let mut modifiers = more;
+        for (weight, mask) in [
+            (SHIFT, ModifierMask::SHIFT),
+            (ALTGR, self.level_three),
+            (CAPS, ModifierMask::LOCK),
+        ] {
+            if map & weight != 0 {
+                modifiers |= mask;
+            }
+        }
+        let group = GroupIndex(u32::from(map & SECOND != 0));
+        let key = Keycode::from_evdev(keycode.into());
+        let found = self.table.lookup(group, modifiers, key);
+        let item = found.into_iter().next()?;
+        Some((item.keysym(), item.char()))
+    }
+
+    /// The code of what leads to the other layout, if there is one.
+    fn switch(&self, name: &str, map: u8) -> Option<u16> {
+        let is_second = map & SECOND != 0;
+        switch(name, is_second).filter(|_| self.groups > 1)
+    }
+
+    /// What leads to the other layout while Control or Alt is held. The Windows keys are Alt on the console, so that what they do
+    /// in XKB, Alt does.
+    fn held_switch(&self, keycode: u8, map: u8) -> Option<Keysym> {
+        let control = match map & CONTROL {
+            0 => ModifierMask::default(),
+            _ => ModifierMask::CONTROL,
+        };
+        let alt = match map & ALT {
+            0 => [ModifierMask::default(); 2],
+            _ => [ModifierMask::MOD1, ModifierMask::MOD4],
+        };
+        let mut held = alt.into_iter().map(|alt| control | alt);
+        let code = held.find_map(|held| {
+            let (keysym, _) = self.lookup(keycode, map, held)?;
+            self.switch(keysym.name()?, map)
+        })?;
+        Some(Keysym(code))
+    }
+
     /// As [`level`](Self::level), but what the console cannot have gives way to what is on the same key with Shift or
     /// without, else with AltGr or without, as `ckbcomp` has it.
     fn usable_level(&self, keycode: u8, map: u8, caps: bool) -> Level {
@@ -174,6 +213,11 @@ impl Converter {
     /// What a key does in a table; `None` where XKB has nothing to say that a console understands.
     fn keysym(&self, keycode: u8, map: u8, caps: bool) -> Option<Keysym> {
         let level = map & !(CONTROL | ALT);
+        if map != level
+            && let Some(switch) = self.held_switch(keycode, map)
+        {
+            return Some(switch);
+        }
         match self.usable_level(keycode, level, caps) {
             Level::Code(code, None) => Some(Keysym(code)),
             Level::Code(_, character) if map != level => {
@@ -210,6 +254,31 @@ impl Converter {
             let plain = character(map);
             plain.is_some_and(|plain| u32::from(plain) >= 0x100) && plain != character(map | CAPS)
         })
+    }
+}
+
+/// A key that gives a modifier gives it in the table of that modifier too: the kernel looks there when the key is let go, and would
+/// otherwise take it for held for ever.
+fn keep_modifiers(tables: &mut [(u8, Box<Table>)]) {
+    for index in 0..tables.len() {
+        let (before, from_here) = tables.split_at_mut(index);
+        let Some((map, table)) = from_here.first_mut() else {
+            continue;
+        };
+        for weight in (0..8)
+            .map(|bit| 1u8 << bit)
+            .filter(|weight| *map & weight != 0)
+        {
+            let without = before.iter().find(|(other, _)| *other == *map ^ weight);
+            let Some((_, without)) = without else {
+                continue;
+            };
+            for (keysym, given) in table.iter_mut().zip(without.iter()) {
+                if given.kind() == KT_SHIFT && modifier(KT_SHIFT, given.value()) == Some(weight) {
+                    *keysym = *given;
+                }
+            }
+        }
     }
 }
 

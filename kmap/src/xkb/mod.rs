@@ -7,7 +7,8 @@
 //!
 //! The kernel's Caps Lock works on characters of Latin-1 only. Where a layout has other letters, Caps Lock locks left
 //! Control (weight 64) instead, and the tables from 64 up hold what XKB gives under its Caps Lock. A second layout is in the
-//! tables from 16 up (left Shift), to which a key with XKB's `ISO_Next_Group` switches.
+//! tables from 16 up (left Shift), to which XKB's keys for groups lead: `ISO_Next_Group` locks left Shift, `Mode_switch` holds it. The
+//! Windows keys are Alt on the console.
 
 mod codes;
 mod converter;
@@ -21,6 +22,7 @@ use kbvm::xkb::diagnostic::{Diagnostic, DiagnosticHandler};
 use kbvm::xkb::rmlvo::Group;
 
 use crate::Keymap;
+use codes::{GROUP_LATCH, GROUP_LOCK, GROUP_SHIFT};
 use converter::Converter;
 
 /// Where XKB's data is, unless `XKB_CONFIG_ROOT` says otherwise.
@@ -66,6 +68,13 @@ pub enum XkbError {
         /// One that is listed, with nearly the same name.
         suggestion: Option<String>,
     },
+    /// There is no such model of a keyboard.
+    NoModel {
+        /// What was asked for.
+        model: String,
+        /// One that is listed, with nearly the same name.
+        suggestion: Option<String>,
+    },
     /// More than two layouts: the console has no room for them.
     TooManyLayouts,
     /// The data cannot be used, for the reason that is given.
@@ -100,6 +109,13 @@ impl fmt::Display for XkbError {
                     None => f.write_str("the file rules/evdev.lst of xkb-data lists them"),
                 }
             }
+            XkbError::NoModel { model, suggestion } => {
+                write!(f, "there is no XKB model `{model}`; ")?;
+                match suggestion {
+                    Some(suggestion) => write!(f, "did you mean `{suggestion}`?"),
+                    None => f.write_str("the file rules/evdev.lst of xkb-data lists them"),
+                }
+            }
             XkbError::TooManyLayouts => f.write_str("a console keymap has room for two layouts"),
             XkbError::Data(reason) => write!(f, "cannot use the XKB layouts: {reason}"),
         }
@@ -107,9 +123,6 @@ impl fmt::Display for XkbError {
 }
 
 impl std::error::Error for XkbError {}
-
-/// `ShiftL_Lock`: what a key with XKB's `ISO_Next_Group` has.
-const NEXT_GROUP: (u8, u8) = (10, 4);
 
 /// A keymap made of a layout, and the characters that no key of a console can have.
 #[derive(Debug)]
@@ -126,7 +139,7 @@ impl Converted {
         let plain = self.keymap.tables().filter(|(map, _)| *map < 16);
         plain
             .flat_map(|(_, table)| table.iter())
-            .any(|keysym| (keysym.kind(), keysym.value()) == NEXT_GROUP)
+            .any(|keysym| [GROUP_SHIFT, GROUP_LATCH, GROUP_LOCK].contains(&keysym.0))
     }
 }
 
@@ -157,6 +170,7 @@ pub fn convert(layout: &Layout) -> Result<Converted, XkbError> {
         check(&root, layout, variant)?;
     }
     check_options(&root, &layout.options)?;
+    check_model(&root, layout.model.as_deref())?;
     let mut first_error = FirstError(None);
     let groups: Vec<Group<'_>> =
         Group::from_layouts_and_variants(&layout.layout, &layout.variant).collect();
@@ -230,6 +244,21 @@ fn check(root: &Path, layout: &str, variant: &str) -> Result<(), XkbError> {
         false => Err(XkbError::NoVariant {
             layout: layout.to_owned(),
             variant: variant.to_owned(),
+        }),
+    }
+}
+
+/// Whether the rules list the model. XKB takes the rules for all models for what it does not know.
+fn check_model(root: &Path, model: Option<&str>) -> Result<(), XkbError> {
+    let list = list(root);
+    let Some(model) = model.filter(|_| names(&list, "! model").next().is_some()) else {
+        return Ok(());
+    };
+    match names(&list, "! model").any(|known| known == model) {
+        true => Ok(()),
+        false => Err(XkbError::NoModel {
+            model: model.to_owned(),
+            suggestion: suggest::nearest(model, names(&list, "! model")).map(str::to_owned),
         }),
     }
 }
