@@ -151,7 +151,8 @@ fn compose_rule(out: &mut String, rule: &ComposeRule, unicode: bool) {
     out.push_str("},");
 }
 
-/// loadkeys writes the character that `Meta_` is before, and any other code as it is.
+/// The character that `Meta_` is before; any other code as it is. loadkeys writes the character where the locale happens to call the whole code
+/// graphic, and otherwise an octal number that no compiler takes.
 fn without_meta(code: u32) -> u32 {
     match code >> 8 {
         META => code & 0xff,
@@ -179,6 +180,11 @@ mod tests {
             character(&mut out, value);
         }
         assert_eq!(out, "'\\'''A''\\012''\\351''\\502''\\37777777777'");
+        let text = b"compose 'a' 'e' to Meta_a\n";
+        let keymap = crate::compile_bytes(text, crate::Mode::EightBit)
+            .unwrap()
+            .keymap;
+        assert!(c_source(&keymap).contains("\t{'a', 'e', 'a'},"));
         assert_eq!(name(0), "plain");
         assert_eq!(name(0b1000_0110), "altgr_ctrl_ctr");
     }

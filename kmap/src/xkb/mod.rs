@@ -248,19 +248,29 @@ fn check(root: &Path, layout: &str, variant: &str) -> Result<(), XkbError> {
     }
 }
 
-/// Whether the rules list the model. XKB takes the rules for all models for what it does not know.
+/// Whether the rules know the model. XKB takes the rules for all models for what it does not know.
 fn check_model(root: &Path, model: Option<&str>) -> Result<(), XkbError> {
-    let list = list(root);
-    let Some(model) = model.filter(|_| names(&list, "! model").next().is_some()) else {
-        return Ok(());
-    };
-    match names(&list, "! model").any(|known| known == model) {
-        true => Ok(()),
-        false => Err(XkbError::NoModel {
+    let (rules, list) = (rules(root), list(root));
+    let known = known(&rules, &list);
+    match model.filter(|model| !known.is_empty() && !known.contains(model)) {
+        None => Ok(()),
+        Some(model) => Err(XkbError::NoModel {
             model: model.to_owned(),
             suggestion: suggest::nearest(model, names(&list, "! model")).map(str::to_owned),
         }),
     }
+}
+
+/// The rules by which keymaps are put together, those that know more models of old too.
+fn rules(root: &Path) -> String {
+    let read = |name| std::fs::read_to_string(root.join("rules").join(name)).unwrap_or_default();
+    read("evdev") + &read("base")
+}
+
+/// All words of the rules and of their list: a few models and options are not listed.
+fn known<'a>(rules: &'a str, list: &'a str) -> HashSet<&'a str> {
+    let words = rules.split_whitespace();
+    words.chain(list.split_whitespace()).collect()
 }
 
 /// Whether the rules know the options. XKB passes over what they do not know, and so would a slip be.
@@ -272,10 +282,8 @@ fn check_options(root: &Path, options: &[String]) -> Result<(), XkbError> {
     if options.peek().is_none() {
         return Ok(());
     }
-    let rules = std::fs::read_to_string(root.join("rules/evdev")).unwrap_or_default();
-    let list = list(root);
-    let words = rules.split_whitespace().chain(list.split_whitespace());
-    let known: HashSet<&str> = words.collect();
+    let (rules, list) = (rules(root), list(root));
+    let known = known(&rules, &list);
     let unknown = options.find(|option| !known.is_empty() && !known.contains(option.as_str()));
     match unknown {
         None => Ok(()),
