@@ -62,7 +62,7 @@ const COMBINATIONS: [(&str, &str, &str, &str); 10] = [
     ("pc105", "us", "", "caps:backspace"),
     ("pc105", "us", "intl", "compose:ralt"),
     ("pc105", "es", "", "lv3:menu_switch,compose:rwin"),
-    ("jp106", "jp", "", ""),
+    ("pc105", "jp", "", ""),
     ("pc104", "us", "dvorak", "ctrl:swapcaps"),
 ];
 

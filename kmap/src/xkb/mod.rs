@@ -261,10 +261,9 @@ fn check_model(root: &Path, model: Option<&str>) -> Result<(), XkbError> {
     }
 }
 
-/// The rules by which keymaps are put together, those that know more models of old too.
+/// The rules by which a keymap is put together.
 fn rules(root: &Path) -> String {
-    let read = |name| std::fs::read_to_string(root.join("rules").join(name)).unwrap_or_default();
-    read("evdev") + &read("base")
+    std::fs::read_to_string(root.join("rules/evdev")).unwrap_or_default()
 }
 
 /// All words of the rules and of their list: a few models and options are not listed.
