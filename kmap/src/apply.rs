@@ -12,7 +12,7 @@ use crate::syntax::{Maps, Operand, Span, Statement, Value};
 use crate::tables::{Conflict, Tables};
 use crate::texts::Texts;
 use crate::warnings::Warnings;
-use crate::{KEYS, Keymap, lint, render, usual};
+use crate::{KEYS, Keymap, lint, meant, render, usual};
 
 /// The last map whose number is accepted. The kernel has 256; the others take their columns and are dropped.
 const LAST_MAP: u32 = 4095;
@@ -354,7 +354,7 @@ impl Compiler {
         let unicode = !self.resolver.is_unicode() && keysym::known_in_unicode(name);
         Kind::UnknownKeysym {
             name: render::word(name),
-            suggestion: if unicode { None } else { keysym::suggest(name) },
+            suggestion: if unicode { None } else { meant::suggest(name) },
             unicode,
             ended: self.has_left_unicode(),
         }

@@ -14,8 +14,6 @@ mod tables {
 }
 use tables::{CHARSETS, CODE_POINTS, EXCEPTIONS, NAMES, PREFIXES};
 
-use crate::names::Names;
-
 /// The first code that is a Unicode code point.
 const FIRST_UNICODE: u32 = 0x1000;
 /// What a code point is combined with (exclusive or) to become a code.
@@ -317,58 +315,6 @@ pub(crate) fn known_in_unicode(name: &[u8]) -> bool {
     find(name).is_some_and(|entry| entry.codes.unicode != NONE)
 }
 
-/// The known name that is meant by an unknown one: what kbd calls a character whose name is X's (`Cyrillic_a`), else the nearest
-/// name, if one is near enough.
-pub(crate) fn suggest(name: &[u8]) -> Option<String> {
-    for prefix in ["Meta_", "dead2_"] {
-        if let Some(base) = name.strip_prefix(prefix.as_bytes()) {
-            return suggest(base).map(|base| format!("{prefix}{base}"));
-        }
-    }
-    let found = of_x(name).or_else(|| of_misspelt_x(name));
-    found.or_else(|| nearest(name)).map(str::to_owned)
-}
-
-/// The nearest name; of those that differ in case only, the one that begins as the name does.
-fn nearest(name: &[u8]) -> Option<&'static str> {
-    let near = suggest::near(
-        &String::from_utf8_lossy(name),
-        NAMES.iter().map(|entry| entry.name),
-    );
-    let first = *near.first()?;
-    let mut same = near
-        .iter()
-        .filter(|other| other.eq_ignore_ascii_case(first));
-    let begins = same.find(|other| other.as_bytes().first() == name.first());
-    Some(begins.copied().unwrap_or(first))
-}
-
-/// What X's names of the letters of other scripts begin with.
-const SCRIPTS: [&str; 9] = [
-    "Arabic",
-    "Armenian",
-    "Byelorussian",
-    "Cyrillic",
-    "Georgian",
-    "Greek",
-    "Macedonia",
-    "Serbian",
-    "Ukrainian",
-];
-
-/// kbd's name of a character whose name is X's but for a slip in the script.
-fn of_misspelt_x(name: &[u8]) -> Option<&'static str> {
-    let (script, letter) = std::str::from_utf8(name).ok()?.split_once('_')?;
-    let script = suggest::nearest(script, SCRIPTS)?;
-    of_x(format!("{script}_{letter}").as_bytes())
-}
-
-/// kbd's name of the character that an X keysym stands for.
-fn of_x(name: &[u8]) -> Option<&'static str> {
-    let character = kbvm::Keysym::from_str(name)?.char()?;
-    Names::new(true).get(Code::unicode(u32::from(character)))
-}
-
 /// All names, in byte order. `Meta_NAME` and `dead2_NAME` exist besides for every name of a character.
 ///
 /// ```
@@ -439,28 +385,5 @@ mod tests {
             name: "cyrillic_small_letter_be",
         };
         assert_eq!(number(false, 0x431 ^ 0xf000), Err(unresolved));
-    }
-
-    #[test]
-    fn a_near_name_is_suggested() {
-        for (name, meant) in [
-            ("Escpae", Some("Escape")),
-            ("eacut", Some("eacute")),
-            ("Eacut", Some("Eacute")),
-            ("odieresis", Some("odiaeresis")),
-            ("Cyrilic_a", Some("cyrillic_small_letter_a")),
-            ("Meta_spce", Some("Meta_space")),
-            ("qqqqqqqq", None),
-        ] {
-            assert_eq!(suggest(name.as_bytes()).as_deref(), meant, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_name_of_x_is_understood() {
-        assert_eq!(
-            suggest(b"Cyrillic_a").as_deref(),
-            Some("cyrillic_small_letter_a")
-        );
     }
 }

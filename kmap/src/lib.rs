@@ -48,6 +48,7 @@ mod keysym;
 pub mod layout;
 mod lexer;
 mod lint;
+mod meant;
 mod names;
 mod owners;
 mod parser;

@@ -1,6 +1,7 @@
 //! Where texts come from: the [`Source`] trait, what it gives, and why it may fail. [`FileSource`] reads files.
 
 mod files;
+mod search;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,8 @@ use codec::file::ReadError;
 
 use crate::render;
 
-pub use files::{FileSource, SearchPath};
+pub use files::FileSource;
+pub use search::SearchPath;
 
 /// The most that a keymap may hold, in bytes, decompressed. The largest known one has 60 kB.
 pub(crate) const TEXT_LIMIT: u64 = 16 << 20;

@@ -35,13 +35,15 @@ struct Done {
 }
 
 pub(crate) fn run(args: &Compile, screen: Screen) -> Result<(), Failure> {
-    if let Some(name) = misplaced_command(args) {
+    let jobs = jobs(args)?;
+    let (results, staged) = compile_all(args, &jobs);
+    if results.iter().any(Result::is_err)
+        && let Some(name) = misplaced_command(args)
+    {
         return Err(Failure::usage(format_args!(
             "there is no keymap `{name}`, but a command of that name: options stand behind it, as in `kmapc {name} -u es`"
         )));
     }
-    let jobs = jobs(args)?;
-    let (results, staged) = compile_all(args, &jobs);
     if args.json {
         return finish_json(args, &jobs, results, staged);
     }
