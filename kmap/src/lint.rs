@@ -43,7 +43,9 @@ pub(crate) fn keymap(
         found.push(at(Kind::NotInBinary { strings, rules }, first_extra));
     }
     if !keymap.has_enter() {
-        found.push(texts.whole(Kind::NoEnter));
+        found.push(texts.whole(Kind::NoEnter {
+            keypad: keymap.has_keypad_enter(),
+        }));
     }
     if let Some(missing) = missing_letters(keymap) {
         found.push(texts.whole(Kind::NoLatin { missing }));

@@ -83,6 +83,7 @@ impl Owners {
 
     /// The current line is over: the earlier lines of which nothing is left.
     pub(crate) fn end(&mut self) -> Vec<Span> {
+        self.void.sort_by_key(|span| (span.text, span.start));
         std::mem::take(&mut self.void)
     }
 

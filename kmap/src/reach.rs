@@ -12,8 +12,10 @@ const KT_LOCK: u8 = 10;
 const KT_SLOCK: u8 = 12;
 /// The weight of Shift.
 const SHIFT: u8 = 1;
-/// Return, as a keysym of its own, as Control-M, as Control-J, and that of the keypad.
-const ENTER: [u16; 4] = [0x0201, 0x000d, 0x000a, 0x030e];
+/// Return, as a keysym of its own, as Control-M and as Control-J.
+const ENTER: [u16; 3] = [0x0201, 0x000d, 0x000a];
+/// `KP_Enter`, the keypad's.
+const KEYPAD_ENTER: u16 = 0x030e;
 /// CapsShift, which the kernel takes as Shift.
 const CAPSSHIFT: u8 = 8;
 
@@ -48,12 +50,22 @@ impl Keymap {
         map & !self.reachable_modifiers() == 0
     }
 
-    /// Whether some key that a person can get to ends a line.
+    /// Whether some key that a person can get to ends a line. The keypad's does not count: many keyboards have none.
     pub fn has_enter(&self) -> bool {
+        self.has_any(&ENTER)
+    }
+
+    /// Whether the keypad's Enter ends a line.
+    pub(crate) fn has_keypad_enter(&self) -> bool {
+        self.has_any(&[KEYPAD_ENTER])
+    }
+
+    /// Whether a key that a person can get to has one of these codes.
+    fn has_any(&self, codes: &[u16]) -> bool {
         let mut reachable = self.tables().filter(|(map, _)| self.is_reachable(*map));
         reachable.any(|(_, table)| {
             let mut keys = table.iter().take(KEYS);
-            keys.any(|keysym| ENTER.contains(&keysym.0))
+            keys.any(|keysym| codes.contains(&keysym.0))
         })
     }
 

@@ -167,7 +167,10 @@ pub enum DiagnosticKind {
         rules: usize,
     },
     /// Warning, as a lint. The keymap has no key that ends a line. Example: `keycode 1 = a⏎`.
-    NoEnter,
+    NoEnter {
+        /// Whether the keypad's does: many keyboards have none.
+        keypad: bool,
+    },
     /// Warning, as a lint. Letters that cannot be typed: whoever logs in with this keymap may not get his name in.
     /// Example: `keycode 28 = Return⏎`.
     NoLatin {
@@ -227,7 +230,7 @@ impl DiagnosticKind {
             Kind::DefinedTwice { .. }
                 | Kind::UnreachableMaps { .. }
                 | Kind::NotInBinary { .. }
-                | Kind::NoEnter
+                | Kind::NoEnter { .. }
                 | Kind::NoLatin { .. }
                 | Kind::NoWayBack { .. }
                 | Kind::EightBitLoss { .. }
@@ -283,7 +286,7 @@ impl DiagnosticKind {
             Kind::DefinedTwice { .. } => "defined-twice",
             Kind::UnreachableMaps { .. } => "unreachable-maps",
             Kind::NotInBinary { .. } => "not-in-binary",
-            Kind::NoEnter => "no-enter",
+            Kind::NoEnter { .. } => "no-enter",
             Kind::NoLatin { .. } => "no-latin",
             Kind::NoWayBack { .. } => "no-way-back",
             Kind::EightBitLoss { .. } => "eight-bit-loss",

@@ -166,7 +166,8 @@ impl fmt::Display for DiagnosticKind {
                 counted(*strings, "string"),
                 counted(*rules, "compose rule")
             ),
-            Kind::NoEnter => f.write_str("no key gives Enter"),
+            Kind::NoEnter { keypad: false } => f.write_str("no key gives Enter"),
+            Kind::NoEnter { keypad: true } => f.write_str("no key but the keypad's gives Enter"),
             Kind::NoLatin { missing } => {
                 write!(
                     f,
