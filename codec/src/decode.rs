@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read};
 use std::num::NonZero;
 
-use crate::lz4;
-use crate::{Format, detect};
+use crate::{Format, detect, lz4, lzo};
 
-/// The xz decoder may use this much memory: enough for the largest preset (-9 needs 65 MiB) and for the 128 MiB
+/// The decoder of xz and lzma may use this much memory: enough for the largest preset (-9 needs 65 MiB) and for the 128 MiB
 /// dictionaries that the kernel accepts, and a bound for a header that asks for 4 GiB.
 const XZ_MEMORY_LIMIT: u64 = 160 << 20;
 
@@ -91,6 +90,7 @@ enum Inner<'a> {
     Bzip2(bzip2::bufread::BzDecoder<&'a [u8]>),
     Lz4Frame(Box<lz4_flex::frame::FrameDecoder<&'a [u8]>>),
     Lz4Legacy(lz4::LegacyDecoder<'a>),
+    Lzo(lzo::LzopDecoder<'a>),
     /// The decoder could not even be set up; reading gives the error.
     Failed(&'a [u8], Option<io::Error>),
 }
@@ -121,12 +121,14 @@ impl<'a> Member<'a> {
         stream: impl FnOnce() -> Result<xz2::stream::Stream, xz2::stream::Error>,
     ) -> Option<Self> {
         let format = detect(bytes)?;
+        let inner_xz = |stream| match stream {
+            Ok(stream) => Inner::Xz(xz2::bufread::XzDecoder::new_stream(bytes, stream)),
+            Err(error) => Inner::Failed(bytes, Some(io::Error::from(error))),
+        };
         let inner = match format {
             Format::Gzip => Inner::Gzip(flate2::bufread::GzDecoder::new(bytes)),
-            Format::Xz => match stream() {
-                Ok(stream) => Inner::Xz(xz2::bufread::XzDecoder::new_stream(bytes, stream)),
-                Err(error) => Inner::Failed(bytes, Some(error.into())),
-            },
+            Format::Xz => inner_xz(stream()),
+            Format::Lzma => inner_xz(xz2::stream::Stream::new_lzma_decoder(XZ_MEMORY_LIMIT)),
             Format::Zstd => match zstd::stream::read::Decoder::with_buffer(bytes) {
                 Ok(decoder) => Inner::Zstd(decoder.single_frame()),
                 Err(error) => Inner::Failed(bytes, Some(error)),
@@ -136,6 +138,7 @@ impl<'a> Member<'a> {
                 Inner::Lz4Frame(Box::new(lz4_flex::frame::FrameDecoder::new(bytes)))
             }
             Format::Lz4Legacy => Inner::Lz4Legacy(lz4::LegacyDecoder::new(bytes)),
+            Format::Lzo => Inner::Lzo(lzo::LzopDecoder::new(bytes)),
         };
         Some(Self { format, inner })
     }
@@ -154,6 +157,7 @@ impl<'a> Member<'a> {
             Inner::Bzip2(decoder) => decoder.get_ref(),
             Inner::Lz4Frame(decoder) => decoder.get_ref(),
             Inner::Lz4Legacy(decoder) => decoder.rest(),
+            Inner::Lzo(decoder) => decoder.rest(),
             Inner::Failed(bytes, _) => bytes,
         }
     }
@@ -232,6 +236,7 @@ impl Read for Member<'_> {
             Inner::Bzip2(decoder) => decoder.read(buffer),
             Inner::Lz4Frame(decoder) => decoder.read(buffer),
             Inner::Lz4Legacy(decoder) => decoder.read(buffer),
+            Inner::Lzo(decoder) => decoder.read(buffer),
             Inner::Failed(_, error) => Err(error
                 .take()
                 .unwrap_or_else(|| ErrorKind::InvalidData.into())),

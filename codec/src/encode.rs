@@ -23,9 +23,9 @@ pub enum EncodeError {
         /// The format's highest level.
         highest: i32,
     },
-    /// This format is only decoded: the kernel cannot read it.
+    /// This format is only decoded.
     #[error(
-        "writing {0} is not supported: the kernel reads only the legacy container (lz4-legacy)"
+        "writing {0} is not supported: {why}", why = instead(*.0)
     )]
     Unsupported(Format),
     /// The encoder failed, which means that memory ran out.
@@ -36,6 +36,13 @@ pub enum EncodeError {
         /// What the encoder says.
         source: io::Error,
     },
+}
+
+fn instead(format: Format) -> &'static str {
+    match format {
+        Format::Lz4Frame => "the kernel reads only the legacy container (lz4-legacy)",
+        _ => "xz is smaller than lzma, and lz4 faster than lzo",
+    }
 }
 
 fn choice(lowest: i32, highest: i32) -> String {
@@ -52,7 +59,7 @@ fn levels(format: Format) -> (i32, std::ops::RangeInclusive<i32>) {
         // From 20 on, the window outgrows the 8 MiB that every kernel's zstd decoder accepts.
         Format::Zstd => (3, 1..=19),
         Format::Bzip2 => (9, 1..=9),
-        Format::Lz4Frame | Format::Lz4Legacy => (1, 1..=1),
+        Format::Lz4Frame | Format::Lz4Legacy | Format::Lzma | Format::Lzo => (1, 1..=1),
     }
 }
 
@@ -101,7 +108,9 @@ pub fn encode_parts(
         Format::Zstd => zstd(parts, level),
         Format::Bzip2 => bzip2(parts, level),
         Format::Lz4Legacy => lz4::encode_legacy(parts),
-        Format::Lz4Frame => return Err(EncodeError::Unsupported(format)),
+        Format::Lz4Frame | Format::Lzma | Format::Lzo => {
+            return Err(EncodeError::Unsupported(format));
+        }
     };
     let mut stream = encoded.map_err(|source| EncodeError::Encoder { format, source })?;
     // Room was made for what does not compress, and many streams may be kept.

@@ -17,17 +17,23 @@ pub enum Format {
     Lz4Frame,
     /// The legacy lz4 container (`lz4 -l`), magic `02 21 4c 18`: the one that the kernel reads.
     Lz4Legacy,
+    /// The .lzma file of before xz, magic `5d 00 00`: the usual properties, and a dictionary of whole 64 KiB.
+    Lzma,
+    /// The container of `lzop`, magic `89 4c 5a 4f 00 0d 0a 1a 0a`.
+    Lzo,
 }
 
 impl Format {
     /// Every format, in the order in which magic bytes are compared.
-    pub const ALL: [Format; 6] = [
+    pub const ALL: [Format; 8] = [
         Format::Gzip,
         Format::Xz,
         Format::Zstd,
         Format::Bzip2,
         Format::Lz4Frame,
         Format::Lz4Legacy,
+        Format::Lzma,
+        Format::Lzo,
     ];
 
     /// The bytes that every stream of this format begins with.
@@ -39,10 +45,12 @@ impl Format {
             Format::Bzip2 => b"BZh",
             Format::Lz4Frame => &[0x04, 0x22, 0x4d, 0x18],
             Format::Lz4Legacy => &[0x02, 0x21, 0x4c, 0x18],
+            Format::Lzma => &[0x5d, 0, 0],
+            Format::Lzo => b"\x89LZO\0\r\n\x1a\n",
         }
     }
 
-    /// The name that users know: `gzip`, `xz`, `zstd`, `bzip2`, `lz4` (frame) or `lz4-legacy`.
+    /// The name that users know: `gzip`, `xz`, `zstd`, `bzip2`, `lz4` (frame), `lz4-legacy`, `lzma` or `lzo`.
     pub const fn name(self) -> &'static str {
         match self {
             Format::Gzip => "gzip",
@@ -51,6 +59,8 @@ impl Format {
             Format::Bzip2 => "bzip2",
             Format::Lz4Frame => "lz4",
             Format::Lz4Legacy => "lz4-legacy",
+            Format::Lzma => "lzma",
+            Format::Lzo => "lzo",
         }
     }
 }

@@ -20,6 +20,7 @@ mod encode;
 pub mod file;
 mod format;
 mod lz4;
+mod lzo;
 mod map;
 
 pub use decode::{DecodeError, Member, decode, decode_into, decodes_to};

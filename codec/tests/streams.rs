@@ -250,7 +250,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 proptest::proptest! {
     #[test]
     fn arbitrary_bytes_behind_any_magic_never_panic(
-        which in 0usize..6,
+        which in 0..Format::ALL.len(),
         bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
     ) {
         let mut stream = Format::ALL[which].magic().to_vec();

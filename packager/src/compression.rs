@@ -73,10 +73,15 @@ impl Compression {
 
     /// The option that a kernel's configuration must have for it to unpack this, for example `CONFIG_RD_GZIP`.
     pub fn kernel_option(&self) -> &'static str {
-        KNOWN
-            .iter()
-            .find(|known| known.2 == self.format)
-            .map_or("CONFIG_BLK_DEV_INITRD", |known| known.3)
+        match self.format {
+            // Read only: there is nothing that they are better at.
+            Some(Format::Lzma) => "CONFIG_RD_LZMA",
+            Some(Format::Lzo) => "CONFIG_RD_LZO",
+            format => KNOWN
+                .iter()
+                .find(|known| known.2 == format)
+                .map_or("CONFIG_BLK_DEV_INITRD", |known| known.3),
+        }
     }
 
     /// The option that a kernel's configuration lacks to unpack this; `None` where it can, or where its configuration is not

@@ -18,7 +18,7 @@ const DECODERS: [(Format, &str, &[&str]); 5] = [
 ];
 
 /// What is read: tool and arguments that encode standard input to standard output.
-const ENCODERS: [(&str, &[&str]); 17] = [
+const ENCODERS: [(&str, &[&str]); 21] = [
     ("gzip", &["-1c"]),
     ("gzip", &["-9c"]),
     ("xz", &["-0c"]),
@@ -36,6 +36,10 @@ const ENCODERS: [(&str, &[&str]); 17] = [
     ("lz4", &["-9c", "-BD", "-B4"]),
     ("lz4", &["-lc"]),
     ("lz4", &["-l9c"]),
+    ("xz", &["--format=lzma", "-0c"]),
+    ("xz", &["--format=lzma", "-6c"]),
+    ("lzop", &["-1c"]),
+    ("lzop", &["-9c"]),
 ];
 
 /// Pipes `input` through a tool.

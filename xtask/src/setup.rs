@@ -46,6 +46,7 @@ pub(crate) const TEST: &[Need] = &[
     need("zstd", "zstd"),
     need("bzip2", "bzip2"),
     need("lz4", "lz4"),
+    need("lzop", "lzop"),
     need("shellcheck", "shellcheck"),
     need("groff-base", "groff"),
     need("strace", "strace"),
