@@ -73,6 +73,8 @@ pub enum Kind {
     Fifo,
     /// A socket.
     Socket,
+    /// None that Linux knows, by its type bits: the kernel makes nothing of it.
+    Unknown(u32),
 }
 
 impl Kind {
@@ -86,6 +88,7 @@ impl Kind {
             Kind::BlockDevice { .. } => kind::BLOCK,
             Kind::Fifo => kind::FIFO,
             Kind::Socket => kind::SOCKET,
+            Kind::Unknown(bits) => bits,
         }
     }
 
@@ -98,8 +101,8 @@ impl Kind {
         }
     }
 
-    fn from_mode(mode: u32, major: u32, minor: u32) -> Option<Self> {
-        Some(match mode & kind::MASK {
+    fn from_mode(mode: u32, major: u32, minor: u32) -> Self {
+        match mode & kind::MASK {
             kind::DIRECTORY => Kind::Directory,
             kind::FILE => Kind::File,
             kind::SYMLINK => Kind::Symlink,
@@ -107,8 +110,8 @@ impl Kind {
             kind::BLOCK => Kind::BlockDevice { major, minor },
             kind::FIFO => Kind::Fifo,
             kind::SOCKET => Kind::Socket,
-            _ => return None,
-        })
+            bits => Kind::Unknown(bits),
+        }
     }
 
     /// The letter that `ls -l` shows for it.
@@ -121,6 +124,7 @@ impl Kind {
             Kind::BlockDevice { .. } => 'b',
             Kind::Fifo => 'p',
             Kind::Socket => 's',
+            Kind::Unknown(_) => '?',
         }
     }
 }

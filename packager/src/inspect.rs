@@ -3,6 +3,7 @@
 //! An initramfs is a sequence of segments, each a cpio archive as it is or a compressed stream that holds archives, with NUL
 //! bytes between them (`init/initramfs.c`, `unpack_to_rootfs`, in the kernel's source).
 
+mod bootconfig;
 pub mod check;
 mod diff;
 mod extract;
@@ -18,7 +19,9 @@ use std::ops::Range;
 use codec::{DecodeError, Format, Member};
 
 use crate::cpio::{self, Entry};
+use bootconfig::without_configuration;
 
+pub use bootconfig::boot_configuration;
 pub use diff::{
     Comparison, Difference, Image, KeymapDifference, Line, ModuleDifference, ModuleState,
     TextDifference, compare, diff,
@@ -26,7 +29,7 @@ pub use diff::{
 pub use extract::{ExtractError, Extracted, extract};
 pub use files::{File, Files};
 pub use modules::{ModuleFile, kernel_version};
-pub use skim::{End, skim, skim_file};
+pub use skim::{End, Place, skim, skim_file};
 
 /// The most that one image may decode to.
 const DECODED_LIMIT: u64 = 4 << 30;
@@ -50,10 +53,10 @@ pub struct Segment<'a> {
 /// Why an image could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
-    /// What stands at this offset is neither an archive nor a known compressed stream.
-    #[error(
-        "not an initramfs: neither a cpio archive nor a known compressed stream begins at offset {offset}"
-    )]
+    /// What stands at this offset is neither an archive nor a known compressed stream. At 0, it is no image; the kernel takes what
+    /// stands in front of another offset, and says that there is more.
+    #[error("{}neither a cpio archive nor a known compressed stream begins at offset {offset}",
+        if *offset == 0 { "not an initramfs: " } else { "" })]
     Unknown {
         /// Offset in the image, in bytes.
         offset: usize,
@@ -92,6 +95,13 @@ pub enum InspectError {
     },
 }
 
+impl InspectError {
+    /// Whether it is about bytes behind the image's archives, which the kernel does not read.
+    pub fn is_junk(&self) -> bool {
+        matches!(self, Self::Unknown { offset: 1.. })
+    }
+}
+
 /// The segments of an image, decoded.
 ///
 /// # Errors
@@ -105,6 +115,7 @@ pub fn segments(image: &[u8]) -> Result<Vec<Segment<'_>>, InspectError> {
 
 /// The segments of an image up to the first that cannot be read, and why it cannot.
 pub fn readable_segments(image: &[u8]) -> (Vec<Segment<'_>>, Option<InspectError>) {
+    let image = without_configuration(image);
     let mut segments = Vec::new();
     let mut room = DECODED_LIMIT;
     let mut offset = skip_zeros(image, 0);
@@ -118,6 +129,7 @@ pub fn readable_segments(image: &[u8]) -> (Vec<Segment<'_>>, Option<InspectError
                 offset = skip_zeros(image, offset + segment.length);
                 segments.push(segment);
             }
+            Err(InspectError::Unknown { .. }) if segments.is_empty() => break,
             Err(error) => return (segments, Some(error)),
         }
     }
@@ -256,7 +268,7 @@ mod tests {
             "{error:?}"
         );
         assert!(matches!(
-            skim(&image, |_, _| std::ops::ControlFlow::Continue(())),
+            skim(&image, |_, _, _| std::ops::ControlFlow::Continue(())),
             Err(InspectError::Archive { .. } | InspectError::Many { .. })
         ));
     }

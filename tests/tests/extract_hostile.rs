@@ -103,6 +103,43 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// What has been made of an image that does not fit is gone, so that the folder can be named once more.
+#[test]
+fn a_full_disk_keeps_no_half_of_an_image() {
+    let Some(unshare) = tool("unshare") else {
+        return;
+    };
+    let mut case = Case::new();
+    for (name, kind) in [
+        ("a", Kind::Directory),
+        ("a/b", Kind::Directory),
+        ("l", Kind::Symlink),
+    ] {
+        case.put(name, kind, if kind == Kind::Symlink { "a" } else { "" });
+    }
+    case.put("a/b/small", Kind::File, "x");
+    case.put("a/large", Kind::File, &"x".repeat(300 << 10));
+    let writer = std::mem::replace(&mut case.writer, Writer::new(Options::default()));
+    fs::write(case.path("image.cpio"), writer.finish()).unwrap();
+    let script = "mount -t tmpfs -o size=200k none $1 && cd $1 && mkdir there || exit 99
+        for folder in there new/er; do $2 extract $3 $folder; echo $?; done; find . | sort";
+    let output = std::process::Command::new(unshare)
+        .args(["-rm", "sh", "-c", script, "sh"])
+        .arg(case.path("outside"))
+        .arg(command("packager").get_program())
+        .arg(case.path("image.cpio"))
+        .output()
+        .unwrap();
+    let (stdout, stderr) = [&output.stdout, &output.stderr]
+        .map(|it| String::from_utf8_lossy(it))
+        .into();
+    if output.status.code() == Some(99) {
+        return;
+    }
+    assert_eq!(stdout, "3\n3\n.\n./there\n", "{stderr}");
+    assert_eq!(stderr.matches("cannot make `").count(), 2, "{stderr}");
+}
+
 #[test]
 fn dots_do_not_climb() {
     let mut case = Case::new();

@@ -7,7 +7,8 @@ use super::{FIRST, HEADER, Kind, NAME_MAX, TRAILER, sum};
 /// One entry of an archive that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// The name as it stands in the archive, without the NULs behind it.
+    /// The name as it stands in the archive, without the NULs behind it. The kernel goes past an entry without one, or with one
+    /// that is too long for it, of which nothing is here.
     pub name: &'a [u8],
     /// What it is.
     pub kind: Kind,
@@ -59,9 +60,7 @@ pub enum Problem {
     Field,
     /// The archive ends within the entry.
     Truncated,
-    /// The type bits of the mode are none that Linux knows; the mode is given.
-    Mode(u32),
-    /// The name is empty, too long, or has no NUL at its end.
+    /// The name has no NUL at its end.
     Name,
     /// Zeros stand before it, and it does not begin at a multiple of 4 bytes.
     Padding,
@@ -74,8 +73,7 @@ impl fmt::Display for ReadError {
             Problem::Magic => f.write_str("the magic 070701 was expected"),
             Problem::Field => f.write_str("a header field is not a hexadecimal number"),
             Problem::Truncated => f.write_str("the archive ends within it"),
-            Problem::Mode(mode) => write!(f, "mode {mode:o} is no file type of Linux"),
-            Problem::Name => f.write_str("the name is empty, too long or without its NUL"),
+            Problem::Name => f.write_str("the name is without its NUL"),
             Problem::Padding => {
                 f.write_str("the zeros before it do not end at a multiple of 4 bytes")
             }
@@ -150,13 +148,17 @@ impl<'a> Entries<'a> {
         let header = Header::parse(self.take(HEADER)?)?;
         let padded = self.take(header.name_length)?;
         self.align();
-        let Some(name) = name(padded)? else {
+        let name = match header.has_name() {
+            true => name(padded)?,
+            false => Some(&b""[..]),
+        };
+        let Some(name) = name else {
             self.has_trailer = true;
             return Ok(None);
         };
         let data = self.take(header.length)?;
         self.align();
-        header.entry(name, data).map(Some)
+        Ok(Some(header.entry(name, data)))
     }
 }
 
@@ -181,23 +183,24 @@ impl Header {
         for (field, digits) in fields.iter_mut().zip(bytes[6..].chunks_exact(8)) {
             *field = hexadecimal(digits).ok_or(Problem::Field)?;
         }
-        let (length, name_length) = (fields[6] as usize, fields[11] as usize);
-        if name_length == 0 || name_length > NAME_MAX {
-            return Err(Problem::Name);
-        }
         Ok(Self {
             fields,
             has_sum,
-            name_length,
-            length,
+            name_length: fields[11] as usize,
+            length: fields[6] as usize,
         })
     }
 
-    pub(super) fn is_symlink(&self) -> bool {
-        Kind::from_mode(self.fields[1], 0, 0) == Some(Kind::Symlink)
+    /// Whether the kernel reads the name, and not only goes past the entry (`do_header` in `init/initramfs.c`).
+    pub(super) fn has_name(&self) -> bool {
+        (1..=NAME_MAX).contains(&self.name_length)
     }
 
-    pub(super) fn entry<'a>(&self, name: &'a [u8], data: &'a [u8]) -> Result<Entry<'a>, Problem> {
+    pub(super) fn is_symlink(&self) -> bool {
+        Kind::from_mode(self.fields[1], 0, 0) == Kind::Symlink
+    }
+
+    pub(super) fn entry<'a>(&self, name: &'a [u8], data: &'a [u8]) -> Entry<'a> {
         let [
             inode,
             mode,
@@ -213,12 +216,12 @@ impl Header {
             _,
             sum,
         ] = self.fields;
-        let kind = Kind::from_mode(mode, major, minor).ok_or(Problem::Mode(mode))?;
+        let kind = Kind::from_mode(mode, major, minor);
         let data = match kind {
             Kind::Symlink => &data[..memchr::memchr(0, data).unwrap_or(data.len())],
             _ => data,
         };
-        Ok(Entry {
+        Entry {
             name,
             kind,
             permissions: mode & 0o7777,
@@ -230,7 +233,7 @@ impl Header {
             mtime,
             data,
             sum: self.has_sum.then_some(sum),
-        })
+        }
     }
 }
 
@@ -238,7 +241,6 @@ impl Header {
 pub(super) fn name(padded: &[u8]) -> Result<Option<&[u8]>, Problem> {
     let end = padded.iter().position(|&byte| byte == 0);
     match &padded[..end.ok_or(Problem::Name)?] {
-        b"" => Err(Problem::Name),
         TRAILER => Ok(None),
         name => Ok(Some(name)),
     }

@@ -90,9 +90,8 @@ impl<S: Source> Stream<S> {
     pub(crate) fn next(&mut self) -> Result<Option<Skimmed<'_>>, Stop> {
         loop {
             if !self.is_over()? {
-                let offset = self.offset;
                 if let Some(header) = self.header()? {
-                    return self.skimmed(offset, &header).map(Some);
+                    return Ok(Some(self.skimmed(&header)));
                 }
                 self.skip_zeros().map_err(Stop::Source)?;
             }
@@ -109,11 +108,8 @@ impl<S: Source> Stream<S> {
         if self.is_over()? {
             return Ok(None);
         }
-        let offset = self.offset;
         let header = self.header()?;
-        header
-            .map(|header| self.skimmed(offset, &header))
-            .transpose()
+        Ok(header.map(|header| self.skimmed(&header)))
     }
 
     /// Whether an archive without a trailer ends here: with its bytes, or with what can be no header, but may be a compressed
@@ -138,16 +134,15 @@ impl<S: Source> Stream<S> {
         Ok(header)
     }
 
-    /// The entry at `offset`, which has been read past.
-    fn skimmed(&self, offset: usize, header: &Header) -> Result<Skimmed<'_>, Stop> {
+    /// The entry that has been read past.
+    fn skimmed(&self, header: &Header) -> Skimmed<'_> {
         let name = name(&self.name).ok().flatten().unwrap_or_default();
         let entry = header.entry(name, &self.target);
-        let entry = entry.map_err(|problem| Stop::Damage(ReadError { offset, problem }))?;
         let length = match header.is_symlink() && header.length <= NAME_MAX {
             true => entry.data.len(),
             false => header.length,
         };
-        Ok((entry, length))
+        (entry, length)
     }
 
     fn step(&mut self) -> Result<Option<Header>, Failed> {
@@ -159,12 +154,16 @@ impl<S: Source> Stream<S> {
         self.fill(&mut bytes)?;
         let header = Header::parse(&bytes)?;
         let mut padded = std::mem::take(&mut self.name);
-        padded.resize(header.name_length, 0);
-        let filled = self.fill(&mut padded);
+        padded.clear();
+        if header.has_name() {
+            padded.resize(header.name_length, 0);
+            self.fill(&mut padded)?;
+        } else {
+            self.skip(header.name_length)?;
+        }
         self.name = padded;
-        filled?;
         self.align()?;
-        if name(&self.name)?.is_none() {
+        if header.has_name() && name(&self.name)?.is_none() {
             return Ok(None);
         }
         self.target.clear();

@@ -55,6 +55,8 @@ pub struct Extracted {
 /// Extracts all files below `folder`, which is made, or must be empty. Owners and device nodes need root; without it, files
 /// are the caller's, and device nodes are left out.
 ///
+/// Where it fails, what it has made is removed again, so that the folder can be named once more.
+///
 /// Nobody else may read a file before it has its owner and mode.
 ///
 /// # Errors
@@ -64,6 +66,10 @@ pub fn extract(files: &Files<'_>, folder: &Path) -> Result<Extracted, ExtractErr
         let path = path.to_path_buf();
         move |source| ExtractError::Io { path, source }
     };
+    let above: Vec<_> = folder
+        .ancestors()
+        .take_while(|above| !above.exists())
+        .collect();
     fs::create_dir_all(folder).map_err(failed(folder))?;
     if fs::read_dir(folder)
         .map_err(failed(folder))?
@@ -72,9 +78,36 @@ pub fn extract(files: &Files<'_>, folder: &Path) -> Result<Extracted, ExtractErr
     {
         return Err(ExtractError::NotEmpty(folder.to_path_buf()));
     }
-    let place = |name: &str| folder.join(OsStr::from_bytes(&names::bytes(name)));
-    let is_root = rustix::process::geteuid().is_root();
     let parts = Parts::of(files);
+    let made = make_all(&parts, files.root(), folder);
+    if let Err(ExtractError::Io { path, source }) = &made {
+        // What is there already, somebody else has made meanwhile.
+        let others = (source.kind() == ErrorKind::AlreadyExists).then_some(path.as_path());
+        parts.remove(folder, others);
+        // Only what is empty goes.
+        for folder in above {
+            let _left = fs::remove_dir(folder);
+        }
+    }
+    made
+}
+
+/// The place of a file of the image.
+fn place(folder: &Path, name: &str) -> PathBuf {
+    folder.join(OsStr::from_bytes(&names::bytes(name)))
+}
+
+fn make_all(
+    parts: &Parts<'_, '_>,
+    root: Option<&File<'_>>,
+    folder: &Path,
+) -> Result<Extracted, ExtractError> {
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| ExtractError::Io { path, source }
+    };
+    let place = |name: &str| place(folder, name);
+    let is_root = rustix::process::geteuid().is_root();
     let make_one = |&(name, file): &(&str, &File<'_>)| {
         let path = place(name);
         make(&path, file, is_root).map_err(failed(&path))
@@ -105,7 +138,7 @@ pub fn extract(files: &Files<'_>, folder: &Path) -> Result<Extracted, ExtractErr
     // A directory's mode may forbid writing into it, and writing into it changes its time: so the deepest come first.
     let directories = parts.directories.iter().rev();
     let directories = directories.map(|&(name, file)| (place(name), file));
-    let root = files.root().map(|file| (folder.to_path_buf(), file));
+    let root = root.map(|file| (folder.to_path_buf(), file));
     for (path, file) in directories.chain(root) {
         let opened = fs::File::open(&path);
         let finished = opened.and_then(|directory| finish(&directory, file, is_root));
@@ -142,6 +175,23 @@ impl<'files, 'image> Parts<'files, 'image> {
             }
         }
         parts
+    }
+
+    /// Removes what was made of them: the names, and then the folders, the deepest first.
+    fn remove(&self, folder: &Path, others: Option<&Path>) {
+        let names = self.names.iter().map(|(name, _, _)| name);
+        let of_kind = |files: &'_ [(&'files str, &'files File<'image>)]| -> Vec<PathBuf> {
+            files.iter().map(|(name, _)| place(folder, name)).collect()
+        };
+        let mut files = of_kind(&self.others);
+        files.extend(names.map(|name| place(folder, name)));
+        files.extend(of_kind(&self.links));
+        for file in files.iter().filter(|file| Some(file.as_path()) != others) {
+            let _absent = fs::remove_file(file);
+        }
+        for directory in of_kind(&self.directories).iter().rev() {
+            let _absent = fs::remove_dir(directory);
+        }
     }
 }
 
@@ -187,6 +237,8 @@ fn make(path: &Path, file: &File<'_>, is_root: bool) -> io::Result<Made> {
         }
         Kind::Fifo => (FileType::Fifo, None),
         Kind::Socket => (FileType::Socket, None),
+        // A tree has none of these.
+        Kind::Unknown(_) => return Ok(Made::Not),
         Kind::CharacterDevice { major, minor } => {
             (FileType::CharacterDevice, Some(makedev(major, minor)))
         }

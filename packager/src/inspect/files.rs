@@ -56,7 +56,8 @@ pub struct Files<'image> {
     pub orphans: Vec<String>,
     /// Names that the kernel drops, since a directory stands there that is not empty.
     pub blocked: Vec<String>,
-    /// Names that the kernel drops, since no file can be so: a symbolic link with a target of more than 4095 bytes; a directory or a node
+    /// Names that the kernel drops, since no file can be so: none at all, or one of more than 4095 bytes, which are empty here; a type
+    /// that Linux does not know; a symbolic link with a target of more than 4095 bytes; a directory or a node
     /// with data; a part of more than 255 bytes; a name given to its own file once more.
     pub impossible: Vec<String>,
     /// Names of files whose bytes do not have the sum that their entries promise: there the kernel stops.
@@ -154,6 +155,10 @@ impl<'image> Files<'image> {
     }
 
     fn add(&mut self, entry: &Entry<'image>, links: &mut Links) {
+        if entry.name.is_empty() {
+            self.impossible.push(String::new());
+            return;
+        }
         let name = names::text(entry.name);
         let Some((path, has_parent)) = self.walk(&name) else {
             return;
@@ -190,6 +195,12 @@ impl<'image> Files<'image> {
         let is_directory = there == Some(Kind::Directory);
         if is_directory && entry.kind != Kind::Directory && self.holds_something(&path) {
             self.blocked.push(path);
+            return;
+        }
+        if let Kind::Unknown(_) = entry.kind {
+            // What stands there goes, and nothing takes its place.
+            self.names.remove(&path);
+            self.impossible.push(path);
             return;
         }
         if !entry.is_sound() {

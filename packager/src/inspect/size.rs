@@ -2,9 +2,9 @@
 //!
 //! Nothing is compressed anew. The decoder is asked for a few bytes at a time, and what it reads of the segment meanwhile is
 //! the share of the files to which these bytes belong. gzip and xz read as they go, so that this is exact to a step
-//! (`STEP`). zstd, bzip2 and lz4 read whole blocks (128 KiB, up to 900 kB, 8 MiB of what comes out); what one step or block
-//! takes is divided among its files by what each part takes when lz4 compresses it alone. All shares of a segment add up to
-//! its length, to the byte. A file that repeats an earlier one costs little, and that is the truth about this image; in
+//! (`STEP`). zstd, lzo, bzip2 and lz4 read whole blocks (128 and 256 KiB, up to 900 kB, 8 MiB of what comes out); what one step
+//! or block takes is divided among its files by what each part takes when lz4 compresses it alone. All shares of a segment, and
+//! that of its trailer and padding, add up to its length, to the byte. A file that repeats an earlier one costs little, and that is the truth about this image; in
 //! another order, the other file would.
 
 use std::collections::BTreeMap;
@@ -33,6 +33,10 @@ pub struct Size {
 pub struct Tree {
     /// What it takes, with all parts.
     pub size: Size,
+    /// What its own entries take: a file with its contents, a folder without what it holds.
+    pub own: Size,
+    /// How many entries are its own: none of a folder that the image does not say anything of, several where one replaces another.
+    pub entries: usize,
     /// What it holds, by name.
     pub parts: BTreeMap<String, Tree>,
 }
@@ -126,24 +130,35 @@ impl Tree {
             here = here.parts.entry(part.to_owned()).or_default();
             here.size.add(unpacked, packed);
         }
+        here.own.add(unpacked, packed);
+        here.entries += 1;
     }
 
-    /// The files, not the folders, with their paths.
-    pub fn files(&self) -> Vec<(String, &Size)> {
-        let mut files = Vec::new();
-        self.collect("", &mut files);
-        files
+    /// All that has entries, files and folders, with the paths and with what it takes itself.
+    pub fn entries(&self) -> Vec<(String, &Size)> {
+        let mut entries = Vec::new();
+        self.collect("", &mut entries);
+        entries
     }
 
-    fn collect<'a>(&'a self, prefix: &str, files: &mut Vec<(String, &'a Size)>) {
-        for (name, part) in &self.parts {
-            let path = format!("{prefix}{name}");
-            if part.parts.is_empty() {
-                files.push((path, &part.size));
-            } else {
-                part.collect(&format!("{path}/"), files);
-            }
+    fn collect<'a>(&'a self, path: &str, entries: &mut Vec<(String, &'a Size)>) {
+        if self.entries > 0 {
+            entries.push((path.to_owned(), &self.own));
         }
+        for (name, part) in &self.parts {
+            let path = match path {
+                "" => name.clone(),
+                folder => format!("{folder}/{name}"),
+            };
+            part.collect(&path, entries);
+        }
+    }
+
+    /// Bytes of the image that belong to no entry: trailers, padding, what the kernel does not read.
+    pub fn overhead(&self) -> u64 {
+        let entries = self.entries();
+        let packed = entries.iter().map(|(_, own)| own.packed);
+        self.size.packed.saturating_sub(packed.sum())
     }
 }
 
@@ -297,7 +312,10 @@ mod tests {
             assert_eq!(tree.size.packed, image.len() as u64, "{format:?}");
             let packed = |name: &str| tree.parts[name].size.packed;
             let files: u64 = tree.parts.values().map(|part| part.size.packed).sum();
-            assert!(files <= tree.size.packed, "{format:?}");
+            // A header of 110 bytes with its name, and padding to 512 bytes, or what these become.
+            let overhead = tree.size.packed - files;
+            assert!((0..636).contains(&overhead), "{format:?}: {overhead}");
+            assert_eq!(tree.overhead(), overhead, "{format:?}");
             assert!(packed("dense") >= 49_000, "{format:?}: {}", packed("dense"));
             if format.is_some() {
                 assert!(packed("sparse") < 2000, "{format:?}: {}", packed("sparse"));
@@ -305,6 +323,42 @@ mod tests {
             }
             assert_eq!(tree.parts["sparse"].size.unpacked, 50_000);
         }
+    }
+
+    #[test]
+    fn folders_and_what_is_replaced_have_their_own_share() {
+        let mut writer = Writer::new(Options::default());
+        let entries: [(&str, Kind, &[u8]); 5] = [
+            (".", Kind::Directory, b""),
+            ("x", Kind::File, b"four"),
+            ("x", Kind::Directory, b""),
+            ("x/y", Kind::File, b"12345678"),
+            ("no/folder", Kind::File, b""),
+        ];
+        for (name, kind, data) in entries {
+            let attributes = Attributes::of_root(kind, 0o755);
+            writer.entry(name.as_bytes(), attributes, data).unwrap();
+        }
+        let image = writer.finish();
+        let tree = sizes(&image, &segments(&image).unwrap()).unwrap();
+        let size = |unpacked, packed| Size { unpacked, packed };
+        // A header and a name are 112 bytes, up to a name of one byte, or 116 and 120.
+        let found = tree
+            .entries()
+            .into_iter()
+            .map(|(path, own)| (path, own.clone()));
+        let expected = [
+            ("", size(0, 112)),
+            ("no/folder", size(0, 120)),
+            ("x", size(4, 112 + 4 + 112)),
+            ("x/y", size(8, 116 + 8)),
+        ];
+        assert!(
+            found.eq(expected.map(|(path, own)| (path.to_owned(), own))),
+            "{tree:?}"
+        );
+        assert_eq!(tree.overhead(), image.len() as u64 - 112 - 120 - 228 - 124);
+        assert_eq!(tree.parts["x"].size, size(12, 228 + 124));
     }
 
     #[test]

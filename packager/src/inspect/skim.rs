@@ -6,9 +6,9 @@ use std::ops::{ControlFlow, Range};
 use std::os::unix::fs::FileExt;
 
 use ControlFlow::{Break, Continue};
-use codec::{DecodeError, Member};
+use codec::{DecodeError, Format, Member};
 
-use super::{DECODED_LIMIT, InspectError, MOST_SEGMENTS, skip_zeros};
+use super::{DECODED_LIMIT, InspectError, MOST_SEGMENTS, skip_zeros, without_configuration};
 use crate::cpio::{self, Entry, Source, Stop, Stream};
 
 /// Decoded at a time: as much as stays in the processor's second cache.
@@ -25,20 +25,31 @@ pub enum End {
     Stopped,
 }
 
+/// The segment that an entry is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its number, from 0.
+    pub segment: usize,
+    /// Where it begins in the image.
+    pub offset: usize,
+    /// How it is compressed.
+    pub format: Option<Format>,
+}
+
 /// Where an archive has been gone past: its length, and whether it has a trailer.
 struct Past {
     length: usize,
     has_trailer: bool,
 }
 
-/// Shows `see` every entry of an image, with the length of its data, in the image's order, up to the first damage, or until it breaks. A symbolic
+/// Shows `see` every entry of an image, with the length of its data and its place, in the image's order, up to the first damage, or until it breaks. A symbolic
 /// link has its target as its data, of which the first 4096 bytes are kept; of a file's data nothing is, where it is compressed.
 ///
 /// # Errors
 /// As [`segments`](super::segments); [`InspectError::Archive`].
 pub fn skim(
     image: &[u8],
-    see: impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
+    see: impl FnMut(&Entry<'_>, usize, Place) -> ControlFlow<()>,
 ) -> Result<End, InspectError> {
     skim_either(image, None, see)
 }
@@ -51,7 +62,7 @@ pub fn skim(
 pub fn skim_file(
     file: &File,
     image: &[u8],
-    see: impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
+    see: impl FnMut(&Entry<'_>, usize, Place) -> ControlFlow<()>,
 ) -> Result<End, InspectError> {
     skim_either(image, Some(file), see)
 }
@@ -59,8 +70,9 @@ pub fn skim_file(
 fn skim_either(
     image: &[u8],
     file: Option<&File>,
-    mut see: impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
+    mut see: impl FnMut(&Entry<'_>, usize, Place) -> ControlFlow<()>,
 ) -> Result<End, InspectError> {
+    let image = without_configuration(image);
     let mut room = DECODED_LIMIT;
     let mut offset = skip_zeros(image, 0);
     if offset == image.len() {
@@ -69,11 +81,23 @@ fn skim_either(
     let mut segments = 0..MOST_SEGMENTS;
     let mut end = End::Bytes;
     while offset < image.len() {
-        if segments.next().is_none() {
+        let Some(segment) = segments.next() else {
             return Err(InspectError::Many { offset });
-        }
+        };
         let rest = &image[offset..];
-        let skimmed = match (rest.starts_with(b"07070"), file) {
+        let is_plain = rest.starts_with(b"07070");
+        let format = codec::detect(rest).filter(|_| !is_plain);
+        if format.is_none() && !is_plain {
+            let offset = if segment == 0 { 0 } else { offset };
+            return Err(InspectError::Unknown { offset });
+        }
+        let place = Place {
+            segment,
+            offset,
+            format,
+        };
+        let mut see = |entry: &Entry<'_>, length| see(entry, length, place);
+        let skimmed = match (is_plain, file) {
             (true, Some(file)) => skim_headers(file, offset, image.len(), &mut see)?,
             (true, None) => skim_plain(rest, offset, &mut see)?,
             (false, _) => skim_member(rest, offset, &mut room, &mut see)?,

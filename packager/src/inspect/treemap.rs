@@ -166,7 +166,7 @@ impl Drawing {
 
 /// A box of colour for each use that the image has, with what it takes.
 fn legend(out: &mut String, tree: &Tree) {
-    let files = tree.files();
+    let files = tree.entries();
     let mut x = 8.0;
     for used in Use::ALL {
         let of_use = files.iter().filter(|(path, _)| Use::of(path) == used);

@@ -79,7 +79,8 @@ pub(crate) enum Command {
     /// Show where the bytes of an initramfs go: folders and files with their shares of the compressed image, the largest first
     ///
     /// A file's share of a compressed segment is what the decoder reads to give the file out; where a compressor reads whole blocks
-    /// (zstd, bzip2, lz4), a block is divided by what its files take when each is compressed alone. All shares add up to the image.
+    /// (zstd, bzip2, lz4, lzo), a block is divided by what its files take when each is compressed alone. All shares, and what belongs
+    /// to no file (trailers, padding), add up to the image.
     Size(SizeArgs),
     /// Show why a file is in an image: the chain of reasons, from the record that the image keeps
     Why(WhyArgs),

@@ -95,7 +95,7 @@ fn image_names() -> Vec<Vec<u8>> {
         && let Ok((file, bytes)) = input::open(&image)
     {
         // What can be read of a damaged image is there to be chosen.
-        let _damaged = packager::inspect::skim_file(&file, &bytes, |entry, _| {
+        let _damaged = packager::inspect::skim_file(&file, &bytes, |entry, _, _| {
             let name = entry.name.strip_prefix(b"./").unwrap_or(entry.name);
             names.push(name.to_vec());
             match names.len() < MOST_NAMES {

@@ -45,15 +45,19 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
         }
         let left_out = |names: &[String], why: &str| {
             for name in names {
-                let name = shown(name);
-                cli::tell!("note: /{name} is left out, as the kernel does: {why}");
+                match &*shown(name) {
+                    "" => cli::tell!(
+                        "note: an entry without a name, or with one that is too long, is left out, as the kernel does"
+                    ),
+                    name => cli::tell!("note: /{name} is left out, as the kernel does: {why}"),
+                }
             }
         };
         left_out(&files.orphans, "its folder is not in the image before it");
         left_out(&files.blocked, "a folder that is not empty is there");
         left_out(
             &files.impossible,
-            "no file can have such a name, such a target or such data, or it is a second name in place of the first",
+            "no file can have such a name, such a type, such a target or such data, or it is a second name in place of the first",
         );
         if segments.last().is_some_and(|last| !last.has_trailer()) {
             input::tell_no_trailer(&args.image);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use cli::Failure;
 use codec::Mapped;
-use packager::inspect::{Files, InspectError, Segment, segments};
+use packager::inspect::{Files, InspectError, Segment, readable_segments};
 
 use crate::report;
 
@@ -29,9 +29,30 @@ pub(crate) fn with_files<T>(
     work: impl FnOnce(&[Segment<'_>], &Files<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let bytes = read(path)?;
-    let segments = segments(&bytes).map_err(|error| at_fault(path, error))?;
+    let segments = segments(path, &bytes)?;
     let files = Files::new(&segments).map_err(|error| at_fault(path, error))?;
     work(&segments, &files)
+}
+
+/// The segments of an image. What stands behind them, and the kernel does not read, is told.
+pub(crate) fn segments<'a>(path: &Path, image: &'a [u8]) -> Result<Vec<Segment<'a>>, Failure> {
+    let (segments, end) = readable_segments(image);
+    match end {
+        Some(error) if !error.is_junk() => Err(at_fault(path, error)),
+        Some(junk) => {
+            tell_junk(path, &junk);
+            Ok(segments)
+        }
+        None => Ok(segments),
+    }
+}
+
+/// The kernel says so, and goes on with what it has.
+pub(crate) fn tell_junk(path: &Path, junk: &InspectError) {
+    cli::tell!(
+        "note: `{}`: {junk}; the kernel reads no further",
+        path.display()
+    );
 }
 
 /// The kernel takes an archive without its end, and cannot know whether something is missing.

@@ -1,10 +1,11 @@
 //! `packager list`: the entries of an image, like `ls -l`.
 
+use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 
 use cli::Failure;
 use packager::cpio::{Entry, Kind};
-use packager::inspect::{self, End};
+use packager::inspect::{self, End, Place};
 use packager::names::text;
 use serde_json::json;
 
@@ -18,22 +19,33 @@ pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
     let (file, image) = input::open(&args.image)?;
     let mut out = Printer::default();
     let mut separator = "[\n";
-    let result = inspect::skim_file(&file, &image, |entry, length| {
-        if args.names {
+    let mut segment = 0;
+    let mut passed_over = 0;
+    let is_shown = io::stdout().is_terminal();
+    let result = inspect::skim_file(&file, &image, |entry, length, place| {
+        passed_over += usize::from(is_passed_over(entry));
+        if args.names && is_shown {
+            out.line(&report::escaped(entry.name));
+        } else if args.names {
             out.text.extend_from_slice(entry.name);
             out.text.push(b'\n');
         } else if args.json {
             out.text.extend_from_slice(separator.as_bytes());
-            out.text.extend_from_slice(object(entry, length).as_bytes());
+            let object = object(entry, length, place);
+            out.text.extend_from_slice(object.as_bytes());
             separator = ",\n";
         } else {
-            out.text.extend_from_slice(line(entry, length).as_bytes());
-            out.text.push(b'\n');
+            if std::mem::replace(&mut segment, place.segment) != place.segment {
+                let format = report::format_name(place.format);
+                out.line(&format!("segment at {}: {format}", place.offset));
+            }
+            out.line(&line(entry, length));
         }
         out.print_portion()
     });
+    let junk = result.as_ref().err().filter(|error| error.is_junk());
     // What has been read of a damaged image is printed, and is no JSON then: its list has no end.
-    if args.json && result.is_ok() {
+    if args.json && (result.is_ok() || junk.is_some()) {
         let end = if separator == "[\n" { "[]\n" } else { "\n]\n" };
         out.text.extend_from_slice(end.as_bytes());
     }
@@ -41,6 +53,22 @@ pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
         return Err(error);
     }
     cli::print(&out.text)?;
+    if passed_over > 0 {
+        cli::tell!(
+            "note: entries without a name, with one that is too long, or of a type that Linux does not know, which the kernel leaves out: {passed_over}"
+        );
+    }
+    if let Some(place) = inspect::boot_configuration(&image) {
+        cli::tell!(
+            "note: the kernel's boot configuration (bootconfig), {} bytes, is at {}",
+            place.len(),
+            place.start
+        );
+    }
+    if let Some(junk) = junk {
+        input::tell_junk(&args.image, junk);
+        return Ok(());
+    }
     match result.map_err(|error| input::at_fault(&args.image, error))? {
         End::Bytes => input::tell_no_trailer(&args.image),
         End::Trailer | End::Stopped => {}
@@ -56,6 +84,11 @@ struct Printer {
 }
 
 impl Printer {
+    fn line(&mut self, line: &str) {
+        self.text.extend_from_slice(line.as_bytes());
+        self.text.push(b'\n');
+    }
+
     /// Breaks where nobody listens any more.
     fn print_portion(&mut self) -> ControlFlow<()> {
         if self.text.len() < PORTION {
@@ -75,13 +108,12 @@ impl Printer {
     }
 }
 
-fn object(entry: &Entry<'_>, length: usize) -> String {
-    let device = match entry.kind {
-        Kind::CharacterDevice { major, minor } | Kind::BlockDevice { major, minor } => {
-            Some([major, minor])
-        }
-        _ => None,
-    };
+/// Whether the kernel makes nothing of an entry, and goes on behind it.
+fn is_passed_over(entry: &Entry<'_>) -> bool {
+    entry.name.is_empty() || matches!(entry.kind, Kind::Unknown(_))
+}
+
+fn object(entry: &Entry<'_>, length: usize, place: Place) -> String {
     json!({
         "path": text(entry.name),
         "type": report::type_name(entry.kind),
@@ -90,15 +122,20 @@ fn object(entry: &Entry<'_>, length: usize) -> String {
         "gid": entry.gid,
         "size": length,
         "target": (entry.kind == Kind::Symlink).then(|| text(entry.data)),
-        "device": device,
+        "device": report::device(entry.kind),
+        "mtime": entry.mtime,
+        "inode": entry.inode,
+        "links": entry.links,
+        "segment": place.segment,
     })
     .to_string()
 }
 
 fn line(entry: &Entry<'_>, length: usize) -> String {
     format!(
-        "{} {:>4} {:>4} {:>9} {}",
+        "{} {:>2} {:>4} {:>4} {:>9} {}",
         report::permissions(entry.kind, entry.permissions),
+        entry.links,
         entry.uid,
         entry.gid,
         report::extent(entry.kind, length),

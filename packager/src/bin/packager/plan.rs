@@ -105,7 +105,7 @@ fn add_given(lines: &mut Vec<Line>, archives: &[PathBuf], place: &str) -> Result
 }
 
 fn add_archive(lines: &mut Vec<Line>, archive: &[u8], reason: &str) -> Result<(), InspectError> {
-    skim(archive, |entry, size| {
+    skim(archive, |entry, size, _| {
         let name = entry.name.strip_prefix(b"./").unwrap_or(entry.name);
         lines.push(Line {
             path: names::text(name).into_owned(),

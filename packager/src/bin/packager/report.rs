@@ -205,13 +205,21 @@ pub(crate) fn permissions(kind: Kind, permissions: u32) -> String {
     out
 }
 
-/// The size in bytes, or a device's numbers.
-pub(crate) fn extent(kind: Kind, length: usize) -> String {
+/// A device's numbers, major and minor.
+pub(crate) fn device(kind: Kind) -> Option<[u32; 2]> {
     match kind {
         Kind::CharacterDevice { major, minor } | Kind::BlockDevice { major, minor } => {
-            format!("{major}, {minor}")
+            Some([major, minor])
         }
-        _ => length.to_string(),
+        _ => None,
+    }
+}
+
+/// The size in bytes, or a device's numbers.
+pub(crate) fn extent(kind: Kind, length: usize) -> String {
+    match device(kind) {
+        Some([major, minor]) => format!("{major}, {minor}"),
+        None => length.to_string(),
     }
 }
 
@@ -238,6 +246,7 @@ pub(crate) fn type_name(kind: Kind) -> &'static str {
         Kind::BlockDevice { .. } => "block device",
         Kind::Fifo => "fifo",
         Kind::Socket => "socket",
+        Kind::Unknown(_) => "unknown",
     }
 }
 

@@ -25,16 +25,15 @@ pub(crate) struct SizeArgs {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 
-    /// Print every file as JSON
+    /// Print every file and folder as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &SizeArgs) -> Result<(), Failure> {
     let image = input::read(&args.image)?;
-    let at_fault = |error| input::at_fault(&args.image, error);
-    let segments = packager::inspect::segments(&image).map_err(at_fault)?;
-    let tree = sizes(&image, &segments).map_err(at_fault)?;
+    let segments = input::segments(&args.image, &image)?;
+    let tree = sizes(&image, &segments).map_err(|error| input::at_fault(&args.image, error))?;
     if let Some(path) = &args.svg {
         report::check_output(path, [args.image.as_path()])?;
         let name = args.image.file_name().unwrap_or_default();
@@ -69,6 +68,10 @@ fn text(segments: &[Segment<'_>], tree: &Tree, least: f64) -> String {
             report::size(size.unpacked as usize)
         );
     }
+    out += &format!(
+        "trailers, padding and what is not read: {}\n",
+        report::size(tree.overhead() as usize)
+    );
     out += &format!("{:>12} {:>12}\n", "unpacked", "packed");
     let least = tree.size.packed as f64 * least / 100.0;
     lines(&mut out, "/", tree, 0, least, tree.size.packed);
@@ -90,11 +93,11 @@ fn lines(out: &mut String, name: &str, tree: &Tree, depth: usize, least: f64, wh
     }
 }
 
-/// What the files of each use take together; those that the image has.
+/// What the entries of each use take together; those that the image has.
 fn uses(tree: &Tree) -> Vec<(Use, usize, Size)> {
-    let files = tree.files();
+    let entries = tree.entries();
     let sum = |used: Use| {
-        let of_use: Vec<_> = files
+        let of_use: Vec<_> = entries
             .iter()
             .filter(|(path, _)| Use::of(path) == used)
             .collect();
@@ -122,7 +125,7 @@ fn json_text(segments: &[Segment<'_>], tree: &Tree) -> String {
         })
         .collect();
     let files: Vec<Value> = tree
-        .files()
+        .entries()
         .into_iter()
         .map(|(path, size)| {
             json!({
@@ -133,6 +136,11 @@ fn json_text(segments: &[Segment<'_>], tree: &Tree) -> String {
             })
         })
         .collect();
-    let json = json!({ "segments": segments, "whole": size(&tree.size), "files": files });
+    let json = json!({
+        "segments": segments,
+        "whole": size(&tree.size),
+        "overhead": tree.overhead(),
+        "files": files,
+    });
     format!("{json:#}\n")
 }

@@ -22,7 +22,7 @@ fn line(entry: &Entry<'_>, length: usize) -> Line {
 
 fn skimmed(image: &[u8]) -> (Vec<Line>, Option<String>) {
     let mut lines = Vec::new();
-    let end = skim(image, |entry, length| {
+    let end = skim(image, |entry, length, _| {
         lines.push(line(entry, length));
         Continue(())
     });
@@ -34,7 +34,7 @@ fn skimmed_from_file(image: &[u8]) -> (Vec<Line>, Option<String>) {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(image).unwrap();
     let mut lines = Vec::new();
-    let end = skim_file(&file, image, |entry, length| {
+    let end = skim_file(&file, image, |entry, length, _| {
         lines.push(line(entry, length));
         Continue(())
     });
@@ -116,8 +116,8 @@ fn what_ends_between_two_entries_is_known_from_what_ends_with_a_trailer() {
     ] {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&image).unwrap();
-        assert_eq!(skim(&image, |_, _| Continue(())).unwrap(), expected);
-        let end = skim_file(&file, &image, |_, _| Continue(())).unwrap();
+        assert_eq!(skim(&image, |_, _, _| Continue(())).unwrap(), expected);
+        let end = skim_file(&file, &image, |_, _, _| Continue(())).unwrap();
         assert_eq!(end, expected);
         let segments = crate::inspect::segments(&image).unwrap();
         let has_trailer = segments.last().unwrap().has_trailer();
@@ -136,7 +136,7 @@ fn who_has_seen_enough_sees_no_more() {
         file.write_all(&image).unwrap();
         for from_file in [false, true] {
             let mut seen = 0;
-            let see = |_: &Entry<'_>, _| {
+            let see = |_: &Entry<'_>, _, _: Place| {
                 seen += 1;
                 if seen < 2 { Continue(()) } else { Break(()) }
             };
@@ -160,13 +160,13 @@ fn a_file_is_read_no_further_than_it_is_there() {
     // It has become shorter since it was opened.
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&image[..5000]).unwrap();
-    let shorter = skim_file(&file, &image, |_, _| Continue(())).unwrap_err();
+    let shorter = skim_file(&file, &image, |_, _, _| Continue(())).unwrap_err();
     assert!(
         shorter.to_string().contains("the archive ends within it"),
         "{shorter}"
     );
     let unreadable = File::options().write(true).open("/dev/null").unwrap();
-    let error = skim_file(&unreadable, &image, |_, _| Continue(())).unwrap_err();
+    let error = skim_file(&unreadable, &image, |_, _, _| Continue(())).unwrap_err();
     assert!(matches!(error, InspectError::Read { offset: 0, .. }));
 }
 

@@ -94,5 +94,6 @@ fn file(file: &File<'_>) -> Value {
         "gid": attributes.gid,
         "size": size,
         "target": report::target(attributes.kind, file.data),
+        "device": report::device(attributes.kind),
     })
 }

@@ -135,8 +135,9 @@ fn entry(path: &str, file: &File<'_>) -> String {
         file.attributes.kind,
         file.data,
     );
-    match file.attributes.kind {
-        Kind::File => format!("{name} ({} bytes)", file.data.len()),
+    match (file.attributes.kind, report::device(file.attributes.kind)) {
+        (Kind::File, _) => format!("{name} ({} bytes)", file.data.len()),
+        (_, Some([major, minor])) => format!("{name} (device {major}:{minor})"),
         _ => name,
     }
 }
@@ -144,12 +145,13 @@ fn entry(path: &str, file: &File<'_>) -> String {
 fn changes(old: &File<'_>, new: &File<'_>) -> Vec<String> {
     let mut changes = Vec::new();
     let (before, after) = (old.attributes, new.attributes);
-    if before.kind != after.kind {
-        changes.push(format!(
-            "{} -> {}",
-            report::type_name(before.kind),
-            report::type_name(after.kind)
-        ));
+    let [one, other] = [before.kind, after.kind].map(report::type_name);
+    if one != other {
+        changes.push(format!("{one} -> {other}"));
+    } else if before.kind != after.kind {
+        let numbers = |kind| report::device(kind).map(|[major, minor]| format!("{major}:{minor}"));
+        let numbers = [before.kind, after.kind].map(|kind| numbers(kind).unwrap_or_default());
+        changes.push(format!("device {}", numbers.join(" -> ")));
     }
     if before.permissions != after.permissions {
         changes.push(format!(
