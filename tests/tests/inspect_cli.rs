@@ -328,11 +328,10 @@ fn size_divides_the_whole_image_and_draws_it() {
             .iter()
             .map(|file| file["packed"].as_u64().unwrap())
             .sum();
-        // What is left are the headers of folders, and the trailer.
-        assert!(
-            sum <= whole && whole - sum < whole / 500,
-            "{name}: {sum} of {whole}"
-        );
+        // What is left are the trailer and padding.
+        assert_eq!(json["overhead"], whole - sum, "{name}");
+        assert!(whole - sum < 1000, "{name}: {sum} of {whole}");
+        assert!(files.iter().any(|file| file["path"] == "/usr/bin"));
         let packed = |suffix: &str| {
             let mut found = files
                 .iter()
@@ -441,6 +440,22 @@ fn why_leads_to_what_was_asked_for() {
         ]
     );
     assert!(stdout(&why("/sbin/mount")).starts_with("/usr/bin/busybox: "));
+    // Applets are links, and folders were made for something; a slip in a module's name.
+    assert!(stdout(&why("mount")).starts_with("/usr/bin/busybox: "));
+    let text = stdout(&why("/usr/lib/modules"));
+    let (first, last) = (text.lines().next(), text.lines().last());
+    assert!(
+        first.unwrap().starts_with("/usr/lib/modules: holds "),
+        "{text}"
+    );
+    assert!(last.unwrap().contains(".ko: "), "{text}");
+    let slip = why("vfta");
+    assert_eq!(slip.status.code(), Some(1));
+    assert!(
+        stderr(&slip).contains("did you mean `vfat`?"),
+        "{}",
+        stderr(&slip)
+    );
     // Every file of the image has an answer.
     let names = packager(&["list".as_ref(), "--names".as_ref(), &image]);
     for name in stdout(&names)

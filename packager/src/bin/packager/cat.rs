@@ -30,6 +30,7 @@ pub(crate) fn run(args: &CatArgs) -> Result<(), Failure> {
             "`/{}` is no regular file",
             shown(&path)
         ))),
+        None if files.get(&wanted).is_some() => Err(Failure::input(leads_nowhere(&wanted, files))),
         None => Err(Failure::input(format_args!(
             "there is no `{}` in `{}`{}",
             shown(&wanted),
@@ -37,6 +38,18 @@ pub(crate) fn run(args: &CatArgs) -> Result<(), Failure> {
             suggested(&wanted, files)
         ))),
     })
+}
+
+/// What is wrong with a link that does not lead to a file.
+fn leads_nowhere(link: &str, files: &Files<'_>) -> String {
+    let link_shown = shown(link);
+    match files.leads_to(link) {
+        Some(target) => format!(
+            "`{link_shown}` is a link that leads to `/{}`, which is not in the image",
+            shown(&target)
+        ),
+        None => format!("`{link_shown}` is a link that leads in a circle"),
+    }
 }
 
 /// What stands behind the error.

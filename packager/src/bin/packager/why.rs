@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use cli::Failure;
+use packager::inspect::Files;
 use packager::names::{self, near_paths, shown};
 use packager::plan::{RECORD, Record};
 use serde_json::{Value, json};
@@ -49,9 +50,12 @@ pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
             .filter(|path| record.files.contains_key(path))
             .or_else(|| module(&record, &wanted))
             .or_else(|| named(&record, &wanted))
+            .or_else(|| linked(&record, files, &wanted))
             .ok_or_else(|| {
-                let paths: Vec<&str> = record.files.keys().map(String::as_str).collect();
-                let near = near_paths(&wanted, paths.iter().copied());
+                let paths = record.files.keys().map(String::as_str);
+                let modules = paths.clone().filter_map(module_name);
+                let known: Vec<&str> = paths.chain(modules).collect();
+                let near = near_paths(&wanted, known.iter().copied());
                 let near: Vec<_> = near.into_iter().map(shown).collect();
                 Failure::input(format_args!(
                     "there is no `{}` in the image's plan{}",
@@ -95,18 +99,43 @@ fn named(record: &Record, name: &str) -> Option<String> {
         .cloned()
 }
 
+/// What the first link of this name leads to, in whatever folder.
+fn linked(record: &Record, files: &Files<'_>, name: &str) -> Option<String> {
+    let mut paths = files.iter().map(|(path, _)| path);
+    let link = paths.find(|path| path.rsplit('/').next() == Some(name))?;
+    let (path, _) = files.follow(link)?;
+    record.files.contains_key(&path).then_some(path)
+}
+
+/// The name of the module that a file is, compressed or not, as the file has it.
+fn module_name(path: &str) -> Option<&str> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let (name, suffix) = file.split_once(".ko")?;
+    (suffix.is_empty() || suffix.starts_with('.')).then_some(name)
+}
+
 /// The file of the module with this name; `-` and `_` are the same in names of modules.
 fn module(record: &Record, name: &str) -> Option<String> {
     let wanted = name.replace('-', "_");
     record
         .files
         .keys()
-        .find(|path| {
-            let file = path.rsplit('/').next().unwrap_or(path);
-            file.strip_suffix(".ko")
-                .is_some_and(|stem| stem.replace('-', "_") == wanted)
-        })
+        .find(|path| module_name(path).is_some_and(|name| name.replace('-', "_") == wanted))
         .cloned()
+}
+
+/// What a file is there for. A folder that was made for something says so in words only.
+fn because<'a>(record: &'a Record, path: &str) -> Vec<&'a str> {
+    let Some(file) = record.files.get(path) else {
+        return Vec::new();
+    };
+    let held = file.reason.strip_prefix("holds /");
+    let held = held.filter(|held| record.files.contains_key(*held));
+    file.because
+        .iter()
+        .map(String::as_str)
+        .chain(held)
+        .collect()
 }
 
 /// The shortest way from a file to one that is there for its own sake, both included.
@@ -114,7 +143,7 @@ fn chain<'a>(record: &'a Record, path: &'a str) -> Vec<&'a str> {
     let mut came_from = HashMap::from([(path, None)]);
     let mut queue = VecDeque::from([path]);
     while let Some(here) = queue.pop_front() {
-        let because = record.files.get(here).map_or(&[][..], |file| &file.because);
+        let because = because(record, here);
         if because.is_empty() {
             let mut chain: Vec<_> =
                 successors(Some(here), |place| came_from.get(place).copied().flatten()).collect();
@@ -122,7 +151,7 @@ fn chain<'a>(record: &'a Record, path: &'a str) -> Vec<&'a str> {
             return chain;
         }
         for next in because {
-            if !came_from.contains_key(next.as_str()) {
+            if !came_from.contains_key(next) {
                 came_from.insert(next, Some(here));
                 queue.push_back(next);
             }
