@@ -16,6 +16,7 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::kernel::{Architecture, image_of};
 pub use accel::{Accelerator, kvm_works};
@@ -140,11 +141,11 @@ impl Machine {
         }
     }
 
-    /// Runs the machine on this terminal until it powers off. Ctrl-A X ends it at once.
+    /// Runs the machine on this terminal until it powers off, or for so long. Ctrl-A X ends it at once.
     ///
     /// # Errors
     /// [`QemuError::Missing`], [`QemuError::NoUefi`], [`QemuError::Start`], [`QemuError::Connection`].
-    pub fn interactive(&self) -> Result<Ending, QemuError> {
+    pub fn interactive(&self, longest: Option<Duration>) -> Result<Ending, QemuError> {
         let mut command = self.command()?;
         // QEMU reads the terminal itself, and sets it up; what it writes comes through here.
         command
@@ -152,13 +153,10 @@ impl Machine {
             .stdout(Stdio::piped());
         // Without a buffer: a part of a line is a prompt.
         let terminal = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let mut child = command
+        let child = command
             .spawn()
             .map_err(|error| self.emulated().error(error))?;
-        let console = child.stdout.take();
-        let panic = console.and_then(|console| terminal::show(console, terminal));
-        let status = child.wait()?;
-        Ok(Ending { status, panic })
+        Ok(terminal::follow(child, terminal, longest)?)
     }
 
     /// Starts the machine under the caller's control. It is killed when the session is dropped.
@@ -295,14 +293,14 @@ pub enum QemuError {
         /// The last lines of the console, after a line break.
         tail: String,
     },
-    /// The kernel gave up, and stands still.
-    #[error("the kernel gave up ({reason}) while {expected} was waited for{tail}")]
+    /// The kernel gave up: it stands still, or has started the machine anew, which ends it.
+    #[error("the kernel gave up ({reason}) while waiting for {expected}{tail}")]
     Panicked {
         /// What was waited for.
         expected: String,
         /// What it says of the reason.
         reason: String,
-        /// The last lines of the console, after a line break.
+        /// The last lines of the console up to there, after a line break.
         tail: String,
     },
     /// What was expected did not come in time.

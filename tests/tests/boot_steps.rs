@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use serde_json::Value;
 use tests::disks::{image, root};
 use tests::environment::{command, has};
 
@@ -79,14 +80,18 @@ fn steps_are_carried_out_in_order_and_reported() {
     );
     for words in [
         "\"passes\": true",
+        "\"panic\": null",
         "\"step\": \"keys\"",
         "\"accelerator\": \"tcg\"",
     ] {
         assert!(json.contains(words), "`{words}` is not in {json}");
     }
-    assert!(json.find("42-typed") < json.find("screen.png"), "{json}");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let steps = json["steps"].to_string();
+    assert!(steps.find("42-typed") < steps.find("screen.png"), "{steps}");
     let transcript = fs::read_to_string(transcript).unwrap();
     assert!(transcript.contains("42-typed"), "{transcript}");
+    assert_eq!(json["transcript"], *transcript);
     assert!(fs::read(png).unwrap().starts_with(b"\x89PNG\r\n\x1a\n"));
     let ppm = fs::read(ppm).unwrap();
     assert!(ppm.starts_with(b"P6\n"));
@@ -117,14 +122,70 @@ fn what_never_comes_is_exit_code_1_and_the_transcript_is_kept() {
     );
     assert!(json.contains("\"passes\": false"), "{json}");
     assert!(transcript.is_file());
-    // A machine that ends before.
-    let ends = ["--append", "rdinit=/none", "--expect", "init: ready"];
-    let output = boot(&image, &[&options[..], &ends].concat());
-    let stderr = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("the machine ended"), "{stderr}");
+    // A machine that ends before: its kernel starts it anew after a panic.
+    let panics = ["--append", "rdinit=/none"];
+    let panic = "VFS: Unable to mount root fs on unknown-block(0,0)";
+    for (step, value, expected) in [
+        ("--expect", "init: ready", "`init: ready`"),
+        ("--wait", "1000", "the given time to pass"),
+    ] {
+        let output = boot(&image, &[&options[..], &panics, &[step, value]].concat());
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let error = format!("error: the kernel gave up ({panic}) while waiting for {expected}\n");
+        assert!(stderr.starts_with(&error), "{stderr}");
+        // What led there, and no registers.
+        assert!(stderr.trim_end().ends_with(panic), "{stderr}");
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["panic"], panic);
+        assert!(json["error"].as_str().unwrap().contains(panic));
+        assert!(
+            json["transcript"]
+                .as_str()
+                .unwrap()
+                .contains("Kernel panic")
+        );
+    }
     let transcript = fs::read_to_string(transcript).unwrap();
     assert!(transcript.contains("Kernel panic"), "{transcript}");
+}
+
+#[test]
+fn a_time_that_is_given_ends_a_machine_on_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((image, [option, root])) = initramfs(folder.path()) else {
+        return;
+    };
+    let output = boot(&image, &[&option, &root, "--timeout", "1"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let error = "error: the machine was still running after the 1 s of --timeout, and was ended\n";
+    assert!(stderr.ends_with(error), "{stderr}");
+    // With steps, and nothing that keeps what the console showed.
+    let never = ["--timeout", "1", "--expect", "no such text"];
+    let output = boot(&image, &[&[&*option, &root], &never[..]].concat());
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("note: --transcript FILE keeps"), "{stderr}");
+}
+
+/// Whether the kernel takes an image is seen by booting it, whatever our reader thinks of it.
+#[test]
+fn an_image_that_cannot_be_read_is_booted() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((_, [option, root])) = initramfs(folder.path()) else {
+        return;
+    };
+    let image = folder.path().join("damaged.cpio");
+    fs::write(&image, b"070701damaged").unwrap();
+    let output = boot(&image, &[&option, &root, "--wait", "0.1"]);
+    let stderr = text(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("cannot be read"), "{stderr}");
+    assert!(
+        stderr.contains("the kernel is chosen without its modules"),
+        "{stderr}"
+    );
 }
 
 #[test]

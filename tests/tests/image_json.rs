@@ -47,7 +47,10 @@ fn every_command_that_looks_into_images_prints_what_is_documented() {
         &["plan", "--root", folder, "--keymap", "es"],
         &["/modules/0", "/files/0/target", "/kernel"],
     );
-    let listed = filled(&["list", &old], &["/0/path", "/0/target"]);
+    let listed = filled(
+        &["list", &old],
+        &["/0/path", "/0/target", "/0/segment", "/0/links"],
+    );
     let entries = listed.as_array().unwrap();
     assert!(
         entries.iter().any(|entry| is_filled(entry, "/device/1")),
@@ -56,7 +59,7 @@ fn every_command_that_looks_into_images_prints_what_is_documented() {
     filled(&["why", &old, "vfat"], &["/0/reason"]);
     filled(
         &["size", &old],
-        &["/segments/0/compression", "/files/0", "/whole"],
+        &["/segments/0/compression", "/files/0", "/whole", "/overhead"],
     );
     let different = filled(
         &["diff", &old, &new],
@@ -95,6 +98,6 @@ fn boot_prints_what_is_documented() {
         "--expect",
         "init: ready",
     ];
-    let document = filled(&line, &["/steps/0/seconds"]);
+    let document = filled(&line, &["/steps/0/seconds", "/transcript"]);
     assert_eq!(document.pointer("/passes"), Some(&Value::Bool(true)));
 }

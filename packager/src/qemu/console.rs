@@ -67,6 +67,13 @@ pub(super) fn tail(bytes: &[u8]) -> String {
     after_line_break(&last.join("\n"))
 }
 
+/// As [`tail`], up to where the kernel says that it gives up: behind that stand registers and calls, before it what led there.
+pub(super) fn tail_of_panic(bytes: &[u8]) -> String {
+    let announced = memmem::find(bytes, PANIC.as_bytes()).unwrap_or(bytes.len());
+    let line = memchr::memchr(b'\n', &bytes[announced..]);
+    tail(&bytes[..line.map_or(bytes.len(), |length| announced + length)])
+}
+
 /// Why the kernel gave up, if it did: what it announces last, where it starts anew or stands still after it.
 pub(super) fn reason_of_panic(console: &[u8]) -> Option<String> {
     let place = memmem::rfind(console, REBOOT.as_bytes())
@@ -127,6 +134,18 @@ mod tests {
             reason_of_panic(b"# echo Kernel panic - not syncing: joke\r\n"),
             None
         );
+    }
+
+    #[test]
+    fn the_tail_of_a_panic_ends_with_it() {
+        let mut whole =
+            b"Failed to execute /init (error -2)\r\nKernel panic - not syncing: No init.\r\n"
+                .to_vec();
+        whole.extend(b"RAX: 0\r\n".repeat(TAIL_LINES));
+        let expected =
+            "\n    Failed to execute /init (error -2)\n    Kernel panic - not syncing: No init.";
+        assert_eq!(tail_of_panic(&whole), expected);
+        assert!(tail_of_panic(b"all is well\r\n").ends_with("all is well"));
     }
 
     #[test]

@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 use memchr::memmem;
 use serde_json::json;
 
-use super::console::{Console, after_line_break, guest_text, reason_of_standstill, tail};
+use super::console::{
+    Console, after_line_break, guest_text, reason_of_panic, reason_of_standstill, tail,
+    tail_of_panic,
+};
 use super::monitor::Monitor;
 use super::{MonitorError, QemuError};
 
@@ -111,6 +114,11 @@ impl Session {
         String::from_utf8_lossy(&self.console.lock().bytes).into_owned()
     }
 
+    /// Why the kernel gave up, if it did.
+    pub fn panic(&self) -> Option<String> {
+        reason_of_panic(&self.console.lock().bytes)
+    }
+
     /// Waits until `text` is on the console, after what was expected before.
     ///
     /// # Errors
@@ -126,12 +134,12 @@ impl Session {
     /// As [`expect`](Self::expect).
     pub fn expect_any(&mut self, texts: &[&str], timeout: Duration) -> Result<usize, QemuError> {
         let deadline = Instant::now() + timeout;
-        let expected = || {
-            texts
-                .iter()
-                .map(|text| format!("`{text}`"))
-                .collect::<Vec<_>>()
-                .join(" or ")
+        let expected = || match texts {
+            [] => "the given time to pass".to_owned(),
+            texts => {
+                let quoted: Vec<_> = texts.iter().map(|text| format!("`{text}`")).collect();
+                quoted.join(" or ")
+            }
         };
         let mut state = self.console.lock();
         loop {
@@ -147,17 +155,22 @@ impl Session {
                 self.position += end;
                 return Ok(which);
             }
+            // A machine that starts anew after a panic ends here.
+            let panic = match state.ended {
+                true => reason_of_panic(&state.bytes),
+                false => reason_of_standstill(new),
+            };
+            if let Some(reason) = panic {
+                return Err(QemuError::Panicked {
+                    expected: expected(),
+                    reason,
+                    tail: tail_of_panic(&state.bytes),
+                });
+            }
             if state.ended {
                 let tail = tail(&state.bytes);
                 drop(state);
                 return Err(self.ended(expected(), tail));
-            }
-            if let Some(reason) = reason_of_standstill(new) {
-                return Err(QemuError::Panicked {
-                    expected: expected(),
-                    reason,
-                    tail: tail(&state.bytes),
-                });
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -272,7 +285,7 @@ impl Session {
     /// Lets the machine run on for a while.
     ///
     /// # Errors
-    /// [`QemuError::Ended`] where it ends before.
+    /// [`QemuError::Ended`] where it ends before, [`QemuError::Panicked`] where its kernel gives up.
     pub fn run_on(&mut self, time: Duration) -> Result<(), QemuError> {
         match self.expect_any(&[], time) {
             Err(QemuError::Timeout { .. }) => Ok(()),

@@ -1,6 +1,7 @@
 //! `packager boot`: an image in QEMU, on this terminal, or watched by this program.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use cli::Failure;
@@ -165,7 +166,7 @@ pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
     }
     match args.watch.is_wanted() {
         true => watch(&machine, &args.watch),
-        false => interact(&machine),
+        false => interact(&machine, args.watch.longest()),
     }
 }
 
@@ -183,13 +184,17 @@ impl BootArgs {
     }
 }
 
-fn interact(machine: &Machine) -> Result<(), Failure> {
+fn interact(machine: &Machine, longest: Option<Duration>) -> Result<(), Failure> {
     cli::tell!(
         "booting in QEMU ({}); `poweroff` ends it, Ctrl-A X at once",
         machine.accelerator.argument()
     );
-    let ending = machine.interactive().map_err(report::qemu)?;
+    let ending = machine.interactive(longest).map_err(report::qemu)?;
     match ending.panic {
+        _ if ending.timed_out => Err(Failure::input(format_args!(
+            "the machine was still running after the {} s of --timeout, and was ended",
+            longest.unwrap_or_default().as_secs()
+        ))),
         _ if !ending.status.success() => Err(Failure::machine(format_args!(
             "QEMU ended with {}",
             ending.status
@@ -226,9 +231,15 @@ fn kernel(args: &BootArgs) -> Result<(PathBuf, Option<Kernel>), Failure> {
     let choice = match args.kernel.choice() {
         KernelChoice::Image(path) => return Ok((path, None)),
         KernelChoice::Version(version) => KernelChoice::Version(version),
-        KernelChoice::Default => match modules_version(&args.image, &input::read(&args.image)?)? {
-            Some(version) => KernelChoice::Version(version),
-            None => KernelChoice::Default,
+        KernelChoice::Default => match modules_version(&args.image, &input::read(&args.image)?) {
+            Ok(Some(version)) => KernelChoice::Version(version),
+            Ok(None) => KernelChoice::Default,
+            // Whether the kernel takes it is what is to be seen.
+            Err(error) => {
+                let reason = error.message().unwrap_or_default();
+                cli::tell!("note: {reason}; the kernel is chosen without its modules");
+                KernelChoice::Default
+            }
         },
     };
     let kernel = Kernel::open(&args.kernel.source(), &choice).map_err(report::kernel)?;
@@ -240,7 +251,8 @@ fn kernel(args: &BootArgs) -> Result<(PathBuf, Option<Kernel>), Failure> {
 /// The version in the first name like `lib/modules/VERSION/…`.
 pub(crate) fn modules_version(path: &Path, image: &[u8]) -> Result<Option<String>, Failure> {
     let at_fault = |error| input::at_fault(path, error);
-    for segment in inspect::segments(image).map_err(at_fault)? {
+    let (segments, end) = inspect::readable_segments(image);
+    for segment in &segments {
         for entry in segment.entries() {
             let name = String::from_utf8_lossy(entry.map_err(at_fault)?.name).into_owned();
             let name = name.trim_start_matches("./").trim_start_matches("usr/");
@@ -250,5 +262,8 @@ pub(crate) fn modules_version(path: &Path, image: &[u8]) -> Result<Option<String
             }
         }
     }
-    Ok(None)
+    match end.filter(|end| !end.is_junk()) {
+        Some(error) => Err(at_fault(error)),
+        None => Ok(None),
+    }
 }

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
-use cli::Failure;
+use cli::{Failure, Fault};
 use packager::qemu::{Machine, PictureFormat, QemuError, Session};
 use serde_json::{Value, json};
 
 use crate::report;
 use crate::steps::{Step, Steps};
+
+/// For how long all steps together may take, unless the user says so, in seconds.
+const TIMEOUT: u32 = 300;
 
 /// How long a line that has begun may take to its end, when all steps are done.
 const REST_OF_LINE: Duration = Duration::from_millis(200);
@@ -20,11 +23,11 @@ pub(crate) struct WatchArgs {
     #[command(flatten)]
     steps: Steps,
 
-    /// For how long all steps together may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    timeout: u32,
+    /// For how long all steps together may take [default: 300]; without steps, the machine is ended then, if this is given
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u32>,
 
-    /// Write all that was on the serial console, also when a step fails
+    /// Write all that was on the serial console, also when a step fails; --json has it, too
     #[arg(long, value_name = "FILE")]
     transcript: Option<PathBuf>,
 
@@ -37,6 +40,12 @@ impl WatchArgs {
     /// Whether there is anything to do.
     pub(crate) fn is_wanted(&self) -> bool {
         !self.steps.0.is_empty()
+    }
+
+    /// For how long a machine may run that is left to the user.
+    pub(crate) fn longest(&self) -> Option<Duration> {
+        self.timeout
+            .map(|seconds| Duration::from_secs(seconds.into()))
     }
 
     /// The files that are written.
@@ -78,7 +87,7 @@ pub(crate) fn watch(machine: &Machine, args: &WatchArgs) -> Result<(), Failure> 
     let mut watched = Watched {
         session,
         start,
-        deadline: start + Duration::from_secs(args.timeout.into()),
+        deadline: start + Duration::from_secs(args.timeout.unwrap_or(TIMEOUT).into()),
         done: Vec::new(),
     };
     let mut steps = args.steps.0.iter();
@@ -93,6 +102,10 @@ pub(crate) fn watch(machine: &Machine, args: &WatchArgs) -> Result<(), Failure> 
     if args.json {
         let json = watched.result(machine, &result);
         cli::print(format!("{json:#}\n").as_bytes())?;
+    } else if args.transcript.is_none()
+        && matches!(&result, Err(error) if error.fault() == Fault::Input)
+    {
+        cli::tell!("note: --transcript FILE keeps all that was on the serial console");
     }
     result
 }
@@ -153,6 +166,8 @@ impl Watched {
             "accelerator": machine.accelerator.argument(),
             "steps": self.done,
             "error": error,
+            "panic": self.session.panic(),
+            "transcript": self.session.transcript(),
         })
     }
 }
