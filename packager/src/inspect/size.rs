@@ -302,9 +302,9 @@ mod tests {
 
     #[test]
     fn shares_add_up_and_are_where_the_bytes_are() {
-        let formats = Format::ALL
-            .into_iter()
-            .filter(|format| *format != Format::Lz4Frame);
+        let is_written =
+            |format: &Format| !matches!(format, Format::Lz4Frame | Format::Lzma | Format::Lzo);
+        let formats = Format::ALL.into_iter().filter(is_written);
         for format in formats.map(Some).chain([None]) {
             let image = image(format);
             let segments = segments(&image).unwrap();

@@ -1,7 +1,7 @@
 //! `packager list`: the entries of an image, like `ls -l`.
 
 use std::io::{self, IsTerminal};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use cli::Failure;
 use packager::cpio::{Entry, Kind};
@@ -17,75 +17,111 @@ const PORTION: usize = 64 << 10;
 
 pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
     let (file, image) = input::open(&args.image)?;
-    let mut out = Printer::default();
-    let mut separator = "[\n";
-    let mut segment = 0;
-    let mut passed_over = 0;
-    let is_shown = io::stdout().is_terminal();
+    let mut out = Printer::new(args);
     let result = inspect::skim_file(&file, &image, |entry, length, place| {
-        passed_over += usize::from(is_passed_over(entry));
-        if args.names && is_shown {
-            out.line(&report::escaped(entry.name));
-        } else if args.names {
-            out.text.extend_from_slice(entry.name);
-            out.text.push(b'\n');
-        } else if args.json {
-            out.text.extend_from_slice(separator.as_bytes());
-            let object = object(entry, length, place);
-            out.text.extend_from_slice(object.as_bytes());
-            separator = ",\n";
-        } else {
-            if std::mem::replace(&mut segment, place.segment) != place.segment {
-                let format = report::format_name(place.format);
-                out.line(&format!("segment at {}: {format}", place.offset));
-            }
-            out.line(&line(entry, length));
-        }
+        out.entry(entry, length, place);
         out.print_portion()
     });
-    let junk = result.as_ref().err().filter(|error| error.is_junk());
+    let is_read = match &result {
+        Ok(_) => true,
+        Err(error) => error.is_junk(),
+    };
     // What has been read of a damaged image is printed, and is no JSON then: its list has no end.
-    if args.json && (result.is_ok() || junk.is_some()) {
-        let end = if separator == "[\n" { "[]\n" } else { "\n]\n" };
+    if args.json && is_read {
+        let end = if out.is_first { "[]\n" } else { "\n]\n" };
         out.text.extend_from_slice(end.as_bytes());
     }
     if let Some(error) = out.failed {
         return Err(error);
     }
     cli::print(&out.text)?;
-    if passed_over > 0 {
+    if let passed_over @ 1.. = out.passed_over {
         cli::tell!(
             "note: entries without a name, with one that is too long, or of a type that Linux does not know, which the kernel leaves out: {passed_over}"
         );
     }
-    if let Some(place) = inspect::boot_configuration(&image) {
+    if let Some(Range { start, end }) = inspect::boot_configuration(&image) {
+        let length = end - start;
         cli::tell!(
-            "note: the kernel's boot configuration (bootconfig), {} bytes, is at {}",
-            place.len(),
-            place.start
+            "note: the kernel's boot configuration (bootconfig), {length} bytes, is at {start}"
         );
     }
-    if let Some(junk) = junk {
-        input::tell_junk(&args.image, junk);
-        return Ok(());
-    }
-    match result.map_err(|error| input::at_fault(&args.image, error))? {
-        End::Bytes => input::tell_no_trailer(&args.image),
-        End::Trailer | End::Stopped => {}
+    match result {
+        Err(junk) if junk.is_junk() => input::tell_junk(&args.image, &junk),
+        Err(error) => return Err(input::at_fault(&args.image, error)),
+        Ok(End::Bytes) => input::tell_no_trailer(&args.image),
+        Ok(End::Trailer | End::Stopped) => {}
     }
     Ok(())
 }
 
+/// How an entry is shown.
+#[derive(Clone, Copy)]
+enum Form {
+    /// The name as it is.
+    Name,
+    /// The name, which cannot drive the terminal.
+    ShownName,
+    Line,
+    Json,
+}
+
 /// Prints a portion at a time.
-#[derive(Default)]
 struct Printer {
+    form: Form,
     text: Vec<u8>,
+    is_first: bool,
+    /// The number of the last entry's segment.
+    segment: usize,
+    /// How many entries the kernel makes nothing of.
+    passed_over: usize,
     failed: Option<Failure>,
 }
 
 impl Printer {
-    fn line(&mut self, line: &str) {
-        self.text.extend_from_slice(line.as_bytes());
+    fn new(args: &ListArgs) -> Self {
+        let form = match (args.names, args.json) {
+            (true, _) if io::stdout().is_terminal() => Form::ShownName,
+            (true, _) => Form::Name,
+            (_, true) => Form::Json,
+            _ => Form::Line,
+        };
+        Self {
+            form,
+            text: Vec::new(),
+            is_first: true,
+            segment: 0,
+            passed_over: 0,
+            failed: None,
+        }
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>, length: usize, place: Place) {
+        self.passed_over += usize::from(is_passed_over(entry));
+        let is_first = std::mem::take(&mut self.is_first);
+        let before = std::mem::replace(&mut self.segment, place.segment);
+        match self.form {
+            Form::Name => self.line(entry.name),
+            Form::ShownName => self.line(report::escaped(entry.name).as_bytes()),
+            Form::Json => {
+                let separator = if is_first { "[\n" } else { ",\n" };
+                self.text.extend_from_slice(separator.as_bytes());
+                let object = object(entry, length, place);
+                self.text.extend_from_slice(object.as_bytes());
+            }
+            Form::Line => {
+                if before != place.segment {
+                    let format = report::format_name(place.format);
+                    let heading = format!("segment at {}: {format}", place.offset);
+                    self.line(heading.as_bytes());
+                }
+                self.line(line(entry, length).as_bytes());
+            }
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        self.text.extend_from_slice(line);
         self.text.push(b'\n');
     }
 
