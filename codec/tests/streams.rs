@@ -224,6 +224,14 @@ fn a_member_tells_what_follows_it() {
 
 #[test]
 fn a_header_that_asks_for_much_memory_is_refused() {
+    // An lzma file with a dictionary of 4080 MiB, of unknown length.
+    let lzma = [&[0x5d, 0, 0, 0, 0xff][..], &[0xff; 8], &[0; 20]].concat();
+    let refused = decode(&lzma, LIMIT);
+    let Err(DecodeError::Corrupt { format, reason }) = &refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(*format, Format::Lzma);
+    assert!(reason.contains("memory"), "{reason}");
     // An xz stream with a dictionary of 1.5 GiB, as its header says (LZMA2 property byte 39).
     let mut stream = encode(b"x", Format::Xz, Some(0)).unwrap();
     assert_eq!(

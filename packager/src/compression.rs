@@ -162,6 +162,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_only_read_has_its_option() {
+        for (format, option) in [
+            (Some(Format::Lzma), "CONFIG_RD_LZMA"),
+            (Some(Format::Lzo), "CONFIG_RD_LZO"),
+            (Some(Format::Xz), "CONFIG_RD_XZ"),
+            (None, "CONFIG_BLK_DEV_INITRD"),
+        ] {
+            let level = None;
+            assert_eq!(Compression { format, level }.kernel_option(), option);
+        }
+    }
+
+    #[test]
     fn the_suffix_decides() {
         let by = |path: &str| Compression::by_suffix(Path::new(path));
         assert_eq!(by("simple.igz"), Some(Some(Format::Gzip)));
