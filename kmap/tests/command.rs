@@ -202,7 +202,7 @@ fn the_machine_at_fault_is_code_3() {
         "{screen}"
     );
     let outcome = bench.run(&["a.map", "-o", "/dev/full"], b"");
-    assert_eq!(outcome.code, 1, "{}", outcome.stderr);
+    assert_eq!(outcome.code, 3, "{}", outcome.stderr);
 }
 
 #[test]

@@ -143,6 +143,17 @@ fn what_no_file_can_be_is_told() {
     writer.entry(b"far", link, &[b'x'; 4096]).unwrap();
     let image = [sound.archive(), writer.finish()].concat();
     assert_eq!(sound.findings(&image), only("impossible-entry"));
+    // An entry of one byte of name, which is its NUL, and no data.
+    let mut nameless = one("n", Options::default());
+    let length = 110 + "n\0".len() + "contents".len();
+    nameless[102..110].copy_from_slice(b"00000001");
+    nameless[54..62].copy_from_slice(b"00000000");
+    nameless.drain(111..length.next_multiple_of(4));
+    nameless.insert(110, 0);
+    nameless.truncate(112);
+    let image = [nameless, sound.archive()].concat();
+    assert_eq!(sound.findings(&image), only("entry-without-name"));
+    assert!(check(&image, sound.booted()).passes());
 }
 
 #[test]

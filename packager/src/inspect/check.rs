@@ -201,7 +201,10 @@ fn check_files(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
         report.find(&codes::BLOCKED, format_args!("/{name}"));
     }
     for name in &files.impossible {
-        report.find(&codes::IMPOSSIBLE, format_args!("/{name}"));
+        match &**name {
+            "" => report.find(&codes::NAMELESS, "it is gone past"),
+            name => report.find(&codes::IMPOSSIBLE, format_args!("/{name}")),
+        }
     }
     match files.follow("init") {
         None => report.find(&codes::NO_INIT, "there is no /init"),

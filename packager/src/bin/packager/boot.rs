@@ -1,6 +1,6 @@
 //! `packager boot`: an image in QEMU, on this terminal, or watched by this program.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
@@ -231,39 +231,22 @@ fn kernel(args: &BootArgs) -> Result<(PathBuf, Option<Kernel>), Failure> {
     let choice = match args.kernel.choice() {
         KernelChoice::Image(path) => return Ok((path, None)),
         KernelChoice::Version(version) => KernelChoice::Version(version),
-        KernelChoice::Default => match modules_version(&args.image, &input::read(&args.image)?) {
-            Ok(Some(version)) => KernelChoice::Version(version),
-            Ok(None) => KernelChoice::Default,
+        KernelChoice::Default => {
+            let image = input::read(&args.image)?;
+            let (segments, end) = inspect::readable_segments(&image);
+            let version = inspect::kernel_version(&segments);
             // Whether the kernel takes it is what is to be seen.
-            Err(error) => {
-                let reason = error.message().unwrap_or_default();
-                cli::tell!("note: {reason}; the kernel is chosen without its modules");
-                KernelChoice::Default
+            if let Some(end) = end.filter(|end| version.is_none() && !end.is_junk()) {
+                cli::tell!(
+                    "note: `{}`: {end}; the kernel is chosen without its modules",
+                    args.image.display()
+                );
             }
-        },
+            version.map_or(KernelChoice::Default, KernelChoice::Version)
+        }
     };
     let kernel = Kernel::open(&args.kernel.source(), &choice).map_err(report::kernel)?;
     let image = kernel.image.clone();
     let image = image.ok_or_else(|| report::no_image(kernel.version()))?;
     Ok((image, Some(kernel)))
-}
-
-/// The version in the first name like `lib/modules/VERSION/…`.
-pub(crate) fn modules_version(path: &Path, image: &[u8]) -> Result<Option<String>, Failure> {
-    let at_fault = |error| input::at_fault(path, error);
-    let (segments, end) = inspect::readable_segments(image);
-    for segment in &segments {
-        for entry in segment.entries() {
-            let name = String::from_utf8_lossy(entry.map_err(at_fault)?.name).into_owned();
-            let name = name.trim_start_matches("./").trim_start_matches("usr/");
-            if let Some(rest) = name.strip_prefix("lib/modules/") {
-                let version = rest.split('/').next().unwrap_or(rest);
-                return Ok(Some(version.to_owned()));
-            }
-        }
-    }
-    match end.filter(|end| !end.is_junk()) {
-        Some(error) => Err(at_fault(error)),
-        None => Ok(None),
-    }
 }

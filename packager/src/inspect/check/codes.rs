@@ -50,8 +50,11 @@ codes! {
         "The kernel cannot replace a folder that is not empty by something else, and drops the entry without a word.",
         "Leave out the folder or the file.";
     IMPOSSIBLE = "impossible-entry", Error,
-        "The kernel drops an entry that no file can be, without a word: a symbolic link with a target of more than 4095 bytes, a folder or a node with data, a name with a part of more than 255 bytes, a file that is to be linked to its own name.",
+        "The kernel drops an entry that no file can be, without a word: a symbolic link with a target of more than 4095 bytes, a folder or a node with data, a type that Linux does not know, a name with a part of more than 255 bytes, a file that is to be linked to its own name.",
         "Leave it out, or make the archive with a tool that does not write such entries.";
+    NAMELESS = "entry-without-name", Warning,
+        "The kernel goes past an entry whose name is empty or has more than 4096 bytes, without a word.",
+        "Make the archive with a tool that does not write such entries.";
     NO_INIT = "no-init", Error,
         "The kernel starts /init. Without it, it looks for a real root and panics, unless its command line names another (rdinit=).",
         "Add an executable /init.";
