@@ -178,6 +178,7 @@ fn a_disk_that_fails_is_left_without_a_partition_table() {
     if let Some(device) = Loop::new(&disk) {
         let options = ["--allow-fixed", "--confirm", device.model()];
         device.refuses(&image(folder.path()), &options, 3, "it holds no image now");
-        assert_eq!(fs::read(&disk).unwrap()[..512], [0; 512]);
+        let head = fs::read(&disk).unwrap();
+        assert!(head[..1 << 20].iter().all(|byte| *byte == 0));
     }
 }

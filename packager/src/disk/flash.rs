@@ -1,8 +1,8 @@
 //! Writing an image to a disk so that it is whole or no image at all.
 //!
-//! The first block, which has the partition table, is made zero first and written last: whatever happens in between, no
-//! system takes the disk for a whole one. Everything is read back from the disk itself, compared, and hashed, so that people
-//! can compare it with the sum that is published beside an image.
+//! The first MiB, which has all that says what is on a disk, is made zero first and written last: whatever happens in
+//! between, no system takes the disk for a whole one. Everything is read back from the disk itself, compared, and hashed, so
+//! that people can compare it with the sum that is published beside an image.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -14,6 +14,10 @@ use sha2::{Digest, Sha256};
 
 /// What the first block is: every disk's pages are this large or smaller.
 const BLOCK: usize = 4096;
+
+/// What is held back: partition tables, the descriptors of a CD (at 32 KiB), the boot record and the first tables of a file
+/// system without a partition table. A partition begins behind it.
+const HEAD: u64 = 1 << 20;
 
 /// What is written at once. A stick's flash is erased in blocks of about this size.
 const CHUNK: usize = 4 << 20;
@@ -97,7 +101,7 @@ pub fn open(path: &Path) -> Result<File, FlashError> {
 /// phase, and how many bytes of it are done.
 ///
 /// # Errors
-/// See [`FlashError`]. The disk holds no image then, and its first block is zero where that could still be written.
+/// See [`FlashError`]. The disk holds no image then, and its first MiB is zero where that could still be written.
 pub fn flash(
     image: &File,
     length: u64,
@@ -113,14 +117,19 @@ pub fn flash(
         again: Buffer::new(CHUNK),
         progress,
     };
-    flash.clear(0, BLOCK as u64)?;
+    let head = HEAD.min(size / 512 * 512);
+    flash.clear(0, head)?;
     flash.clear_backup(size)?;
     flash.sync(0)?;
     flash.write_rest()?;
     flash.sync(length)?;
     let hash = flash.check_rest()?;
-    flash.first_block()?;
-    Ok(hash)
+    let result = flash.head();
+    if result.is_err() {
+        // The disk is failing; what can be done has been done.
+        let _ = flash.clear(0, head).and_then(|()| flash.sync(0));
+    }
+    result.map(|()| hash)
 }
 
 struct Flash<'a, P> {
@@ -170,7 +179,7 @@ impl<P: FnMut(Phase, u64)> Flash<'_, P> {
     }
 
     fn write_rest(&mut self) -> Result<(), FlashError> {
-        let mut offset = BLOCK as u64;
+        let mut offset = HEAD;
         while offset < self.length {
             let part = read_image(self.image, self.length, offset, &mut self.buffer)?;
             let written = self.disk.write_all_at(part, offset);
@@ -181,12 +190,12 @@ impl<P: FnMut(Phase, u64)> Flash<'_, P> {
         Ok(())
     }
 
-    /// Compares everything behind the first block. That one is hashed as it is in the image: it is compared last.
+    /// Compares everything behind the head. That one is hashed as it is in the image: it is compared last.
     fn check_rest(&mut self) -> Result<Hash, FlashError> {
-        let first = self.length.min(BLOCK as u64);
-        let block = read_image(self.image, first, 0, &mut self.buffer)?;
-        let mut hash = Sha256::new_with_prefix(&block[..first as usize]);
-        let mut offset = BLOCK as u64;
+        let first = self.length.min(HEAD);
+        let head = read_image(self.image, first, 0, &mut self.buffer)?;
+        let mut hash = Sha256::new_with_prefix(&head[..first as usize]);
+        let mut offset = HEAD;
         while offset < self.length {
             let expected = read_image(self.image, self.length, offset, &mut self.buffer)?;
             let found = compare(self.disk, offset, expected, &mut self.again)?;
@@ -198,20 +207,24 @@ impl<P: FnMut(Phase, u64)> Flash<'_, P> {
         Ok(hash.finalize().into())
     }
 
-    /// The partition table. If that fails, zeros take its place again.
-    fn first_block(&mut self) -> Result<(), FlashError> {
-        let length = self.length.min(BLOCK as u64);
-        let block = read_image(self.image, length, 0, &mut self.buffer)?;
-        let written = self.disk.write_all_at(block, 0);
-        let result = written
-            .and_then(|()| self.disk.sync_all())
-            .map_err(|source| FlashError::Write { offset: 0, source })
-            .and_then(|()| compare(self.disk, 0, block, &mut self.again).map(drop));
-        if result.is_err() {
-            // The disk is failing; what can be done has been done.
-            let _ = self.clear(0, BLOCK as u64);
+    /// What was held back, the first block of it last: by that one a disk is known.
+    fn head(&mut self) -> Result<(), FlashError> {
+        let end = self.length.min(HEAD);
+        let first = end.min(BLOCK as u64);
+        if first < end {
+            self.put(first, end)?;
         }
-        result
+        self.put(0, first)
+    }
+
+    /// Writes a part of the head, and reads it back.
+    fn put(&mut self, offset: u64, end: u64) -> Result<(), FlashError> {
+        let part = read_image(self.image, end, offset, &mut self.buffer)?;
+        let written = self.disk.write_all_at(part, offset);
+        written
+            .and_then(|()| self.disk.sync_all())
+            .map_err(|source| FlashError::Write { offset, source })?;
+        compare(self.disk, offset, part, &mut self.again).map(drop)
     }
 }
 
@@ -320,25 +333,44 @@ mod tests {
 
     #[test]
     fn the_hash_is_that_of_the_image_alone() {
-        for length in [1, 512, 4096, 4097, CHUNK + BLOCK, CHUNK + BLOCK + 1] {
+        let head = HEAD as usize;
+        for length in [1, 512, 4096, 4097, head, head + 1, CHUNK + head + 1] {
             let image: Vec<u8> = (0..length).map(|n| (n / 3) as u8).collect();
             let disk = file(&[0xff; 8 << 20]);
             let hash = flash(&file(&image), length as u64, &disk, 8 << 20, |_, _| {}).unwrap();
             assert_eq!(hash, <Hash>::from(Sha256::digest(&image)), "{length}");
+            assert!(contents(&disk, length) == image, "{length}");
         }
     }
 
     #[test]
-    fn after_a_failure_there_is_no_partition_table() {
-        let image = vec![0x55; 1 << 20];
+    fn a_disk_may_be_smaller_than_what_is_held_back() {
+        let disk = file(&[0xff; 8192]);
+        let image = [0x55; 5000];
+        flash(&file(&image), 5000, &disk, 8192, |_, _| {}).unwrap();
+        assert!(contents(&disk, 5000) == image);
+    }
+
+    /// Partition tables, the descriptors of a CD, the boot record of a file system: all of them are held back.
+    #[test]
+    fn after_a_failure_nothing_says_what_is_on_the_disk() {
+        let image = vec![0x55; 3 << 20];
         let source = file(&image);
-        let disk = file(&[0xaa; 1 << 20]);
-        // The image is shorter than it was said to be.
-        let error = flash(&source, 2 << 20, &disk, 4 << 20, |_, _| {}).unwrap_err();
-        assert!(
-            matches!(error, FlashError::Read { .. } | FlashError::Image { .. }),
-            "{error}"
-        );
-        assert_eq!(contents(&disk, BLOCK), [0; BLOCK]);
+        let head = HEAD as usize;
+        // The image is shorter than it was said to be: that is seen while the rest of it is written.
+        let disk = file(&[0xaa; 4 << 20]);
+        let error = flash(&source, 4 << 20, &disk, 4 << 20, |_, _| {}).unwrap_err();
+        assert!(matches!(error, FlashError::Image { .. }), "{error}");
+        assert!(contents(&disk, head) == vec![0; head]);
+        // The disk gives back something else.
+        let disk = file(&[0xaa; 4 << 20]);
+        let damage = |phase, done| {
+            if phase == Phase::Writing && done == 3 << 20 {
+                disk.write_all_at(b"x", 2 << 20).unwrap();
+            }
+        };
+        let error = flash(&source, 3 << 20, &disk, 4 << 20, damage).unwrap_err();
+        assert!(matches!(error, FlashError::Differs { .. }), "{error}");
+        assert!(contents(&disk, head) == vec![0; head]);
     }
 }

@@ -61,7 +61,7 @@ pub(crate) enum Command {
     /// Write a disk image to a stick, and read it back. Without a device: list the disks that could be meant.
     ///
     /// What the disk gives back is compared with the image, and its SHA-256 is told: the one that `sha256sum` says of the image.
-    /// The partition table is written last, so that a disk that fails on the way holds no image that looks whole.
+    /// The first MiB is written last, so that a disk that fails on the way holds no image that looks whole.
     Write(WriteArgs),
     /// List what is in an initramfs: every segment, whatever made and compressed it.
     List(ListArgs),
