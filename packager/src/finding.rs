@@ -79,6 +79,14 @@ impl Report {
     pub(crate) fn find(&mut self, code: &'static Code, seen: impl fmt::Display) {
         self.findings.push(Finding::new(code, seen));
     }
+
+    /// As [`find`](Self::find), unless the same has been seen: two boot loaders may have the same file.
+    pub(crate) fn find_once(&mut self, code: &'static Code, seen: String) {
+        let mut findings = self.findings.iter();
+        if !findings.any(|finding| finding.code == code && finding.seen == seen) {
+            self.find(code, seen);
+        }
+    }
 }
 
 /// Makes a table of [`Code`]s: a constant for each, and `ALL`.

@@ -5,6 +5,7 @@
 //! `REQUIRE_ORACLES=1` is set, which `cargo xtask test` does.
 #![forbid(unsafe_code)]
 
+pub mod broken;
 pub mod disks;
 pub mod environment;
 pub mod foreign;

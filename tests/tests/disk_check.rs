@@ -2,100 +2,13 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 
 use packager::disk::check::Expected;
 use packager::disk::fat::read::Medium;
+use tests::broken::{START, built, check, make, names};
 use tests::environment::{command, find_program, has};
-use tests::mtools::FatImage;
-use tests::root::{Root, small_root};
-
-/// Where the partition begins, in bytes.
-const START: u64 = 1 << 20;
-
-struct Built {
-    folder: tempfile::TempDir,
-    root: Root,
-    image: Vec<u8>,
-}
-
-fn built() -> Option<Built> {
-    if !has(&["syslinux", "mcopy"]) {
-        return None;
-    }
-    let root = small_root()?;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("simple.img");
-    let output = make(&root, &["-q", "-o", path.to_str().unwrap()]);
-    assert!(output.status.success(), "{output:?}");
-    let image = fs::read(path).unwrap();
-    Some(Built {
-        folder,
-        root,
-        image,
-    })
-}
-
-fn make(root: &Root, arguments: &[&str]) -> Output {
-    command("packager")
-        .args(["image", "--root"])
-        .arg(root.path())
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn check(path: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = command("packager")
-        .arg("check")
-        .args(arguments)
-        .arg(path)
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    let text = String::from_utf8(output.stdout).unwrap();
-    (output.status.code(), text)
-}
-
-impl Built {
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("simple.img")
-    }
-
-    /// Breaks a fresh copy, and gives what is found.
-    fn broken(&self, how: impl FnOnce(&mut Vec<u8>)) -> (Option<i32>, String) {
-        let mut bytes = self.image.clone();
-        how(&mut bytes);
-        fs::write(self.path(), bytes).unwrap();
-        check(&self.path(), &[])
-    }
-
-    /// Lets mtools change a fresh copy.
-    fn changed(&self, commands: &[(&str, &[&str])]) -> (Option<i32>, String) {
-        fs::write(self.path(), &self.image).unwrap();
-        let path = self.path();
-        let fat = FatImage {
-            path: &path,
-            offset: START,
-        };
-        for (program, arguments) in commands {
-            fat.run(program, arguments);
-        }
-        check(&self.path(), &[])
-    }
-}
-
-fn names(result: (Option<i32>, String), code: &str) {
-    let (status, text) = result;
-    assert_eq!(status, Some(1), "{text}");
-    assert!(
-        text.contains(&format!("error[{code}]")),
-        "{code} is not in {text}"
-    );
-    assert_eq!(text.matches("error[").count(), 1, "{text}");
-    assert!(text.contains("way out: "), "{text}");
-}
 
 #[test]
 fn a_whole_image_passes() {
@@ -355,7 +268,7 @@ fn a_unified_kernel_image_by_itself() {
     let (code, text) = check(&uki);
     assert_eq!(code, Some(1), "{text}");
     assert!(
-        text.starts_with("error[bad-efi-program]: linux.efi: "),
+        text.starts_with("error[damaged-program]: linux.efi: "),
         "{text}"
     );
     // A kernel is no image, and no stub.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tests::broken::{check, codes};
 use tests::environment::{command, find_program, has};
 use tests::mtools::FatImage;
 use tests::root::small_root;
@@ -97,27 +98,6 @@ impl Workshop {
     fn check(&self, image: &str, options: &[&str]) -> (Option<i32>, String) {
         check(&self.path(image), options)
     }
-}
-
-fn check(image: &Path, options: &[&str]) -> (Option<i32>, String) {
-    let output = command("packager")
-        .arg("check")
-        .args(options)
-        .arg(image)
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    let text = String::from_utf8(output.stdout).unwrap();
-    (output.status.code(), text)
-}
-
-/// The codes of the findings.
-fn codes(text: &str) -> Vec<&str> {
-    let lines = text.lines().filter(|line| !line.starts_with(' '));
-    lines
-        .filter_map(|line| line.split_once('[')?.1.split_once("]: "))
-        .map(|(code, _)| code)
-        .collect()
 }
 
 /// What a script puts on a stick for a BIOS.

@@ -18,6 +18,7 @@ pub fn disk(bytes: &[u8]) {
     let expected = Expected {
         bios: true,
         uefi: true,
+        ..Expected::default()
     };
     let report = check(bytes, bytes.len() as u64, expected).unwrap();
     assert!(!report.findings.is_empty() || !report.facts.is_empty());

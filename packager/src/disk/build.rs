@@ -1,8 +1,8 @@
 //! From kernel and initramfs to a whole disk image.
 
 use super::fat::{
-    FatKind, Geometry, GeometryError, Label, PlacedFile, Timestamp, Tree, TreeError, Volume,
-    VolumeError, VolumeOptions,
+    FatKind, Geometry, Label, PlacedFile, Timestamp, Tree, TreeError, Volume, VolumeError,
+    VolumeOptions,
 };
 use super::gpt;
 use super::identity::{Identity, Numbers};
@@ -95,9 +95,6 @@ pub enum ImageError {
     /// A file cannot be in a FAT file system.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// The file system cannot have this size.
-    #[error(transparent)]
-    Geometry(#[from] GeometryError),
     /// The files do not fit.
     #[error(transparent)]
     Volume(#[from] VolumeError),
@@ -112,11 +109,47 @@ pub enum ImageError {
         "an image of {0} bytes has no room for a file system beside its partition table, which takes 1 MiB and more"
     )]
     TooSmall(u64),
+    /// This kind of file system cannot be as small as the image was asked to be, nor as large.
+    #[error("an image of {size} bytes cannot have a {kind} file system, which {limit}{}", smaller(.kind, .size))]
+    Size {
+        /// The size that was asked for.
+        size: u64,
+        /// The kind.
+        kind: FatKind,
+        /// What it needs.
+        limit: SizeLimit,
+    },
     /// The boot code for a GUID partition table was not found.
     #[error(
         "the boot code gptmbr.bin of syslinux was not found beside mbr.bin; install the package syslinux, or make an image with an MBR"
     )]
     NoGptCode,
+}
+
+/// The sizes that an image can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizeLimit {
+    /// The smallest for these files, in bytes; a whole number of MiB.
+    Least(u64),
+    /// The largest of this kind.
+    Most,
+}
+
+impl std::fmt::Display for SizeLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Least(bytes) => write!(f, "begins for these files at {}M", bytes >> 20),
+            Self::Most => f.write_str("ends at 2 GB (FAT16) or 2 TB (FAT32)"),
+        }
+    }
+}
+
+/// The way out where FAT32 is too large: it needs many clusters, however few files there are.
+fn smaller(kind: &FatKind, size: &u64) -> &'static str {
+    match kind {
+        FatKind::Fat32 if *size < 1 << 30 => "; --fat 16 is for smaller ones",
+        _ => "",
+    }
 }
 
 impl<'a> ImageRecipe<'a> {
@@ -282,19 +315,26 @@ fn geometry(
     table: &Table,
     tree: &Tree<'_>,
 ) -> Result<Geometry, ImageError> {
+    let least = Sector(tree.bytes() / SECTOR_SIZE);
+    let smallest =
+        || Geometry::smallest_with_clusters(kind, least, cluster, |it| Volume::fits(tree, it));
     match size {
         Some(size) => {
+            let around = table.start() + table.tail();
             let sectors = (size / SECTOR_SIZE)
-                .checked_sub((table.start() + table.tail()).0)
+                .checked_sub(around.0)
                 .filter(|&sectors| sectors > 0)
                 .ok_or(ImageError::TooSmall(size))?;
-            Ok(Geometry::new(kind, Sector(sectors))?)
+            Geometry::new(kind, Sector(sectors)).map_err(|_| {
+                let least = smallest().map(|it| (it.total + around).bytes());
+                let limit = match least.filter(|least| *least > size) {
+                    Some(least) => SizeLimit::Least(least),
+                    None => SizeLimit::Most,
+                };
+                ImageError::Size { size, kind, limit }
+            })
         }
-        None => {
-            let least = Sector(tree.bytes() / SECTOR_SIZE);
-            Geometry::smallest_with_clusters(kind, least, cluster, |it| Volume::fits(tree, it))
-                .ok_or(ImageError::TooLarge(kind))
-        }
+        None => smallest().ok_or(ImageError::TooLarge(kind)),
     }
 }
 

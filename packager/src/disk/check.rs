@@ -1,5 +1,5 @@
-//! Will this disk image start a PC? The links of the chain from the firmware to the initramfs, on images that anybody made. Of a CD,
-//! what UEFI starts is looked at; of a GUID partition table, the first copy.
+//! Will this disk image start a PC? The links of the chain from the firmware to the initramfs, on images that anybody made: disks and
+//! CDs.
 //!
 //! A BIOS needs the boot code, an active partition, a boot record, syslinux with its map of sectors, and a configuration
 //! that names files which are there. UEFI needs a FAT file system with a program, and that one its kernel. A broken link is
@@ -8,27 +8,33 @@
 mod bios;
 mod cd;
 pub mod codes;
+mod configuration;
+mod files;
+mod isolinux;
+mod loader_entries;
 mod payload;
+mod place;
 mod uefi;
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
-
+use super::build::EFI_PROGRAM;
 use super::fat::read::{FatError, Medium, Reader};
-use super::gpt::{self, GptPartition, Guid};
-use super::mbr::{Mbr, MbrError, Partition, PartitionType};
 use super::pe::Program;
 use super::{SECTOR_SIZE, Sector};
+use files::Files;
+use place::Place;
 
 pub use crate::finding::Report;
+pub use place::{end_outside, has_gpt};
 
-/// What shall start the image.
+/// What shall start the image, and what is known of that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     /// It must start by a BIOS.
     pub bios: bool,
     /// It must start by UEFI.
     pub uefi: bool,
+    /// The boot record of a syslinux at hand, to compare with; some builds are known without it.
+    pub boot_record: Option<[u8; SECTOR_SIZE as usize]>,
 }
 
 /// Checks an image of `length` bytes. What is there at all is checked; what is expected must be there.
@@ -51,14 +57,14 @@ pub fn check<M: Medium + ?Sized>(
     }
     read(medium, 0, &mut sector)?;
     if cd::is_cd(medium) {
-        match cd::check(medium, length, expected, &mut report) {
+        match cd::check(medium, length, &sector, expected, &mut report) {
             Err(error) if is_end(&error) => report.find(&codes::NO_EL_TORITO, error),
             result => result?,
         }
-        check_stick(&sector, length, &mut report);
         return Ok(report);
     }
-    let Some(place) = place(medium, &sector, length, &mut report)? else {
+    let places = place::places(medium, &sector, length, &mut report)?;
+    let Some((&place, others)) = places.split_first() else {
         return Ok(report);
     };
     let start = place.first;
@@ -70,16 +76,20 @@ pub fn check<M: Medium + ?Sized>(
             return Ok(report);
         }
     };
-    report.facts.push(format!(
-        "{} at {start}, {} MiB, label {}",
-        reader.kind,
-        reader.total.bytes() >> 20,
-        reader.label()
-    ));
-    volume(&reader, start, length, &mut report);
-    let volume = Volume::new(&reader, length);
-    let is_bios = bios::check(&volume, &sector, place, expected.bios, &mut report)?;
-    let is_uefi = uefi::check(&volume, expected.uefi, &mut report)?;
+    tell(&reader, start, &mut report);
+    volume(&reader, place, length, &mut report)?;
+    let files = Files::new(&reader, length);
+    let disk = bios::Disk {
+        sector: &sector,
+        place,
+        expected,
+    };
+    let is_bios = bios::check(&reader, &files, &disk, &mut report)?;
+    let is_uefi = if files.is_there(EFI_PROGRAM) {
+        uefi::check(&files, expected.uefi, &mut report)?
+    } else {
+        elsewhere(medium, others, length, expected, &mut report)?
+    };
     if !is_bios && !is_uefi && !expected.bios && !expected.uefi {
         report.find(
             &codes::NO_BOOT_LOADER,
@@ -87,6 +97,32 @@ pub fn check<M: Medium + ?Sized>(
         );
     }
     Ok(report)
+}
+
+/// UEFI looks for its program in every FAT file system.
+fn elsewhere<M: Medium + ?Sized>(
+    medium: &M,
+    places: &[Place],
+    length: u64,
+    expected: Expected,
+    report: &mut Report,
+) -> Result<bool, FatError> {
+    for &place in places {
+        let Ok(reader) = Reader::open(medium, place.first) else {
+            continue;
+        };
+        let files = Files::new(&reader, length);
+        if files.is_there(EFI_PROGRAM) {
+            tell(&reader, place.first, report);
+            volume(&reader, place, length, report)?;
+            return uefi::check(&files, expected.uefi, report);
+        }
+    }
+    if expected.uefi {
+        let seen = format!("there is no {EFI_PROGRAM}");
+        report.find(&codes::NO_EFI_PROGRAM, seen);
+    }
+    Ok(false)
 }
 
 /// Checks a unified kernel image, which is a file by itself; `None` where the bytes are none. `name` is what findings call it.
@@ -97,109 +133,8 @@ pub fn check_uki(name: &str, bytes: &[u8]) -> Option<Report> {
         Ok(program) => uefi::unified(name, &program, &mut report).then_some(report),
         Err(_) if is_disk || !bytes.starts_with(b"MZ") => None,
         Err(error) => {
-            report.find(&codes::BAD_EFI_PROGRAM, format_args!("{name}: {error}"));
+            report.find(&codes::DAMAGED_PROGRAM, format_args!("{name}: {error}"));
             Some(report)
-        }
-    }
-}
-
-/// Whether a CD can be written to a stick as it is.
-fn check_stick(sector: &[u8; SECTOR_SIZE as usize], length: u64, report: &mut Report) {
-    match Mbr::parse(sector) {
-        Ok(mbr) if mbr.partitions().next().is_some() => {
-            inside(&mbr, length, report);
-            let fact = "a hybrid: it can be written to a stick";
-            report.facts.push(fact.to_owned());
-        }
-        _ => report.find(&codes::CD_ONLY, "the first sector has no partition table"),
-    }
-}
-
-/// Where the file system is.
-#[derive(Clone, Copy)]
-struct Place {
-    first: Sector,
-    /// In a GUID partition table: whether the boot code for a BIOS would start it.
-    is_marked: bool,
-}
-
-impl Place {
-    /// Without such a table no mark is needed.
-    fn at(first: Sector) -> Self {
-        Self {
-            first,
-            is_marked: true,
-        }
-    }
-}
-
-/// The volume with what the checks read from it.
-struct Volume<'a, 'm, M: ?Sized> {
-    reader: &'a Reader<'m, M>,
-    /// The bytes that may still be read: a volume can name one file under many names.
-    left: Cell<u64>,
-    /// What has been checked: kernels and initramfs images that several entries name.
-    checked: RefCell<BTreeSet<String>>,
-}
-
-/// How often all of an image is read at most.
-const READINGS: u64 = 16;
-
-/// What a configuration may have meant.
-enum File {
-    Bytes(Vec<u8>),
-    Missing,
-    /// A finding says why.
-    Unreadable,
-}
-
-impl File {
-    fn bytes(self) -> Option<Vec<u8>> {
-        match self {
-            File::Bytes(bytes) => Some(bytes),
-            File::Missing | File::Unreadable => None,
-        }
-    }
-}
-
-impl<'a, 'm, M: Medium + ?Sized> Volume<'a, 'm, M> {
-    fn new(reader: &'a Reader<'m, M>, length: u64) -> Self {
-        Self {
-            reader,
-            left: Cell::new(length.saturating_mul(READINGS)),
-            checked: RefCell::default(),
-        }
-    }
-
-    /// Notes that something is checked; tells whether it was before.
-    fn is_checked(&self, what: String) -> bool {
-        !self.checked.borrow_mut().insert(what)
-    }
-
-    /// A file's bytes. A broken chain is a finding.
-    fn file(&self, path: &str, report: &mut Report) -> Result<File, FatError> {
-        let mut unreadable = |error: &dyn std::fmt::Display| {
-            report.find(&codes::FILE_UNREADABLE, format_args!("`{path}`: {error}"));
-            Ok(File::Unreadable)
-        };
-        let result = self.reader.find(path).and_then(|entry| match entry {
-            Some(entry) if !entry.is_directory() => {
-                let Some(left) = self.left.get().checked_sub(entry.size.into()) else {
-                    return Ok(None);
-                };
-                self.left.set(left);
-                let bytes = self.reader.contents(&entry)?;
-                Ok(Some(File::Bytes(bytes)))
-            }
-            _ => Ok(Some(File::Missing)),
-        });
-        match result {
-            Err(error @ FatError::Io { .. }) if !is_end(&error) => Err(error),
-            Err(error) => unreadable(&error),
-            Ok(Some(file)) => Ok(file),
-            Ok(None) => {
-                unreadable(&"the files named so far are many times what the image can hold")
-            }
         }
     }
 }
@@ -224,161 +159,40 @@ fn read<M: Medium + ?Sized>(medium: &M, offset: u64, buffer: &mut [u8]) -> Resul
         .map_err(|source| FatError::Io { offset, source })
 }
 
-/// Where the file system is.
-fn place<M: Medium + ?Sized>(
-    medium: &M,
-    sector: &[u8; 512],
-    length: u64,
-    report: &mut Report,
-) -> Result<Option<Place>, FatError> {
-    let protective = |mbr: &Mbr| {
-        let mut kinds = mbr.partitions().map(|(_, partition)| partition.kind);
-        kinds.any(|kind| kind == PartitionType::PROTECTIVE)
-    };
-    match Mbr::parse(sector) {
-        Ok(mbr) if protective(&mbr) => match gpt::read(medium) {
-            Ok(Ok(partitions)) => Ok(gpt_partition(&partitions, length, report)),
-            Ok(Err(reason)) => {
-                report.find(&codes::BAD_GPT, reason);
-                Ok(None)
-            }
-            Err(error) if is_end(&error) => {
-                report.find(&codes::BAD_GPT, error);
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        },
-        _ => Ok(partition(sector, length, report).map(Place::at)),
-    }
+fn tell<M: Medium + ?Sized>(reader: &Reader<'_, M>, start: Sector, report: &mut Report) {
+    report.facts.push(format!(
+        "{} at {start}, {} MiB, label {}",
+        reader.kind,
+        reader.total.bytes() >> 20,
+        reader.label()
+    ));
 }
 
-/// The one that is marked for a BIOS, else the EFI system partition.
-fn gpt_partition(partitions: &[GptPartition], length: u64, report: &mut Report) -> Option<Place> {
-    report.facts.push("a GUID partition table".to_owned());
-    let fat = |it: &&GptPartition| matches!(it.kind, Guid::EFI_SYSTEM | Guid::BASIC_DATA);
-    let marked = partitions.iter().find(|it| it.bootable && fat(it));
-    let Some(chosen) = marked.or_else(|| partitions.iter().find(fat)) else {
-        report.find(
-            &codes::NO_FAT_PARTITION,
-            "the table has no EFI system partition",
-        );
-        return None;
-    };
-    let end = chosen.first.bytes().saturating_add(chosen.count.bytes());
-    if end > length {
-        let seen = format!("the partition ends at byte {end}, and the image has {length} bytes");
-        report.find(&codes::PARTITION_OUTSIDE, seen);
-    }
-    Some(Place {
-        first: chosen.first,
-        is_marked: chosen.bootable,
-    })
-}
-
-/// Where the file system begins: in the active partition, else in the first FAT one, else at once.
-fn partition(sector: &[u8; 512], length: u64, report: &mut Report) -> Option<Sector> {
-    let mbr = match Mbr::parse(sector) {
-        Ok(mbr) => mbr,
-        Err(MbrError::FileSystem) => {
-            report.find(
-                &codes::NO_TABLE,
-                "the file system begins in the first sector",
-            );
-            return Some(Sector(0));
-        }
-        Err(error) => {
-            report.find(&codes::NO_SIGNATURE, error);
-            return None;
-        }
-    };
-    layout(&mbr, length, report);
-    let fat = |it: &&(usize, &Partition)| it.1.kind.is_fat();
-    let active = mbr
-        .partitions()
-        .find(|it| it.1.active && it.1.kind.is_fat());
-    let chosen = active.or_else(|| mbr.partitions().find(|it| fat(&it)));
-    if chosen.is_none() {
-        let kinds: Vec<_> = mbr
-            .partitions()
-            .map(|(number, partition)| format!("{number}: 0x{:02x}", partition.kind.0))
-            .collect();
-        let seen = match kinds.as_slice() {
-            [] => "the table has no partition".to_owned(),
-            kinds => format!("the table has these types: {}", kinds.join(", ")),
-        };
-        report.find(&codes::NO_FAT_PARTITION, seen);
-    }
-    chosen.map(|(_, partition)| partition.first)
-}
-
-/// Partitions that leave the image or share sectors. In a hybrid ISO they may: one is the whole, another a file in it.
-fn layout(mbr: &Mbr, length: u64, report: &mut Report) {
-    inside(mbr, length, report);
-    let mut sorted: Vec<_> = mbr.partitions().collect();
-    sorted.sort_by_key(|(_, partition)| partition.first);
-    for pair in sorted.windows(2) {
-        let [(one, first), (two, second)] = pair else {
-            continue;
-        };
-        if first.first + first.count > second.first {
-            let seen = format!("partitions {one} and {two} share sectors");
-            report.find(&codes::PARTITIONS_OVERLAP, seen);
-        }
-    }
-}
-
-/// Where the last partition ends, in bytes, if that is behind the image's end: the image is cut off.
-///
-/// # Errors
-/// [`FatError::Io`] where the medium cannot be read.
-pub fn end_outside<M: Medium + ?Sized>(medium: &M, length: u64) -> Result<Option<u64>, FatError> {
-    let mut sector = [0; SECTOR_SIZE as usize];
-    read(medium, 0, &mut sector)?;
-    let Ok(mbr) = Mbr::parse(&sector) else {
-        return Ok(None);
-    };
-    // Of the partition that protects a GUID partition table, the length is often that of the largest disk.
-    let mut ends = Vec::new();
-    for (_, partition) in mbr.partitions() {
-        if partition.kind != PartitionType::PROTECTIVE {
-            ends.push((partition.first + partition.count).bytes());
-            continue;
-        }
-        match gpt::read(medium) {
-            Ok(table) => {
-                let partitions = table.unwrap_or_default();
-                ends.extend(partitions.iter().map(|it| (it.first + it.count).bytes()));
-            }
-            Err(error) if is_end(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(ends.into_iter().max().filter(|end| *end > length))
-}
-
-/// Partitions that leave the image.
-fn inside(mbr: &Mbr, length: u64, report: &mut Report) {
-    for (number, partition) in mbr.partitions() {
-        let end = (partition.first + partition.count).bytes();
-        if end > length {
-            let seen =
-                format!("partition {number} ends at byte {end}, and the image has {length} bytes");
-            report.find(&codes::PARTITION_OUTSIDE, seen);
-        }
-    }
-}
-
-/// Whether the volume ends within the image.
+/// Whether the volume ends within its partition and the image, and agrees with itself.
 fn volume<M: Medium + ?Sized>(
     reader: &Reader<'_, M>,
-    start: Sector,
+    place: Place,
     length: u64,
     report: &mut Report,
-) {
-    let end = (start + reader.total).bytes();
+) -> Result<(), FatError> {
+    let end = (place.first + reader.total).bytes();
     if end > length {
         let seen = format!("the file system ends at byte {end}, and the image has {length} bytes");
         report.find(&codes::FAT_OUTSIDE, seen);
+    } else if reader.total > place.count {
+        let (has, count) = (reader.total.0, place.count.0);
+        let seen = format!("the file system has {has} sectors, and its partition {count}");
+        report.find(&codes::FAT_OUTSIDE, seen);
+    }
+    match reader.inconsistencies() {
+        Ok(found) => {
+            for seen in found {
+                report.find(&codes::FAT_INCONSISTENT, seen);
+            }
+            Ok(())
+        }
+        Err(error) if is_end(&error) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -403,37 +217,6 @@ mod tests {
         table[454] = 1;
         table[458] = 9;
         assert_eq!(names(&table), ["partition-outside", "fat-unreadable"]);
-    }
-
-    #[test]
-    fn an_image_that_is_cut_off_is_told_by_its_table() {
-        let mut image = vec![0; 4096];
-        image[510..512].copy_from_slice(&[0x55, 0xaa]);
-        assert_eq!(end_outside(&image[..], 4096).unwrap(), None);
-        // The first partition: FAT, from sector 1, of 7 sectors.
-        image[450] = 0x0c;
-        image[454] = 1;
-        image[458] = 7;
-        assert_eq!(end_outside(&image[..], 4096).unwrap(), None);
-        assert_eq!(end_outside(&image[..], 4095).unwrap(), Some(4096));
-        // One that protects a GUID partition table may be as large as it likes.
-        image[450] = 0xee;
-        image[458..462].fill(0xff);
-        assert_eq!(end_outside(&image[..], 4096).unwrap(), None);
-    }
-
-    #[test]
-    fn numbers_that_no_disk_has_are_outside() {
-        let partition = GptPartition {
-            kind: Guid::EFI_SYSTEM,
-            first: Sector((1 << 55) + 2048),
-            count: Sector(u64::MAX),
-            bootable: false,
-        };
-        let mut report = Report::default();
-        assert!(gpt_partition(&[partition], 1 << 20, &mut report).is_some());
-        assert_eq!(report.findings[0].code, &codes::PARTITION_OUTSIDE);
-        assert_eq!((Sector(u64::MAX) + Sector(1)).bytes(), u64::MAX);
     }
 
     #[test]

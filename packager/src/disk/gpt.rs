@@ -185,6 +185,35 @@ pub fn read<M: Medium + ?Sized>(
     Ok(Ok(found.collect()))
 }
 
+/// What is wrong, in words, with the second copy of a table, whose first copy is right: it should be the last sector of a disk of
+/// `length` bytes.
+///
+/// # Errors
+/// [`FatError::Io`] where the medium cannot be read.
+pub fn backup_problem<M: Medium + ?Sized>(
+    medium: &M,
+    length: u64,
+) -> Result<Option<String>, FatError> {
+    let mut header = [0; SECTOR_SIZE as usize];
+    at(medium, SECTOR_SIZE, &mut header)?;
+    let place = Sector(u64_at(&header, 32));
+    let last = Sector((length / SECTOR_SIZE).saturating_sub(1));
+    if place > last {
+        return Ok(Some(format!(
+            "it should be at {place}, and the last is {last}"
+        )));
+    }
+    at(medium, place.bytes(), &mut header)?;
+    let size = (u32_at(&header, 12) as usize).clamp(20, header.len());
+    let own = u32_at(&header, 16);
+    header[16..20].fill(0);
+    if !header.starts_with(SIGNATURE) || crc32(&header[..size]) != own {
+        return Ok(Some(format!("there is none at {place}")));
+    }
+    let is_last = place == last;
+    Ok((!is_last).then(|| format!("it is at {place}, and the last is {last}")))
+}
+
 fn partition(entry: &[u8]) -> Option<GptPartition> {
     let kind = Guid(*entry.first_chunk()?);
     let (first, last) = (u64_at(entry, 32), u64_at(entry, 40));
@@ -241,6 +270,18 @@ mod tests {
             bootable: true,
         };
         assert_eq!(read(bytes.as_slice()).unwrap(), Ok(vec![expected]));
+        let problem = |bytes: &[u8]| backup_problem(bytes, bytes.len() as u64).unwrap();
+        assert_eq!(problem(&bytes), None);
+        assert!(
+            problem(&bytes[..bytes.len() - 512])
+                .unwrap()
+                .contains("should be")
+        );
+        let longer = [&bytes[..], &[0; 512]].concat();
+        assert!(problem(&longer).unwrap().contains("it is at sector 8191"));
+        let mut without = bytes.clone();
+        without[(1 << 22) - 512..].fill(0);
+        assert!(problem(&without).unwrap().contains("there is none"));
         bytes[1024 + 300] = 1;
         assert!(
             read(bytes.as_slice())

@@ -29,6 +29,7 @@ mod descriptor;
 mod hierarchy;
 mod isolinux;
 mod name;
+pub(super) mod read;
 mod record;
 mod rock_ridge;
 mod time;
@@ -46,6 +47,7 @@ use name::Naming;
 use time::Clock;
 use tree::Tree;
 
+pub(super) use isolinux::{BOOT_CODE, INFO, INFO_END, MBR_MAX, checksum};
 pub use isolinux::{Isolinux, IsolinuxError};
 pub use tree::IsoError;
 

@@ -1,7 +1,7 @@
 //! What the boot loaders offer: one kernel and one initramfs under one or several command lines, for syslinux and for
 //! systemd-boot alike.
 
-use super::syslinux::config::{Config, Entry};
+use super::syslinux::config::{Config, Entry, Kind};
 
 /// The longest command line that a kernel for x86 takes (`COMMAND_LINE_SIZE`, with its NUL).
 const APPEND_MAX: usize = 2047;
@@ -21,6 +21,14 @@ pub enum MenuError {
         "`{name}` cannot be an entry's name: it must have 1 to 32 letters, digits, `.`, `_` or `-`"
     )]
     Name {
+        /// The name.
+        name: String,
+    },
+    /// A name that systemd-boot keeps for itself.
+    #[error(
+        "`{name}` cannot be an entry's name: systemd-boot does not show entries whose names begin with `.` or `auto-`; choose another name"
+    )]
+    Hidden {
         /// The name.
         name: String,
     },
@@ -60,12 +68,15 @@ impl Choice {
     /// A choice.
     ///
     /// # Errors
-    /// [`MenuError::Name`], [`MenuError::LineBreak`], [`MenuError::Long`].
+    /// [`MenuError::Name`], [`MenuError::Hidden`], [`MenuError::LineBreak`], [`MenuError::Long`].
     pub fn new(name: &str, append: &str) -> Result<Self, MenuError> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let name = name.to_owned();
         if !(1..=32).contains(&name.len()) || !name.chars().all(fits) {
             return Err(MenuError::Name { name });
+        }
+        if is_hidden(&name) {
+            return Err(MenuError::Hidden { name });
         }
         if append.contains(['\n', '\r', '\0']) {
             return Err(MenuError::LineBreak { name });
@@ -94,6 +105,11 @@ impl Choice {
     pub fn append(&self) -> &str {
         &self.append
     }
+}
+
+/// Whether systemd-boot leaves out an entry, by the name of its file.
+pub(super) fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') || name.to_ascii_lowercase().starts_with("auto-")
 }
 
 /// The choices, the first of which is taken where nobody chooses.
@@ -143,6 +159,7 @@ impl Menu {
         let entries = self.choices().map(|choice| Entry {
             label: choice.name.clone(),
             kernel: format!("{root}{}", super::build::KERNEL),
+            kind: Kind::Linux,
             initramfs: vec![format!("{root}{}", super::build::INITRAMFS)],
             append: choice.append.clone(),
         });
@@ -152,7 +169,7 @@ impl Menu {
             timeout: self.timeout * 10,
             serial: self.serial,
             entries: entries.collect(),
-            files: Vec::new(),
+            ..Config::default()
         }
     }
 
@@ -233,6 +250,9 @@ mod tests {
         assert!(error("rescue").contains("as in `rescue=break=root`"));
         assert!(error("a b=quiet").contains("`a b` cannot be an entry's name"));
         assert!(error("=quiet").contains("1 to 32"));
+        for hidden in [".rescue=quiet", "auto-rescue=quiet", "Auto-x=quiet"] {
+            assert!(error(hidden).contains("systemd-boot does not show"));
+        }
         assert!(error("a=b\nc").contains("line break"));
         assert!(error(&format!("a={}", "x".repeat(2048))).contains("a kernel takes 2047"));
         let twice = Menu::new(

@@ -4,6 +4,8 @@
 //! (20 bytes), the optional header with the data directories, and a table of sections (40 bytes each). A section has a
 //! place in the file and a place in memory.
 
+mod signature;
+
 use std::borrow::Cow;
 
 /// Offsets from the signature, and in the optional header, which begins 24 bytes behind it.
@@ -319,6 +321,13 @@ fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    /// The same with another section.
+    pub(crate) fn program_with(name: &str, bytes: &[u8]) -> Vec<u8> {
+        let program = program();
+        let program = Program::parse(&program).unwrap();
+        program.with_sections(&[(name, bytes.into())]).unwrap()
+    }
 
     /// A program with one section.
     pub(crate) fn program() -> Vec<u8> {

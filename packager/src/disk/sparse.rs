@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use super::fat::read::Medium;
+
 /// A disk image in memory: its length, and the pieces that hold something. Everything else is zero.
 ///
 /// ```
@@ -83,6 +85,17 @@ impl<'a> SparseImage<'a> {
         for (offset, bytes) in &self.pieces {
             file.write_all_at(bytes, *offset)?;
         }
+        Ok(())
+    }
+}
+
+impl Medium for SparseImage<'_> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let end = offset.checked_add(buffer.len() as u64);
+        if end.is_none_or(|end| end > self.length) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer.copy_from_slice(&self.read(offset, buffer.len()));
         Ok(())
     }
 }

@@ -17,7 +17,9 @@ pub mod config;
 mod patch;
 mod pieces;
 
+pub(super) use patch::record_code;
 pub use patch::{InstallError, MapProblem, install, loader_file, verify};
+pub(super) use pieces::{GPT_CODE, MBR_CODE, module_problem};
 pub use pieces::{Pieces, PiecesError};
 
 use super::fat::{Attributes, Tree, TreeError};

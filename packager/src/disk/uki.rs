@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use codec::file::ReadError;
+use memchr::memmem;
 
 use super::pe::{Machine, PeError, Program};
 
@@ -74,9 +75,21 @@ pub enum UkiError {
     /// The stub is a kernel, which loads nothing else.
     #[error("the stub cannot be used: it is a kernel; systemd's is called linuxx64.efi.stub")]
     KernelAsStub,
+    /// The boot loader stands where the stub should be, or the other way round.
+    #[error("`{}` is {is}, and {wanted} is needed here: {way_out}", path.display())]
+    Role {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        is: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+        /// What to do.
+        way_out: &'static str,
+    },
     /// The kernel is not an EFI program.
     #[error(
-        "UEFI cannot start this kernel: {0}; it must be built with CONFIG_EFI_STUB, or booted by a BIOS only (--firmware bios)"
+        "UEFI cannot start this kernel: {0}; it must be built with CONFIG_EFI_STUB, or booted by a BIOS only (`packager image --firmware bios`)"
     )]
     Kernel(PeError),
     /// A file that shall be started is no program.
@@ -97,42 +110,131 @@ pub enum UkiError {
     },
 }
 
+/// What an EFI program of systemd is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It shows a menu of entries, and starts one.
+    BootLoader,
+    /// It starts the kernel that is in it.
+    Stub,
+}
+
+impl Role {
+    /// What a program says of itself; `None` where it is none of systemd's.
+    pub fn of(program: &Program<'_>) -> Option<Self> {
+        let text = program.section(".sdmagic")?;
+        // The boot loader was called gummiboot once.
+        Some(match memmem::find(text, b"systemd-stub") {
+            Some(_) => Role::Stub,
+            None => Role::BootLoader,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Role::BootLoader => "systemd's boot loader",
+            Role::Stub => "systemd's stub",
+        }
+    }
+}
+
 /// systemd's stub for a UKI: the file that is named, else the installed one.
 ///
 /// # Errors
-/// [`UkiError::NotFound`], [`UkiError::Read`].
+/// [`UkiError::NotFound`], [`UkiError::Read`], [`UkiError::Role`].
 pub fn find_stub(named: Option<&Path>) -> Result<Vec<u8>, UkiError> {
-    find(named, "linuxx64.efi.stub", "--stub")
+    let (path, bytes) = find(named, "linuxx64.efi.stub", "--stub")?;
+    require(
+        path,
+        bytes,
+        Role::Stub,
+        "its file is called linuxx64.efi.stub",
+    )
 }
 
 /// systemd's boot loader: the file that is named, else the installed one.
 ///
 /// # Errors
-/// [`UkiError::NotFound`], [`UkiError::Read`].
+/// [`UkiError::NotFound`], [`UkiError::Read`], [`UkiError::Role`].
 pub fn find_boot_loader(named: Option<&Path>) -> Result<Vec<u8>, UkiError> {
-    find(named, "systemd-bootx64.efi", "--systemd-boot")
+    let (path, bytes) = find(named, "systemd-bootx64.efi", "--systemd-boot")?;
+    require(
+        path,
+        bytes,
+        Role::BootLoader,
+        "its file is called systemd-bootx64.efi; `packager image --efi FILE` starts another program",
+    )
+}
+
+/// Refuses what is surely something else; other projects have programs that say nothing of themselves.
+fn require(
+    path: PathBuf,
+    bytes: Vec<u8>,
+    wanted: Role,
+    way_out: &'static str,
+) -> Result<Vec<u8>, UkiError> {
+    let is = match Program::parse(&bytes) {
+        Err(_) => return Ok(bytes),
+        Ok(program) if program.section(".linux").is_some() => "a unified kernel image",
+        Ok(program) => match Role::of(&program) {
+            Some(role) if role != wanted => role.name(),
+            None if crate::kernel::version_of(&bytes).is_some() => "a kernel",
+            _ => return Ok(bytes),
+        },
+    };
+    let wanted = wanted.name();
+    Err(UkiError::Role {
+        path,
+        is,
+        wanted,
+        way_out,
+    })
 }
 
 /// An EFI program that is made already, for example a signed image.
 ///
 /// # Errors
-/// [`UkiError::Read`], [`UkiError::Program`].
+/// [`UkiError::Read`], [`UkiError::Program`], [`UkiError::Role`].
 pub fn read_program(path: &Path) -> Result<Vec<u8>, UkiError> {
     let bytes = codec::file::read(path, PROGRAM_LIMIT)?;
-    match Program::parse(&bytes) {
-        Ok(_) => Ok(bytes),
-        Err(source) => Err(UkiError::Program {
-            path: path.to_path_buf(),
-            source,
-        }),
-    }
+    let named = path.to_path_buf();
+    let role = match Program::parse(&bytes) {
+        Ok(program) if program.section(".linux").is_none() => Role::of(&program),
+        Ok(_) => None,
+        Err(source) => {
+            return Err(UkiError::Program {
+                path: named,
+                source,
+            });
+        }
+    };
+    let Some(role) = role else {
+        return Ok(bytes);
+    };
+    Err(UkiError::Role {
+        path: named,
+        is: role.name(),
+        wanted: "a program that starts by itself",
+        way_out: match role {
+            Role::BootLoader => {
+                "name it with --systemd-boot, which writes the entries that it reads"
+            }
+            Role::Stub => "`packager uki --stub` puts a kernel into it",
+        },
+    })
+}
+
+/// The version of the kernel in a unified kernel image.
+pub fn version_in(program: &[u8]) -> Option<String> {
+    let program = Program::parse(program).ok()?;
+    crate::kernel::version_of(program.section(".linux")?)
 }
 
 fn find(
     named: Option<&Path>,
     name: &'static str,
     option: &'static str,
-) -> Result<Vec<u8>, UkiError> {
+) -> Result<(PathBuf, Vec<u8>), UkiError> {
     let installed = || {
         let places = FOLDERS.map(|folder| Path::new(folder).join(name));
         places.into_iter().find(|path| path.is_file())
@@ -141,7 +243,8 @@ fn find(
         Some(path) => path.to_path_buf(),
         None => installed().ok_or(UkiError::NotFound { name, option })?,
     };
-    Ok(codec::file::read(&path, LIMIT)?)
+    let bytes = codec::file::read(&path, LIMIT)?;
+    Ok((path, bytes))
 }
 
 /// Checks that a kernel can be started by UEFI, and by this stub or boot loader.
@@ -188,8 +291,52 @@ pub fn os_release(version: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pe::tests::program;
+    use super::super::pe::tests::{program, program_with};
     use super::*;
+
+    #[test]
+    fn the_boot_loader_and_the_stub_are_not_taken_for_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("program.efi");
+        let loader = program_with(".sdmagic", b"#### LoaderInfo: systemd-boot 252 ####");
+        let stub = program_with(".sdmagic", b"#### LoaderInfo: systemd-stub 252 ####");
+        let unified = program_with(".linux", b"kernel");
+        let named = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            Some(path.as_path())
+        };
+        assert!(find_boot_loader(named(&loader)).is_ok());
+        assert!(find_stub(named(&stub)).is_ok());
+        // One that says nothing of itself.
+        assert!(find_stub(named(&program())).is_ok());
+        assert!(read_program(named(&unified).unwrap()).is_ok());
+        let error = |result: Result<Vec<u8>, UkiError>| result.unwrap_err().to_string();
+        for (error, words) in [
+            (
+                error(find_boot_loader(named(&stub))),
+                "is systemd's stub, and",
+            ),
+            (
+                error(find_boot_loader(named(&unified))),
+                "is a unified kernel",
+            ),
+            (error(find_stub(named(&loader))), "is systemd's boot loader"),
+            (
+                error(find_stub(named(&unified))),
+                "is a unified kernel image",
+            ),
+            (
+                error(read_program(named(&loader).unwrap())),
+                "--systemd-boot",
+            ),
+            (
+                error(read_program(named(&stub).unwrap())),
+                "packager uki --stub",
+            ),
+        ] {
+            assert!(error.contains(words), "`{words}` is not in {error}");
+        }
+    }
 
     #[test]
     fn every_part_is_a_section() {

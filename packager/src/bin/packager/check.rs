@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, ValueEnum};
 use cli::{Failure, Fault};
 use packager::disk::check::{Expected, check, check_uki, codes};
+use packager::disk::syslinux::Pieces;
 use packager::finding::{Code, Finding, Report};
 use packager::inspect;
 use packager::inspect::check::{Booted, check_segments};
@@ -86,6 +87,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let expected = Expected {
         bios: matches!(args.firmware, Some(Firmware::Both | Firmware::Bios)),
         uefi: matches!(args.firmware, Some(Firmware::Both | Firmware::Uefi)),
+        boot_record: Pieces::find(None).ok().map(|pieces| pieces.boot_record),
     };
     let report = check(&file, length, expected).map_err(|error| unreadable(path, &error))?;
     finish(&report, args.json)

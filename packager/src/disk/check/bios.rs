@@ -1,17 +1,16 @@
 //! The chain of a BIOS: boot code, active partition, boot record, `ldlinux.sys`, `ldlinux.c32`, configuration.
 
 use memchr::memmem;
+use sha2::{Digest, Sha256};
 
-use super::payload::{self, Payload};
-use super::{File, Place, Report, Volume, codes, entries};
-use crate::disk::fat::read::{FatError, Medium};
+use super::files::{File, Files};
+use super::{Expected, Place, Report, codes, configuration};
+use crate::disk::SECTOR_SIZE;
+use crate::disk::fat::read::{Entry, FatError, Medium, Reader};
 use crate::disk::mbr::{CODE_SIZE, Mbr, PartitionType};
-use crate::disk::syslinux::config::{Config, PLACES};
-use crate::disk::syslinux::{CORE_MODULE, LOADER, MapProblem, verify};
-
-/// What the boot code of syslinux says when it fails: that for an MBR's table, and that for a GUID partition table.
-const MBR_CODE: &[u8] = b"Missing operating system";
-const GPT_CODE: &[u8] = b"Missing OS";
+use crate::disk::syslinux::{
+    CORE_MODULE, GPT_CODE, LOADER, MBR_CODE, MapProblem, module_problem, record_code, verify,
+};
 
 /// What other boot codes say.
 const OTHER_CODE: [(&[u8], &str); 4] = [
@@ -21,49 +20,166 @@ const OTHER_CODE: [(&[u8], &str); 4] = [
     (b"LILO", "LILO"),
 ];
 
+/// Boot records, as the SHA-256 of their code before it is fitted to a volume.
+const KNOWN_RECORDS: [[u8; 32]; 1] = [
+    // 6.04, as Debian has built it since 2019.
+    [
+        0xad, 0x6a, 0x53, 0x2c, 0x95, 0x9f, 0xa2, 0x82, 0x2a, 0x30, 0x5f, 0x4f, 0x01, 0x58, 0xd7,
+        0x61, 0x4a, 0x5f, 0xd3, 0xa9, 0x6c, 0xb1, 0x49, 0xc6, 0x8f, 0xd4, 0xdc, 0x82, 0xd7, 0x0a,
+        0x8c, 0x45,
+    ],
+];
+
+/// Where syslinux can be installed and looks for its configuration; others are found by a search.
+const FOLDERS: [&str; 4] = ["", "boot/syslinux", "syslinux", "boot"];
+const CONFIGS: [&str; 2] = ["extlinux.conf", "syslinux.cfg"];
+
+/// How deep in the directories, and in how many, ldlinux.sys is looked for.
+const DEPTH_MAX: usize = 4;
+const DIRECTORIES_MAX: usize = 1000;
+
+/// The first version that has ldlinux.c32.
+const WITH_CORE_MODULE: u32 = 5;
+
+/// What the boot record is part of.
+pub(super) struct Disk<'a> {
+    pub(super) sector: &'a [u8; SECTOR_SIZE as usize],
+    pub(super) place: Place,
+    pub(super) expected: Expected,
+}
+
 /// Gives whether there is a chain at all. Where it is not expected, its absence is no finding.
 pub(super) fn check<M: Medium + ?Sized>(
-    volume: &Volume<'_, '_, M>,
-    sector: &[u8; 512],
-    place: Place,
-    expected: bool,
+    reader: &Reader<'_, M>,
+    files: &Files<'_>,
+    disk: &Disk<'_>,
     report: &mut Report,
 ) -> Result<bool, FatError> {
-    let record = &volume.reader.boot_record;
+    let record = &reader.boot_record;
     let has_record = record[3..11] == *b"SYSLINUX";
-    let loader = volume.reader.find(LOADER).ok().flatten();
-    if !expected && !has_record && loader.is_none() {
+    let found = find_loader(reader);
+    if !disk.expected.bios && !has_record && found.is_none() {
         return Ok(false);
     }
-    table(sector, place, report);
-    if volume.reader.hidden != place.first {
-        let (says, is) = (volume.reader.hidden, place.first);
+    table(disk.sector, disk.place, report);
+    if reader.hidden != disk.place.first {
+        let (says, is) = (reader.hidden, disk.place.first);
         let seen = format!("the boot record says that it is at {says}, and it is at {is}");
         report.find(&codes::HIDDEN_SECTORS, seen);
     }
     if !has_record {
         report.find(&codes::NO_BOOT_RECORD, "its system name is not SYSLINUX");
+    } else if record[510..] != [0x55, 0xaa] {
+        let seen = format!("it ends with {:02x} {:02x}", record[510], record[511]);
+        report.find(&codes::RECORD_UNSIGNED, seen);
     }
-    match volume.file(LOADER, report)? {
+    let (folder, entry) = found.unzip();
+    let folder = folder.unwrap_or_default();
+    let mut version = WITH_CORE_MODULE;
+    match files.file(&in_folder(&folder, LOADER), report)? {
         File::Unreadable => {}
         File::Missing => report.find(&codes::NO_LDLINUX_SYS, "there is no ldlinux.sys"),
         File::Bytes(file) => {
-            let entry = loader.as_ref();
-            let sectors = entry.map(|entry| volume.reader.sectors(entry));
+            let sectors = entry.map(|entry| reader.sectors(&entry));
             let sectors = sectors.transpose().ok().flatten().unwrap_or_default();
             for problem in verify(&file, record, &sectors) {
                 map_problem(problem, report);
             }
+            if has_record && !is_known(&file, record, disk.expected) {
+                report.find(&codes::UNKNOWN_BOOT_RECORD, "its code is not known");
+            }
+            version = major_version(&file).unwrap_or(version);
         }
     }
-    match volume.file(CORE_MODULE, report)? {
-        File::Bytes(module) if module.starts_with(b"\x7fELF") => {}
-        File::Unreadable => {}
-        File::Bytes(_) => report.find(&codes::NO_LDLINUX_C32, "ldlinux.c32 is not an ELF file"),
-        File::Missing => report.find(&codes::NO_LDLINUX_C32, "there is no ldlinux.c32"),
+    if version >= WITH_CORE_MODULE {
+        core_module(files, &in_folder(&folder, CORE_MODULE), report)?;
     }
-    configuration(volume, report)?;
+    if let Some(fact) = configuration::check(files, &configurations(&folder), report)? {
+        report.facts.push(format!("BIOS: syslinux, {fact}"));
+    }
     Ok(true)
+}
+
+fn in_folder(folder: &str, name: &str) -> String {
+    match folder {
+        "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    }
+}
+
+/// ldlinux.sys and its folder. The boot record loads it by its sectors, wherever it is.
+fn find_loader<M: Medium + ?Sized>(reader: &Reader<'_, M>) -> Option<(String, Entry)> {
+    let mut folders: Vec<_> = FOLDERS.map(str::to_owned).into();
+    let (mut at, mut depth, mut end) = (0, 0, folders.len());
+    let mut is_searched = false;
+    while let Some(folder) = folders.get(at).cloned() {
+        let entries = reader.list(&folder).ok().flatten().unwrap_or_default();
+        let loader = |it: &&Entry| it.name.eq_ignore_ascii_case(LOADER) && !it.is_directory();
+        if let Some(entry) = entries.iter().find(loader) {
+            return Some((folder, entry.clone()));
+        }
+        let below = entries.iter().filter(|it| it.is_directory());
+        let below = below.map(|it| in_folder(&folder, &it.name));
+        if is_searched && depth < DEPTH_MAX {
+            folders.extend(below.take(DIRECTORIES_MAX.saturating_sub(folders.len())));
+        }
+        at += 1;
+        if at == end {
+            if !is_searched {
+                is_searched = true;
+                folders.push(String::new());
+            }
+            depth += 1;
+            end = folders.len();
+        }
+    }
+    None
+}
+
+/// Where syslinux looks for its configuration, in this order: beside itself first.
+fn configurations(folder: &str) -> Vec<String> {
+    let folders = [folder, "boot/syslinux", "syslinux", ""];
+    let mut out: Vec<String> = Vec::new();
+    for folder in folders {
+        let paths = CONFIGS.map(|name| in_folder(folder, name));
+        if !out.contains(&paths[0]) {
+            out.extend(paths);
+        }
+    }
+    out
+}
+
+/// `ldlinux.sys` begins with a line break, its name, and its version.
+fn major_version(file: &[u8]) -> Option<u32> {
+    let text = file.get(b"\r\nSYSLINUX ".len()..)?;
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&text[..digits]).ok()?.parse().ok()
+}
+
+/// Whether the boot record's code is that of a build of syslinux that is known.
+fn is_known(file: &[u8], record: &[u8; SECTOR_SIZE as usize], expected: Expected) -> bool {
+    let code = record_code(file, record);
+    let is_at_hand = |record: [u8; 512]| record_code(file, &record) == code;
+    expected.boot_record.is_some_and(is_at_hand)
+        || KNOWN_RECORDS.contains(&Sha256::digest(&code).into())
+}
+
+/// The part of syslinux with the command line.
+pub(super) fn core_module(
+    files: &Files<'_>,
+    path: &str,
+    report: &mut Report,
+) -> Result<(), FatError> {
+    match files.file(path, report)? {
+        File::Unreadable => {}
+        File::Missing => report.find(&codes::NO_LDLINUX_C32, format_args!("there is no {path}")),
+        File::Bytes(module) => {
+            if let Some(problem) = module_problem(&module) {
+                report.find(&codes::NO_LDLINUX_C32, format_args!("{path} {problem}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The first sector, where it is not the file system's own.
@@ -140,55 +256,4 @@ fn map_problem(problem: MapProblem, report: &mut Report) {
             format_args!("sector {index} of ldlinux.sys is not mapped, and lies at {lies}"),
         ),
     }
-}
-
-fn configuration<M: Medium + ?Sized>(
-    volume: &Volume<'_, '_, M>,
-    report: &mut Report,
-) -> Result<(), FatError> {
-    let mut found = None;
-    for place in PLACES {
-        if let Some(bytes) = volume.file(place, report)?.bytes() {
-            found = Some((place, bytes));
-            break;
-        }
-    }
-    let Some((place, bytes)) = found else {
-        let seen = format!("none of {} is there", PLACES.join(", "));
-        report.find(&codes::NO_CONFIG, seen);
-        return Ok(());
-    };
-    let config = Config::parse(&String::from_utf8_lossy(&bytes));
-    let folder = place.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let absolute = |path: &str| match path.strip_prefix('/') {
-        Some(path) => path.to_owned(),
-        None => format!("{folder}/{path}")
-            .trim_start_matches('/')
-            .to_owned(),
-    };
-    let known = |entry: &crate::disk::syslinux::config::Entry| {
-        entry.label.eq_ignore_ascii_case(&config.default)
-    };
-    if !config.default.is_empty() && !config.entries.iter().any(known) {
-        let seen = format!("`{place}` has no LABEL {}", config.default);
-        report.find(&codes::NO_DEFAULT, seen);
-    }
-    for file in &config.files {
-        payload::exists(volume, place, &absolute(file), report)?;
-    }
-    for entry in &config.entries {
-        let payload = Payload {
-            named_in: place,
-            kernel: absolute(&entry.kernel),
-            initramfs: entry.initramfs.iter().map(|path| absolute(path)).collect(),
-        };
-        if !entry.kernel.is_empty() && !entry.kernel.to_lowercase().ends_with(".c32") {
-            payload.check(volume, false, report)?;
-        }
-    }
-    let count = entries(config.entries.len());
-    report
-        .facts
-        .push(format!("BIOS: syslinux, {count} in {place}"));
-    Ok(())
 }

@@ -3,10 +3,12 @@
 //! El Torito 1.0: the boot record volume descriptor points to a catalogue of 32-byte entries. The first one validates, the
 //! second is what the platform of the first one starts, and headers begin the entries of further platforms.
 
-use super::{Expected, Report, Volume, codes, read, uefi};
+use super::files::Files;
+use super::{Expected, Report, codes, isolinux, place, read, uefi};
 use crate::disk::Sector;
 use crate::disk::fat::read::{FatError, Medium, Reader};
 use crate::disk::iso::{BLOCK, DESCRIPTORS, SECTORS};
+use crate::disk::mbr::Mbr;
 
 /// More descriptors than any CD has.
 const DESCRIPTORS_MAX: u64 = 32;
@@ -30,16 +32,49 @@ pub(super) fn is_cd<M: Medium + ?Sized>(medium: &M) -> bool {
     read(medium, DESCRIPTORS * BLOCK, &mut bytes).is_ok() && bytes[1..] == *SIGNATURE
 }
 
-/// Checks what starts the CD as a CD.
+/// Checks what starts the CD, as a CD and as a stick.
 pub(super) fn check<M: Medium + ?Sized>(
+    medium: &M,
+    length: u64,
+    sector: &[u8; 512],
+    expected: Expected,
+    report: &mut Report,
+) -> Result<(), FatError> {
+    let isolinux = check_catalogue(medium, length, expected, report);
+    check_stick(
+        sector,
+        length,
+        isolinux.as_ref().ok().copied().flatten(),
+        report,
+    );
+    isolinux.map(drop)
+}
+
+/// Whether a CD can be written to a stick as it is. `isolinux` is the block of what a BIOS shall find there.
+fn check_stick(sector: &[u8; 512], length: u64, isolinux: Option<u32>, report: &mut Report) {
+    match Mbr::parse(sector) {
+        Ok(mbr) if mbr.partitions().next().is_some() => {
+            place::inside(&mbr, length, report);
+            if let Some(block) = isolinux {
+                isolinux::check_boot_code(sector, block, report);
+            }
+            let fact = "a hybrid: it can be written to a stick";
+            report.facts.push(fact.to_owned());
+        }
+        _ => report.find(&codes::CD_ONLY, "the first sector has no partition table"),
+    }
+}
+
+/// Gives the block of isolinux, where that is what a BIOS starts.
+fn check_catalogue<M: Medium + ?Sized>(
     medium: &M,
     length: u64,
     expected: Expected,
     report: &mut Report,
-) -> Result<(), FatError> {
+) -> Result<Option<u32>, FatError> {
     let Some((label, catalogue)) = descriptors(medium)? else {
         report.find(&codes::NO_EL_TORITO, "no volume descriptor points to one");
-        return Ok(());
+        return Ok(None);
     };
     report.facts.push(format!("ISO 9660, label {label}"));
     let mut bytes = [0; BLOCK as usize];
@@ -47,14 +82,15 @@ pub(super) fn check<M: Medium + ?Sized>(
     let Some(entries) = entries(&bytes) else {
         let seen = format!("there is none at block {catalogue}");
         report.find(&codes::NO_EL_TORITO, seen);
-        return Ok(());
+        return Ok(None);
     };
     let of = |platform| entries.iter().find(|entry| entry.platform == platform);
+    let mut isolinux = None;
     match of(BIOS) {
-        Some(entry) => report.facts.push(format!(
-            "BIOS: El Torito, from block {}; what that loads is not looked at",
-            entry.block
-        )),
+        Some(entry) => {
+            let is_isolinux = isolinux::check(medium, length, entry.block, report)?;
+            isolinux = is_isolinux.then_some(entry.block);
+        }
         None if expected.bios => report.find(&codes::NO_EL_TORITO, "it has no entry for a BIOS"),
         None => {}
     }
@@ -63,7 +99,7 @@ pub(super) fn check<M: Medium + ?Sized>(
         None if expected.uefi => report.find(&codes::NO_EL_TORITO, "it has no entry for UEFI"),
         None => {}
     }
-    Ok(())
+    Ok(isolinux)
 }
 
 fn check_uefi<M: Medium + ?Sized>(
@@ -79,7 +115,7 @@ fn check_uefi<M: Medium + ?Sized>(
             report
                 .facts
                 .push(format!("UEFI: El Torito, {kind} at block {block}"));
-            uefi::check(&Volume::new(&reader, length), true, report).map(|_| ())
+            uefi::check(&Files::new(&reader, length), true, report).map(|_| ())
         }
         // A file system of a few files is small; UEFI reads it, and this does not.
         Err(FatError::Fat12) => {

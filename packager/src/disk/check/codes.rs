@@ -9,7 +9,7 @@ codes! {
         "Write the image anew; if it came from a stick, check that it was copied from the first byte on, not from a partition.";
     NO_TABLE = "no-partition-table", Warning,
         "Some BIOSes take a stick without a partition table for a floppy disk and do not start it; UEFI does.",
-        "Make the image with a partition table: `packager image` always does.";
+        "Make the image with a partition table: `packager image` does, unless it is told --table none.";
     PARTITION_OUTSIDE = "partition-outside", Error,
         "A partition that ends behind the disk is refused, or its last files cannot be read.",
         "The image has been cut off: copy it again, or make it anew.";
@@ -19,6 +19,9 @@ codes! {
     BAD_GPT = "bad-gpt", Error,
         "The first sector says that there is a GUID partition table, and that is damaged: firmware may take its copy at the disk's end, or refuse the disk.",
         "Repair it with `gdisk` or `sfdisk`, or make the image anew.";
+    GPT_BACKUP = "no-gpt-backup", Warning,
+        "A GUID partition table has a second copy in the last sectors of the disk, from which a damaged first one is repaired. Firmware starts the disk without it; some tools complain.",
+        "`sgdisk -e DISK` puts it there; where the image has been cut off, copy it again.";
     NO_LEGACY_BOOTABLE = "no-legacy-bootable", Warning,
         "The boot code for a GUID partition table (gptmbr.bin) starts the partition with the attribute `legacy BIOS bootable`.",
         "Set it: `sgdisk --attributes=1:set:2 DISK`. UEFI needs no such mark.";
@@ -32,8 +35,11 @@ codes! {
         "The boot record's count of hidden sectors should be the partition's first sector: some BIOS boot code adds it to every address.",
         "Give mkfs.fat the option -h with the partition's first sector.";
     FAT_OUTSIDE = "fat-outside", Error,
-        "A file system that is larger than its disk loses the files at its end.",
-        "The image has been cut off: copy it again, or make it anew.";
+        "A file system that is larger than its partition or its disk loses the files at its end.",
+        "If the image has been cut off, copy it again; else make the partition as large as the file system, or make the image anew.";
+    FAT_INCONSISTENT = "fat-inconsistent", Warning,
+        "The file system contradicts itself, or was not unmounted. Boot loaders read on; other systems may repair it, refuse it, or see other files.",
+        "Run `fsck.fat` on it (`fsck.fat -n` shows what is wrong), or make the image anew.";
     FILE_UNREADABLE = "file-unreadable", Error,
         "The file's chain of clusters is broken, so that no boot loader can read it.",
         "Copy the file anew, or run `fsck.fat`.";
@@ -58,6 +64,12 @@ codes! {
     NO_BOOT_RECORD = "no-boot-record", Error,
         "The first sector of the partition has no code of syslinux, so that ldlinux.sys is never loaded.",
         "Install it: `syslinux --install`, or make the image with `packager image`.";
+    RECORD_UNSIGNED = "unsigned-boot-record", Error,
+        "The boot code starts a partition only if its first sector ends with 55 aa; else it stops with `Missing operating system`.",
+        "Install syslinux anew, or make the image with `packager image`.";
+    UNKNOWN_BOOT_RECORD = "unknown-boot-record-code", Warning,
+        "The code in the first sector of the partition is of a syslinux that is not known here, or damaged.",
+        "If it does not start, install syslinux anew. Where the same syslinux is installed, `packager check` compares with it.";
     NO_LDLINUX_SYS = "no-ldlinux-sys", Error,
         "The boot record loads ldlinux.sys by the numbers of its sectors; there is no such file.",
         "Install syslinux anew; copying the file is not enough, because its place is in the boot record.";
@@ -73,12 +85,18 @@ codes! {
     NO_CONFIG = "no-syslinux-cfg", Error,
         "Without a configuration syslinux shows `boot:` and waits for a kernel's name.",
         "Write a syslinux.cfg with DEFAULT, LABEL, LINUX and INITRD.";
+    NO_ENTRIES = "no-syslinux-entries", Error,
+        "With such a configuration syslinux shows `boot:` and waits for a kernel's name.",
+        "Write DEFAULT, and a LABEL with LINUX and INITRD.";
     NO_DEFAULT = "no-default-entry", Warning,
-        "The configuration's default is none of its labels: syslinux takes it for the name of a kernel.",
-        "Write a LABEL of that name, or another DEFAULT.";
+        "The configuration does not say what is booted when nobody chooses: syslinux shows `boot:` and waits for a label.",
+        "Write a DEFAULT with one of the labels.";
     MISSING_FILE = "missing-file", Error,
         "A configuration names a file that is not there: the boot loader stops with an error.",
         "Copy the file to that place, or correct the configuration. FAT does not tell large letters from small ones.";
+    MISSING_EXTRA = "missing-extra-file", Warning,
+        "A configuration includes or shows a file that is not there: the boot loader goes on without it.",
+        "Copy the file to that place, or take its line out.";
     NOT_A_KERNEL = "not-a-kernel", Error,
         "The file is not a Linux kernel for x86 (bzImage).",
         "Copy a kernel (boot/vmlinuz-VERSION) there.";
@@ -91,15 +109,42 @@ codes! {
     CD_ONLY = "no-hybrid", Warning,
         "An ISO without a partition table starts from a CD only: on a stick, a BIOS finds no boot code, and UEFI no partition.",
         "Make it with `packager image -o FILE.iso`, or run `isohybrid` on it.";
+    NO_ISOLINUX = "no-isolinux", Error,
+        "A BIOS starts from a CD what the catalogue names for it; the bytes there are not isolinux.",
+        "Make the ISO anew.";
+    ISOLINUX_DAMAGED = "isolinux-damaged", Error,
+        "A table at the begin of isolinux.bin says where it lies, how long it is, and its check sum; where that is wrong, isolinux stops with `Image checksum error` or reads other blocks.",
+        "Make the ISO anew, with xorriso's option -boot-info-table.";
+    NO_HYBRID_CODE = "no-hybrid-code", Warning,
+        "A BIOS starts a stick by the code in its first sector, which for an ISO must know where isolinux is: this one starts by a BIOS from a CD only.",
+        "Run `isohybrid` on it, or make it with `packager image -o FILE.iso`.";
     NO_EFI_PROGRAM = "no-efi-program", Error,
         "UEFI starts EFI/BOOT/BOOTX64.EFI from a stick; there is none.",
         "Make the image with --firmware both.";
     BAD_EFI_PROGRAM = "bad-efi-program", Error,
         "The firmware refuses a file that is not an EFI program for this machine.",
         "Copy systemd-bootx64.efi or a unified kernel image there.";
+    DAMAGED_PROGRAM = "damaged-program", Error,
+        "The firmware refuses a program whose headers lead out of the file, as they do where it has been cut off.",
+        "Copy the file again, or make it anew with `packager uki`.";
+    WRONG_EFI_PROGRAM = "wrong-efi-program", Error,
+        "systemd has two EFI programs: the boot loader (systemd-bootx64.efi) reads entries from the disk, the stub (linuxx64.efi.stub) starts the kernel inside itself. One of them stands in the place of the other.",
+        "Copy systemd-bootx64.efi or a unified kernel image there (`packager uki` makes one, from the stub).";
+    KERNEL_ALONE = "kernel-alone", Warning,
+        "UEFI starts a kernel without a command line and without an initramfs, unless both are built in.",
+        "Copy systemd-bootx64.efi or a unified kernel image there (`packager uki` makes one).";
+    SIGNATURE_BROKEN = "broken-signature", Error,
+        "The file was changed after it was signed: with Secure Boot, firmware refuses it.",
+        "Copy the file again, or sign it anew with sbsign.";
     NO_LOADER_ENTRIES = "no-loader-entries", Error,
-        "systemd-boot shows an empty menu when there is no file in loader/entries that ends with .conf.",
+        "systemd-boot shows what is in loader/entries and ends with .conf, and unified kernel images in EFI/Linux; not what begins with `.` or `auto-`. Without any its menu is empty.",
         "Write an entry with title, linux, initrd and options.";
+    INCOMPLETE_ENTRY = "incomplete-loader-entry", Warning,
+        "systemd-boot does not show an entry that does not say what it starts.",
+        "Write a line with linux, efi or uki, or delete the file.";
+    NO_DEFAULT_ENTRY = "no-default-loader-entry", Warning,
+        "The default in loader.conf is the name of no entry that is shown: systemd-boot takes another one.",
+        "Write the name of a file in loader/entries or EFI/Linux, with its suffix.";
     NO_EFI_STUB = "no-efi-stub", Error,
         "systemd-boot starts a kernel as an EFI program; this one was built without CONFIG_EFI_STUB.",
         "Take a kernel with CONFIG_EFI_STUB.";

@@ -1,12 +1,18 @@
 //! What every boot loader loads: a kernel and an initramfs that go together.
 
-use super::{File, Report, Volume, codes};
-use crate::disk::fat::read::{FatError, Medium};
+use super::files::Files;
+use super::{Report, codes};
+use crate::disk::fat::read::FatError;
 use crate::disk::pe::Program;
-use crate::finding::Code;
 use crate::inspect::check::{Booted, check_segments, codes as inspect_codes};
 use crate::inspect::{self, Segment};
 use crate::kernel::{Unpacked, length_of, version_of};
+
+/// What calls itself a kernel and boots an image of a disk, which is its initramfs.
+const MEMDISK: &str = "MEMDISK";
+
+/// Parts of an initramfs begin at multiples of this.
+const ALIGNMENT: usize = 4;
 
 /// The files of one entry of a configuration.
 pub(super) struct Payload<'a> {
@@ -17,47 +23,50 @@ pub(super) struct Payload<'a> {
 }
 
 impl Payload<'_> {
-    pub(super) fn check<M: Medium + ?Sized>(
+    pub(super) fn check(
         &self,
-        volume: &Volume<'_, '_, M>,
+        files: &Files<'_>,
         efi: bool,
         report: &mut Report,
     ) -> Result<(), FatError> {
-        let initramfs = self.initramfs.iter();
-        let fresh: Vec<_> = initramfs
-            .filter(|path| !volume.is_checked(format!("initramfs {path}")))
-            .collect();
-        let is_known = volume.is_checked(format!("kernel {}, EFI: {efi}", self.kernel));
-        if is_known && fresh.is_empty() {
+        let parts = self.initramfs.join(", ");
+        let is_fresh = !parts.is_empty() && !files.is_checked(format!("initramfs {parts}"));
+        let is_known = files.is_checked(format!("kernel {}, EFI: {efi}", self.kernel));
+        if is_known && !is_fresh {
             return Ok(());
         }
-        let image = exists(volume, self.named_in, &self.kernel, report)?;
+        let image = files.named(self.named_in, &self.kernel, report)?;
         let kernel = image.as_deref().map(|image| LoadedKernel {
             image,
             version: check_kernel(&self.kernel, image, efi, report),
         });
-        for path in fresh {
-            if let Some(bytes) = exists(volume, self.named_in, path, report)? {
-                check_initramfs(path, &bytes, kernel.as_ref(), report);
-            }
+        if !is_fresh {
+            return Ok(());
+        }
+        let version = kernel.as_ref().and_then(|it| it.version.as_deref());
+        let is_disk = version == Some(MEMDISK);
+        if let Some(bytes) = self.loaded(files, report)?.filter(|_| !is_disk) {
+            check_initramfs(&parts, &bytes, kernel.as_ref(), report);
         }
         Ok(())
     }
-}
 
-/// The bytes of a file that a configuration names; a finding where there is none.
-pub(super) fn exists<M: Medium + ?Sized>(
-    volume: &Volume<'_, '_, M>,
-    named_in: &str,
-    path: &str,
-    report: &mut Report,
-) -> Result<Option<Vec<u8>>, FatError> {
-    let file = volume.file(path, report)?;
-    if matches!(file, File::Missing) {
-        let seen = format!("`{named_in}` names `{path}`, which is not there");
-        report.find(&codes::MISSING_FILE, seen);
+    /// The initramfs as it is in memory: its parts one behind the other. `None` where one of them is missing.
+    fn loaded(&self, files: &Files<'_>, report: &mut Report) -> Result<Option<Vec<u8>>, FatError> {
+        let mut out = Some(Vec::new());
+        for path in &self.initramfs {
+            let part = files.named(self.named_in, path, report)?;
+            out = out.zip(part).map(|(mut out, part)| {
+                if out.is_empty() {
+                    return part;
+                }
+                out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
+                out.extend(part);
+                out
+            });
+        }
+        Ok(out)
     }
-    Ok(file.bytes())
 }
 
 /// Gives the kernel's version.
@@ -75,23 +84,16 @@ pub(super) fn check_kernel(
                 report.facts.push(fact);
             }
         }
-        None => find_once(report, &codes::NOT_A_KERNEL, format!("`{path}`")),
+        // Both boot loaders may have the same file.
+        None => report.find_once(&codes::NOT_A_KERNEL, format!("`{path}`")),
     }
     if let Some(length) = length_of(bytes).filter(|length| *length > bytes.len() as u64) {
         let seen = format!("`{path}` has {} bytes of {length}", bytes.len());
-        find_once(report, &codes::KERNEL_CUT_OFF, seen);
+        report.find_once(&codes::KERNEL_CUT_OFF, seen);
     } else if efi && version.is_some() && Program::parse(bytes).is_err() {
-        find_once(report, &codes::NO_EFI_STUB, format!("`{path}`"));
+        report.find_once(&codes::NO_EFI_STUB, format!("`{path}`"));
     }
     version
-}
-
-/// Both boot loaders may have the same file.
-fn find_once(report: &mut Report, code: &'static Code, seen: String) {
-    let mut findings = report.findings.iter();
-    if !findings.any(|finding| finding.code == code && finding.seen == seen) {
-        report.find(code, seen);
-    }
 }
 
 /// The kernel that boots with an initramfs.

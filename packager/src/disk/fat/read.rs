@@ -1,6 +1,9 @@
 //! Reading FAT volumes that anybody wrote: nothing in them is trusted.
 
+mod chain;
+mod consistency;
 mod entries;
+mod table;
 
 use std::fs::File;
 use std::io;
@@ -11,9 +14,7 @@ use super::tree::Attributes;
 use super::{ENTRY_SIZE, field, looks_like_boot_record};
 use crate::disk::{SECTOR_SIZE, Sector};
 use entries::entries_in;
-
-/// The largest allocation table that is read: that of a volume of 32 GB with clusters of 4 KiB.
-const TABLE_LIMIT: u64 = 32 << 20;
+use table::Table;
 
 /// A directory has no more bytes than this.
 const DIRECTORY_LIMIT: u64 = 65_536 * ENTRY_SIZE as u64;
@@ -66,12 +67,6 @@ pub enum FatError {
     /// The volume has so few clusters that it is a FAT12 one, which only floppy disks have.
     #[error("the file system is FAT12, which is not read here")]
     Fat12,
-    /// The allocation table is larger than is needed for any disk that one boots from.
-    #[error("the allocation table has {bytes} bytes, and more than {TABLE_LIMIT} are not read")]
-    Large {
-        /// Its length.
-        bytes: u64,
-    },
     /// A chain of clusters leads out of the volume, in a circle, or to a free cluster.
     #[error("the chain of clusters from {first} is broken at cluster {at}")]
     Chain {
@@ -127,7 +122,7 @@ pub struct Reader<'a, M: ?Sized> {
     root: Root,
     data: Sector,
     clusters: u32,
-    table: Vec<u8>,
+    table: Table,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +132,7 @@ enum Root {
 }
 
 impl<'a, M: Medium + ?Sized> Reader<'a, M> {
-    /// Reads the boot record and the first allocation table of the volume that begins at `start`.
+    /// Reads the boot record of the volume that begins at `start`. The first allocation table is read as far as it is needed.
     ///
     /// # Errors
     /// [`FatError::Io`], [`FatError::NoBootRecord`], [`FatError::BootRecord`], [`FatError::Fat12`].
@@ -168,16 +163,19 @@ impl<'a, M: Medium + ?Sized> Reader<'a, M> {
         };
         let clusters = (room / size).min(0x0fff_fff0) as u32;
         let bytes = (u64::from(clusters) + 2) * kind.entry_size();
-        if bytes > TABLE_LIMIT {
-            return Err(FatError::Large { bytes });
-        }
         if bytes > fat * SECTOR_SIZE {
             return Err(FatError::BootRecord(
                 "its allocation table does not fit its clusters",
             ));
         }
-        let mut table = vec![0; bytes as usize];
-        read(medium, (start + Sector(reserved)).bytes(), &mut table)?;
+        let table = Table {
+            start: (start + Sector(reserved)).bytes(),
+            bytes,
+            stored: fat * SECTOR_SIZE,
+            copies: fats,
+            ..Table::default()
+        };
+        table.first(medium)?;
         let root = match kind {
             FatKind::Fat16 => Root::Fixed {
                 first: Sector(root_start),
@@ -241,8 +239,8 @@ impl<'a, M: Medium + ?Sized> Reader<'a, M> {
     /// [`FatError::Io`], [`FatError::Chain`], [`FatError::Short`].
     pub fn contents(&self, entry: &Entry) -> Result<Vec<u8>, FatError> {
         let size = u64::from(entry.size);
-        let clusters = self.chain(entry.first)?;
         let cluster_size = self.sectors_per_cluster * SECTOR_SIZE;
+        let clusters = self.chain(entry.first, size.div_ceil(cluster_size))?;
         let room = clusters.len() as u64 * cluster_size;
         if size > room {
             return Err(FatError::Short { size, room });
@@ -276,7 +274,7 @@ impl<'a, M: Medium + ?Sized> Reader<'a, M> {
     /// [`FatError::Chain`], [`FatError::Short`].
     pub fn sectors(&self, entry: &Entry) -> Result<Vec<Sector>, FatError> {
         let needed = u64::from(entry.size).div_ceil(SECTOR_SIZE);
-        let clusters = self.chain(entry.first)?;
+        let clusters = self.chain(entry.first, needed.div_ceil(self.sectors_per_cluster))?;
         let sectors: Vec<_> = clusters
             .into_iter()
             .flat_map(|cluster| {
@@ -312,45 +310,12 @@ impl<'a, M: Medium + ?Sized> Reader<'a, M> {
     fn clusters_as_directory(&self, first: u32) -> Result<Vec<Entry>, FatError> {
         let cluster_size = self.sectors_per_cluster * SECTOR_SIZE;
         let mut bytes = Vec::new();
-        for cluster in self.chain(first)? {
+        for cluster in self.chain(first, DIRECTORY_LIMIT.div_ceil(cluster_size))? {
             let start = bytes.len();
-            if (start as u64) >= DIRECTORY_LIMIT {
-                break;
-            }
             bytes.resize(start + cluster_size as usize, 0);
             self.read_at(self.cluster_start(cluster), &mut bytes[start..])?;
         }
         Ok(entries_in(&bytes))
-    }
-
-    /// The clusters of a file. 0 begins an empty one.
-    fn chain(&self, first: u32) -> Result<Vec<u32>, FatError> {
-        let mut clusters = Vec::new();
-        let mut next = first;
-        if first == 0 {
-            return Ok(clusters);
-        }
-        let (mask, end) = match self.kind {
-            FatKind::Fat16 => (0xffff, 0xfff8),
-            FatKind::Fat32 => (0x0fff_ffff, 0x0fff_fff8),
-        };
-        while next & mask < end {
-            let at = clusters.last().copied().unwrap_or(first);
-            let inside = (2..self.clusters.saturating_add(2)).contains(&next);
-            if !inside || clusters.len() > self.clusters as usize {
-                return Err(FatError::Chain { first, at });
-            }
-            clusters.push(next);
-            next = self.successor(next) & mask;
-        }
-        Ok(clusters)
-    }
-
-    fn successor(&self, cluster: u32) -> u32 {
-        match self.kind {
-            FatKind::Fat16 => u16_at(&self.table, cluster as usize * 2).into(),
-            FatKind::Fat32 => u32_at(&self.table, cluster as usize * 4),
-        }
     }
 
     fn cluster_start(&self, cluster: u32) -> Sector {

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use codec::file::ReadError;
+use memchr::memmem;
 
 use super::{DESCRIPTORS, SECTORS};
 use crate::disk::mbr::CODE_SIZE;
 use crate::disk::places::places;
+use crate::disk::syslinux::module_problem;
 
 /// Larger than any of isolinux's files.
 const LIMIT: u64 = 16 << 20;
@@ -21,11 +23,14 @@ const FOLDERS: [&str; 5] = [
 ];
 
 /// The boot code of an ISO, behind which it is told where isolinux is.
-const MBR_MAX: usize = CODE_SIZE - 8;
+pub(in crate::disk) const MBR_MAX: usize = CODE_SIZE - 8;
 
 /// Where isolinux has its boot-info table, and how many bytes that is; the sum in it is that of everything behind it.
-const INFO: usize = 8;
-const INFO_END: usize = 64;
+pub(in crate::disk) const INFO: usize = 8;
+pub(in crate::disk) const INFO_END: usize = 64;
+
+/// What the boot code of an ISO says when it fails.
+pub(in crate::disk) const BOOT_CODE: &[u8] = b"isolinux.bin missing";
 
 /// What starts a CD by a BIOS.
 #[derive(Clone, Debug)]
@@ -80,13 +85,13 @@ impl Isolinux {
             loader: read("isolinux.bin", |it| it.len() > 2048, "it is too short")?,
             core_module: read(
                 "ldlinux.c32",
-                |it| it.starts_with(b"\x7fELF"),
-                "it is not an ELF file",
+                |it| module_problem(it).is_none(),
+                "it is not a whole ELF file for i386",
             )?,
             mbr: read(
                 "isohdpfx.bin",
-                |it| (1..=MBR_MAX).contains(&it.len()),
-                "boot code in front of an ISO has 1 to 432 bytes",
+                |it| (1..=MBR_MAX).contains(&it.len()) && memmem::find(it, BOOT_CODE).is_some(),
+                "boot code in front of an ISO has 1 to 432 bytes, and looks for isolinux",
             )?,
         })
     }
@@ -95,12 +100,7 @@ impl Isolinux {
     /// descriptor, its own block and length, and the sum of its 32-bit words behind the table.
     pub(super) fn loader_at(&self, block: u32) -> Vec<u8> {
         let mut out = self.loader.clone();
-        let words = out[INFO_END..].chunks(4).map(|word| {
-            let mut bytes = [0; 4];
-            bytes[..word.len()].copy_from_slice(word);
-            u32::from_le_bytes(bytes)
-        });
-        let sum = words.fold(0_u32, u32::wrapping_add);
+        let sum = checksum(&out);
         out[INFO..INFO_END].fill(0);
         let numbers = [DESCRIPTORS as u32, block, out.len() as u32, sum];
         for (place, number) in out[INFO..].chunks_exact_mut(4).zip(numbers) {
@@ -116,6 +116,17 @@ impl Isolinux {
         out.extend((u64::from(block) * SECTORS).to_le_bytes());
         out
     }
+}
+
+/// The sum of the words behind the boot-info table.
+pub(in crate::disk) fn checksum(loader: &[u8]) -> u32 {
+    let words = loader.get(INFO_END..).unwrap_or_default().chunks(4);
+    let words = words.map(|word| {
+        let mut bytes = [0; 4];
+        bytes[..word.len()].copy_from_slice(word);
+        u32::from_le_bytes(bytes)
+    });
+    words.fold(0_u32, u32::wrapping_add)
 }
 
 fn first(folders: &[PathBuf], name: &'static str) -> Result<PathBuf, IsolinuxError> {

@@ -3,15 +3,36 @@
 //! A line is a keyword, in whatever letters, and its value (`doc/syslinux.txt` in syslinux's source). Lines up to the first
 //! `LABEL` are about everything, those behind it about that entry.
 
+mod parse;
+
 use std::fmt;
+
+/// What an entry starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// A Linux kernel.
+    #[default]
+    Linux,
+    /// What its name says: a kernel, unless it has the suffix of something else.
+    ByName,
+    /// A module of syslinux, a boot sector, another configuration.
+    Other,
+    /// No file: the next disk.
+    Local,
+}
+
+/// What syslinux tries where a kernel is not there under its name; a file of one of these suffixes is no kernel.
+pub const SUFFIXES: [&str; 8] = [".cbt", ".0", ".com", ".c32", ".bs", ".bss", ".bin", ".img"];
 
 /// One choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Its name.
     pub label: String,
-    /// The path of the kernel.
+    /// The path of the kernel, or of what is started instead of one.
     pub kernel: String,
+    /// What that is.
+    pub kind: Kind,
     /// The paths of the initramfs's parts.
     pub initramfs: Vec<String>,
     /// The kernel's command line.
@@ -21,8 +42,14 @@ pub struct Entry {
 /// A whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// The label of the entry that is booted when nobody chooses.
+    /// What is booted when nobody chooses: an entry's label, or a kernel, and words for it.
     pub default: String,
+    /// The same for the end of the time.
+    pub on_timeout: String,
+    /// The program that shows the menu, and its words.
+    pub ui: String,
+    /// The kernel's command line where no entry has another one.
+    pub append: String,
     /// Whether there is a prompt (`boot:`) without a key being held.
     pub prompt: bool,
     /// After how many tenths of a second the default is booted; 0 waits for ever at a prompt.
@@ -31,18 +58,10 @@ pub struct Config {
     pub serial: Option<(u8, u32)>,
     /// The choices.
     pub entries: Vec<Entry>,
-    /// Files that the configuration names besides kernels: menus, included configurations.
+    /// Files that syslinux does without where they are not there: what is shown, and included configurations that nobody has
+    /// given.
     pub files: Vec<String>,
 }
-
-/// Where syslinux looks for its configuration, in this order.
-pub const PLACES: [&str; 5] = [
-    "boot/syslinux/syslinux.cfg",
-    "boot/syslinux/extlinux.conf",
-    "syslinux/syslinux.cfg",
-    "syslinux.cfg",
-    "extlinux.conf",
-];
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,48 +95,6 @@ impl fmt::Display for Config {
     }
 }
 
-impl Config {
-    /// Reads a configuration as far as it says which files are needed. What is not known is passed over, as syslinux does.
-    pub fn parse(text: &str) -> Self {
-        let mut config = Self::default();
-        for line in text.lines() {
-            let line = line.trim();
-            let (keyword, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-            config.line(&keyword.to_ascii_lowercase(), value.trim());
-        }
-        config
-    }
-
-    fn line(&mut self, keyword: &str, value: &str) {
-        let files = |value: &str| value.split(',').map(str::to_owned).collect::<Vec<_>>();
-        match (keyword, self.entries.last_mut()) {
-            ("label", _) => self.entries.push(Entry {
-                label: value.to_owned(),
-                ..Entry::default()
-            }),
-            ("default", _) => self.default = first_word(value).to_owned(),
-            ("prompt", _) => self.prompt = value != "0",
-            ("timeout", _) => self.timeout = value.parse().unwrap_or(0),
-            ("ui" | "include", _) => self.files.push(first_word(value).to_owned()),
-            ("kernel" | "linux", Some(entry)) => entry.kernel = first_word(value).to_owned(),
-            ("initrd", Some(entry)) => entry.initramfs = files(value),
-            ("append", Some(entry)) => {
-                for word in value.split_whitespace() {
-                    if let Some(paths) = word.strip_prefix("initrd=") {
-                        entry.initramfs = files(paths);
-                    }
-                }
-                entry.append = value.to_owned();
-            }
-            _ => {}
-        }
-    }
-}
-
-fn first_word(value: &str) -> &str {
-    value.split_whitespace().next().unwrap_or(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +104,7 @@ mod tests {
         let entry = Entry {
             label: "linux".into(),
             kernel: "/vmlinuz".into(),
+            kind: Kind::Linux,
             initramfs: vec!["/initrd.img".into()],
             append: "quiet".into(),
         };
@@ -134,23 +112,13 @@ mod tests {
             default: "linux".into(),
             prompt: true,
             timeout: 50,
-            serial: None,
             entries: vec![entry],
-            files: Vec::new(),
+            ..Config::default()
         };
         assert_eq!(
             config.to_string(),
             "DEFAULT linux\nPROMPT 1\nTIMEOUT 50\n\nLABEL linux\n  LINUX /vmlinuz\n  INITRD /initrd.img\n  APPEND quiet\n"
         );
         assert_eq!(Config::parse(&config.to_string()), config);
-    }
-
-    #[test]
-    fn others_write_it_in_other_ways() {
-        let text = "ui menu.c32\r\nlabel a\r\n\tkernel bzImage\r\n\tappend ro initrd=one.gz,two.gz quiet\r\n";
-        let config = Config::parse(text);
-        assert_eq!(config.files, ["menu.c32"]);
-        assert_eq!(config.entries[0].kernel, "bzImage");
-        assert_eq!(config.entries[0].initramfs, ["one.gz", "two.gz"]);
     }
 }

@@ -110,6 +110,19 @@ pub fn verify(file: &[u8], record: &[u8; SECTOR], sectors: &[Sector]) -> Vec<Map
     }
 }
 
+/// Where the code of a boot record is, whatever the kind of file system: the rest is the file system's own.
+const CODE: Range<usize> = 90..510;
+
+/// The code of a boot record as it is before it is fitted to `file`: the same in all volumes of one build of syslinux.
+pub(in crate::disk) fn record_code(file: &[u8], record: &[u8; SECTOR]) -> Vec<u8> {
+    let mut code = *record;
+    if let Ok(areas) = Areas::find(file) {
+        put(&mut code, areas.first_low, &[0; 4]);
+        put(&mut code, areas.first_high, &[0; 4]);
+    }
+    code[CODE].to_vec()
+}
+
 /// Offsets within `ldlinux.sys`, and two within the boot record.
 struct Areas {
     patch: usize,

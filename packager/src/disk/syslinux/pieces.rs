@@ -3,6 +3,7 @@
 //! Distributions ship `mbr.bin` as a file. The boot record, `ldlinux.sys` and the `ldlinux.c32` of the same build are inside
 //! the program `syslinux`, one behind the other, and are found there by what they begin with.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use codec::file::ReadError;
@@ -31,6 +32,12 @@ const BOOT_RECORD: &[u8] = b"\xeb\x58\x90SYSLINUX";
 const LOADER: &[u8] = b"\r\nSYSLINUX ";
 pub(super) const MAGIC: u32 = 0x3eb2_02fe;
 const MAGIC_OFFSET: usize = 24;
+
+/// What the boot code says when it fails: that for an MBR's table, and that for a GUID partition table.
+pub(in crate::disk) const MBR_CODE: &[u8] = b"Missing operating system";
+pub(in crate::disk) const GPT_CODE: &[u8] = b"Missing OS";
+
+const CODE_TOO_LONG: usize = CODE_SIZE + 1;
 
 const SECTOR: usize = 512;
 
@@ -68,7 +75,7 @@ pub enum PiecesError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// A file is not what its name says.
-    #[error("`{}` is damaged, or of a kind of syslinux that is not known here: {reason}", path.display())]
+    #[error("`{}` is damaged, or of a kind of syslinux that is not known here: {reason}; install the packages syslinux and syslinux-common anew, or name another directory with --syslinux", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -123,8 +130,11 @@ impl Pieces {
             return Err(damaged("ldlinux.sys", "it does not begin as one"));
         }
         let module = read("ldlinux.c32")?;
-        if module_size(&module).is_none() {
-            return Err(damaged("ldlinux.c32", "it is not an ELF file for i386"));
+        if module_problem(&module).is_some() {
+            return Err(damaged(
+                "ldlinux.c32",
+                "it is not a whole ELF file for i386",
+            ));
         }
         let folders = [directory.to_path_buf()];
         Self::new(boot_record, &loader, &module, &folders, directory)
@@ -141,16 +151,20 @@ impl Pieces {
         let mbr_path = files("mbr.bin");
         let mbr_path = first(&mbr_path, "the boot code mbr.bin")?;
         let mbr = codec::file::read(mbr_path, LIMIT)?;
-        if mbr.is_empty() || mbr.len() > CODE_SIZE {
-            return Err(PiecesError::Damaged {
-                path: mbr_path.clone(),
-                reason: "boot code has 1 to 440 bytes",
-            });
-        }
+        check_boot_code(
+            mbr_path,
+            &mbr,
+            MBR_CODE,
+            "it is not syslinux's boot code for an MBR",
+        )?;
         let gpt_path = files("gptmbr.bin").into_iter().find(|path| path.is_file());
-        let gpt_mbr = gpt_path
-            .map(|path| codec::file::read(&path, LIMIT))
-            .transpose()?;
+        let gpt_mbr = gpt_path.map(|path| -> Result<_, PiecesError> {
+            let code = codec::file::read(&path, LIMIT)?;
+            let other = "it is not syslinux's boot code for a GUID partition table";
+            check_boot_code(&path, &code, GPT_CODE, other)?;
+            Ok(code)
+        });
+        let gpt_mbr = gpt_mbr.transpose()?;
         Ok(Self {
             boot_record,
             loader: loader.to_vec(),
@@ -160,6 +174,22 @@ impl Pieces {
             source: source.to_path_buf(),
         })
     }
+}
+
+/// Boot code is known by what it says where it fails.
+fn check_boot_code(
+    path: &Path,
+    code: &[u8],
+    says: &[u8],
+    other: &'static str,
+) -> Result<(), PiecesError> {
+    let reason = match code.len() {
+        0 | CODE_TOO_LONG.. => "boot code has 1 to 440 bytes",
+        _ if memmem::find(code, says).is_none() => other,
+        _ => return Ok(()),
+    };
+    let path = path.to_path_buf();
+    Err(PiecesError::Damaged { path, reason })
 }
 
 fn first<'a>(paths: &'a [PathBuf], what: &'static str) -> Result<&'a PathBuf, PiecesError> {
@@ -203,15 +233,82 @@ fn is_loader(bytes: &[u8]) -> bool {
     bytes.starts_with(LOADER) && magic == Some(&MAGIC.to_le_bytes())
 }
 
-/// The size of an ELF file (32 bits, i386, shared object), from its header: it ends with its section headers.
+/// The size of `ldlinux.c32` (an ELF file of 32 bits, for i386, a shared object), by its header: it ends with its section headers.
 fn module_size(bytes: &[u8]) -> Option<usize> {
-    let header = bytes.first_chunk::<52>()?;
-    // Class, byte order; type, machine.
-    let kind = header.starts_with(b"\x7fELF\x01\x01") && header[16..20] == [3, 0, 3, 0];
-    let u16_at = |at: usize| usize::from(u16::from_le_bytes([header[at], header[at + 1]]));
-    let offset = u32::from_le_bytes(*header[32..].first_chunk()?) as usize;
-    let end = offset.checked_add(u16_at(46) * u16_at(48))?;
-    (kind && offset > 0 && end <= bytes.len()).then_some(end)
+    let header = Header::of(bytes)?;
+    let end = header.sections.end;
+    (header.sections.start > 0 && end <= bytes.len()).then_some(end)
+}
+
+/// What is wrong with a file that should be `ldlinux.c32`.
+pub(in crate::disk) fn module_problem(bytes: &[u8]) -> Option<&'static str> {
+    if !bytes.starts_with(b"\x7fELF") {
+        return Some("is not an ELF file");
+    }
+    let Some(header) = Header::of(bytes) else {
+        return Some("is not a module for a BIOS (ELF, 32 bits, i386)");
+    };
+    let is_inside = |table: &Range<usize>| table.end <= bytes.len();
+    let parts = header.parts(bytes);
+    let parts = parts.into_iter().all(|part| is_inside(&part));
+    let is_whole = is_inside(&header.sections) && is_inside(&header.segments) && parts;
+    match (is_whole, memmem::find(bytes, b"ldlinux.e32")) {
+        (false, _) => Some("is cut off"),
+        (true, Some(_)) => Some("is ldlinux.e32, which is for UEFI"),
+        (true, None) => None,
+    }
+}
+
+/// Where the tables of an ELF file are.
+struct Header {
+    segments: Range<usize>,
+    sections: Range<usize>,
+    /// Bytes of an entry.
+    segment: usize,
+    section: usize,
+}
+
+impl Header {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let header = bytes.first_chunk::<52>()?;
+        // Class, byte order; type, machine.
+        let is_right = header.starts_with(b"\x7fELF\x01\x01") && header[16..20] == [3, 0, 3, 0];
+        let short = |at: usize| usize::from(u16::from_le_bytes([header[at], header[at + 1]]));
+        let table = |start: usize, size: usize| {
+            let start = u32_at(bytes, start) as usize;
+            start..start + short(size) * short(size + 2)
+        };
+        is_right.then(|| Self {
+            segments: table(28, 42),
+            sections: table(32, 46),
+            segment: short(42).max(32),
+            section: short(46).max(40),
+        })
+    }
+
+    /// Where the segments' and sections' bytes are in the file; what needs none there is left out.
+    fn parts(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        const NO_BITS: u32 = 8;
+        let entries = |table: &Range<usize>, size: usize| {
+            let table = bytes.get(table.clone()).unwrap_or_default();
+            table.chunks_exact(size).collect::<Vec<_>>()
+        };
+        let part = |entry: &[u8], offset: usize, size: usize| {
+            let start = u32_at(entry, offset) as usize;
+            start..start + u32_at(entry, size) as usize
+        };
+        let segments = entries(&self.segments, self.segment);
+        let sections = entries(&self.sections, self.section);
+        let sections = sections.iter().filter(|it| u32_at(it, 4) != NO_BITS);
+        let sections = sections.map(|it| part(it, 16, 20));
+        let segments = segments.iter().map(|it| part(it, 4, 16));
+        segments.chain(sections).collect()
+    }
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    let chunk = bytes.get(offset..).and_then(|rest| rest.first_chunk());
+    chunk.map_or(0, |chunk| u32::from_le_bytes(*chunk))
 }
 
 #[cfg(test)]
@@ -255,6 +352,21 @@ mod tests {
     }
 
     #[test]
+    fn a_module_is_whole_or_it_is_said_what_it_is_instead() {
+        assert_eq!(module_problem(&module()), None);
+        let problem = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut module = module();
+            change(&mut module);
+            module_problem(&module)
+        };
+        assert_eq!(problem(&|it| it[0] = 0), Some("is not an ELF file"));
+        assert!(problem(&|it| it[4] = 2).unwrap().contains("32 bits"));
+        assert_eq!(problem(&|it| it.truncate(100)), Some("is cut off"));
+        // The first section's end lies behind the file.
+        assert_eq!(problem(&|it| it[52 + 20] = 200), Some("is cut off"));
+    }
+
+    #[test]
     fn damage_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("syslinux");
@@ -268,5 +380,12 @@ mod tests {
         assert!(error(&program).contains("mbr.bin"));
         std::fs::write(folder.path().join("mbr.bin"), [0; 441]).unwrap();
         assert!(error(&program).contains("1 to 440 bytes"));
+        std::fs::write(folder.path().join("mbr.bin"), GPT_CODE).unwrap();
+        assert!(error(&program).contains("not syslinux's boot code for an MBR"));
+        std::fs::write(folder.path().join("mbr.bin"), MBR_CODE).unwrap();
+        std::fs::write(folder.path().join("gptmbr.bin"), [7; 440]).unwrap();
+        assert!(error(&program).contains("for a GUID partition table"));
+        std::fs::write(folder.path().join("gptmbr.bin"), GPT_CODE).unwrap();
+        assert!(Pieces::find(Some(folder.path())).is_ok());
     }
 }

@@ -1,0 +1,114 @@
+//! What systemd-boot shows: its entries, and the unified kernel images beside them
+//! (<https://uapi-group.org/specifications/specs/boot_loader_specification/>).
+
+use super::files::Files;
+use super::payload::Payload;
+use super::uefi::{Started, program};
+use super::{Report, codes};
+use crate::disk::fat::read::FatError;
+use crate::disk::menu::is_hidden;
+
+/// Entries in text, and images that are entries by themselves.
+const ENTRIES: &str = "loader/entries";
+const IMAGES: &str = "EFI/Linux";
+const CONFIG: &str = "loader/loader.conf";
+
+/// Checks all entries.
+pub(super) fn check(files: &Files<'_>, report: &mut Report) -> Result<(), FatError> {
+    let mut shown = Vec::new();
+    for name in shown_names(files, ENTRIES, ".conf") {
+        if text_entry(files, &format!("{ENTRIES}/{name}"), report)? {
+            shown.push(name);
+        }
+    }
+    for name in shown_names(files, IMAGES, ".efi") {
+        let path = format!("{IMAGES}/{name}");
+        let Some(bytes) = files.file(&path, report)?.bytes() else {
+            continue;
+        };
+        if program(&path, &bytes, report) == Started::Unified {
+            shown.push(name);
+        }
+    }
+    if shown.is_empty() {
+        let seen = format!("neither {ENTRIES} nor {IMAGES} has one that is shown");
+        report.find(&codes::NO_LOADER_ENTRIES, seen);
+    } else {
+        default(files, &shown, report)?;
+    }
+    let count = super::entries(shown.len());
+    report.facts.push(format!("UEFI: systemd-boot, {count}"));
+    Ok(())
+}
+
+/// Files that systemd-boot does not leave out because of their names.
+fn shown_names(files: &Files<'_>, folder: &str, suffix: &str) -> Vec<String> {
+    let mut names = files.names(folder);
+    names.retain(|name| name.to_lowercase().ends_with(suffix) && !is_hidden(name));
+    names
+}
+
+/// Checks an entry; gives whether it is shown.
+fn text_entry(files: &Files<'_>, path: &str, report: &mut Report) -> Result<bool, FatError> {
+    let Some(bytes) = files.file(path, report)?.bytes() else {
+        return Ok(false);
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let mut payload = Payload {
+        named_in: path,
+        kernel: String::new(),
+        initramfs: Vec::new(),
+    };
+    let mut other = String::new();
+    for (key, value) in lines(&text) {
+        let value = value.replace('\\', "/").trim_start_matches('/').to_owned();
+        match key {
+            "linux" => payload.kernel = value,
+            "initrd" => payload.initramfs.push(value),
+            "efi" | "uki" => other = value,
+            _ => {}
+        }
+    }
+    if !payload.kernel.is_empty() {
+        payload.check(files, true, report)?;
+    } else if other.is_empty() {
+        let seen = format!("`{path}` has none of linux, efi and uki");
+        report.find(&codes::INCOMPLETE_ENTRY, seen);
+        return Ok(false);
+    } else if let Some(bytes) = files.named(path, &other, report)? {
+        program(&other, &bytes, report);
+    }
+    Ok(true)
+}
+
+/// Whether `loader.conf` names an entry that is there. It may have a pattern.
+fn default(files: &Files<'_>, shown: &[String], report: &mut Report) -> Result<(), FatError> {
+    let Some(bytes) = files.file(CONFIG, report)?.bytes() else {
+        return Ok(());
+    };
+    let text = String::from_utf8_lossy(&bytes).to_lowercase();
+    let Some((_, wanted)) = lines(&text).filter(|(key, _)| *key == "default").last() else {
+        return Ok(());
+    };
+    // What is remembered, and what systemd-boot finds by itself, is not on the disk.
+    let is_known = wanted.starts_with('@')
+        || wanted.starts_with("auto-")
+        || wanted.contains(['*', '?', '['])
+        || shown.iter().any(|name| name.to_lowercase() == wanted);
+    if !is_known {
+        let seen = format!(
+            "`{CONFIG}` names `{wanted}`, and there is {}",
+            shown.join(", ")
+        );
+        report.find(&codes::NO_DEFAULT_ENTRY, seen);
+    }
+    Ok(())
+}
+
+/// Keys and their values.
+fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once(char::is_whitespace));
+    pairs.map(|(key, value)| (key, value.trim()))
+}
