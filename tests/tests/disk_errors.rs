@@ -154,6 +154,9 @@ fn entries_that_the_boot_loaders_cannot_have() {
         return;
     };
     for (options, words) in [
+        (["--entry", "auto-rescue=quiet"], "choose another name"),
+        (["--entry", ".hidden=quiet"], "choose another name"),
+        (["--timeout", "3600"], "3600 is not in 0..=3599"),
         (["--entry", "rescue"], "as in `rescue=break=root`"),
         (["--entry", "a/b=quiet"], "`a/b` cannot be an entry's name"),
         (
@@ -172,6 +175,97 @@ fn entries_that_the_boot_loaders_cannot_have() {
     refuses(&root, folder.path(), &[&long], 2, &["a kernel takes 2047"]);
 }
 
+/// Each of systemd's two EFI programs in the place of the other, and boot code for the other kind of table.
+#[test]
+fn boot_loaders_that_are_mixed_up() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    let stub = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+    let loader = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+    let kernel = root.path().join(format!("boot/vmlinuz-{}", root.version));
+    let place = tempfile::tempdir().unwrap();
+    let program = find_program("syslinux").unwrap();
+    fs::copy(program, place.path().join("syslinux")).unwrap();
+    let code = fs::read("/usr/lib/syslinux/mbr/gptmbr.bin").unwrap();
+    fs::write(place.path().join("mbr.bin"), code).unwrap();
+    for (options, words) in [
+        (&["--systemd-boot", stub][..], "is systemd's stub, and"),
+        (&["--systemd-boot", kernel.to_str().unwrap()], "is a kernel"),
+        (
+            &["--uki", "--stub", loader],
+            "is systemd's boot loader, and",
+        ),
+        (&["--efi", stub], "`packager uki --stub`"),
+        (
+            &["--syslinux", place.path().to_str().unwrap()],
+            "mbr.bin` is damaged, or",
+        ),
+    ] {
+        refuses(&root, folder.path(), options, 1, &[words]);
+    }
+}
+
+/// What the configuration names may be copied onto the image later.
+#[test]
+fn a_configuration_of_ones_own_is_looked_at() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    let config = folder.path().join("own.cfg");
+    let made = |text: &str, name: &str| {
+        fs::write(&config, text).unwrap();
+        let options = ["--syslinux-config", config.to_str().unwrap()];
+        let made = make(&root, &folder.path().join(name), &options);
+        assert!(made.status.success(), "{made:?}");
+        String::from_utf8(made.stderr).unwrap()
+    };
+    for name in ["out.img", "out.iso"] {
+        let told = made("UI menu.c32\nLABEL a\nLINUX /xmlinuz\n", name);
+        for words in ["menu.c32`, which is not there", "`xmlinuz`, which is not"] {
+            assert!(told.contains(words), "`{words}` is not in {told}");
+        }
+        let told = made("DEFAULT a\nLABEL a\nLINUX /vmlinuz\n", name);
+        assert_eq!(told, "");
+    }
+}
+
+/// A program that has everything in it needs no kernel beside it.
+#[test]
+fn a_program_for_uefi_alone_needs_no_kernel() {
+    let Some((root, folder)) = inputs() else {
+        return;
+    };
+    let program = folder.path().join("linux.efi");
+    let made = command("packager")
+        .args(["uki", "-q", "--root"])
+        .arg(root.path())
+        .arg("-o")
+        .arg(&program)
+        .status();
+    assert!(made.unwrap().success());
+    let image = folder.path().join("out.img");
+    let nothing = tempfile::tempdir().unwrap();
+    let made = command("packager")
+        .args(["image", "--firmware", "uefi", "--root"])
+        .arg(nothing.path())
+        .arg("--efi")
+        .arg(&program)
+        .arg("-o")
+        .arg(&image)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{stderr}");
+    let words = format!("starts by UEFI, kernel {}\n", root.version);
+    assert!(stderr.ends_with(&words), "{stderr}");
+    let check = command("packager")
+        .args(["check", "--firmware", "uefi"])
+        .arg(&image)
+        .output();
+    assert!(check.unwrap().status.success());
+}
+
 #[test]
 fn bad_input_is_refused() {
     let Some((root, folder)) = inputs() else {
@@ -185,7 +279,14 @@ fn bad_input_is_refused() {
         1,
         &["need", "room for"],
     );
-    refuses(&["--size", "20M"], 1, &["FAT32 cannot have", "from 34 MB"]);
+    let small = "an image of 20971520 bytes cannot have a FAT32 file system";
+    refuses(&["--size", "20M"], 1, &[small, "at 34M", "--fat 16"]);
+    refuses(
+        &["--size", "35000000"],
+        1,
+        &["image of 35000000 bytes", "at 34M"],
+    );
+    refuses(&["--size", "5T"], 1, &["ends at", "2 TB"]);
     refuses(&["--size", "1K"], 1, &["no room for a file system"]);
     refuses(&["--size", "1M"], 1, &["no room for a file system"]);
     refuses(&["--label", "a:b"], 2, &["the label `a:b` has `:`"]);
@@ -241,6 +342,18 @@ fn options_that_would_do_nothing_or_harm() {
             "are about a BIOS",
         ),
         (&["--isolinux", "/"], "about an ISO"),
+        (
+            &["--firmware", "uefi", "--serial-console"],
+            "are about a BIOS",
+        ),
+        (
+            &["--firmware", "uefi", "--syslinux-config", there],
+            "are about a BIOS",
+        ),
+        (
+            &["--firmware", "uefi", "--efi", there, "--append", "x"],
+            "which has its own command line",
+        ),
         (
             &["--table", "gpt", "--disk-signature", "1234abcd"],
             "about an MBR",

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use tests::broken::{Built, START, built, check, codes, names};
+use tests::broken::{Built, START, built, check, codes, make, names};
 use tests::environment::{command, find_program, has};
 
 const MODULES: &str = "/usr/lib/syslinux/modules";
@@ -343,4 +343,121 @@ fn uefi_looks_into_every_partition() {
         "{}",
         found.1
     );
+}
+
+#[test]
+fn a_large_disk_and_the_second_copy_of_its_table() {
+    let Some(built) = built() else { return };
+    let path = built.path();
+    let image = path.to_str().unwrap();
+    // Its allocation table has 34 MB.
+    let large = ["--size", "260G", "--table", "gpt", "-q", "-o", image];
+    assert!(make(&built.root, &large).status.success());
+    let whole = check(&path, &["--firmware", "both"]);
+    warns(&whole, &[]);
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let length = file.metadata().unwrap().len();
+    for (length, words) in [
+        (length + (1 << 20), "the last is"),
+        (length - (64 << 10), "it should be at"),
+    ] {
+        file.set_len(length).unwrap();
+        let found = check(&path, &[]);
+        warns(&found, &["no-gpt-backup"]);
+        assert!(found.1.contains(words), "{}", found.1);
+    }
+}
+
+#[test]
+fn what_a_bios_starts_from_an_iso() {
+    let Some(built) = built() else { return };
+    if !Path::new("/usr/lib/ISOLINUX/isolinux.bin").is_file() {
+        return;
+    }
+    let path = built.folder.path().join("simple.iso");
+    let output = ["-q", "-o", path.to_str().unwrap()];
+    assert!(make(&built.root, &output).status.success());
+    let image = fs::read(&path).unwrap();
+    let broken = |how: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = image.clone();
+        how(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+        check(&path, &["--firmware", "bios"])
+    };
+    let whole = broken(&|_| ());
+    warns(&whole, &[]);
+    let words = "isolinux at block";
+    assert!(whole.1.contains(words), "{}", whole.1);
+    assert!(whole.1.contains("1 entry in isolinux/isolinux.cfg"));
+    // The boot code of the stick ends with the sector of isolinux, in sectors of 512 bytes.
+    let loader = u32::from_le_bytes(image[432..436].try_into().unwrap()) as usize * 512;
+    names(
+        broken(&|it| it[loader..loader + 38_912].fill(0)),
+        "no-isolinux",
+    );
+    names(broken(&|it| it[loader + 9000] ^= 1), "isolinux-damaged");
+    names(broken(&|it| it[loader + 12] ^= 1), "isolinux-damaged");
+    let find = |text: &[u8]| image.windows(text.len()).position(|it| it == text).unwrap();
+    let at = find(b"LINUX /vmlinuz");
+    names(broken(&|it| it[at + 7] = b'x'), "missing-file");
+    let module = find(b"\x7fELF\x01\x01");
+    names(broken(&|it| it[module] = 0), "no-ldlinux-c32");
+    for damage in [0..440, 432..433] {
+        let found = broken(&|it| it[damage.clone()].fill(0));
+        warns(&found, &["no-hybrid-code"]);
+    }
+}
+
+#[test]
+fn a_signed_program_that_was_changed() {
+    let Some(built) = built() else { return };
+    if !has(&["sbsign", "openssl"]) {
+        return;
+    }
+    let program = unified(&built);
+    let folder = built.folder.path();
+    let run = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new(name);
+        let output = command
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let request = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=test",
+        "-keyout",
+        "key",
+        "-out",
+        "certificate",
+    ];
+    run("openssl", &request);
+    let program = program.to_str().unwrap();
+    let sign = [
+        "--key",
+        "key",
+        "--cert",
+        "certificate",
+        "--output",
+        "signed.efi",
+    ];
+    run("sbsign", &[&sign[..], &[program]].concat());
+    let signed = folder.join("signed.efi");
+    warns(&check(&signed, &[]), &[]);
+    let mut bytes = fs::read(&signed).unwrap();
+    // The command line.
+    let parsed = packager::disk::pe::Program::parse(&bytes).unwrap();
+    let mut sections = parsed.sections.iter();
+    let at = sections.find(|it| it.name == ".cmdline").unwrap();
+    let at = at.offset as usize;
+    bytes[at] ^= 1;
+    fs::write(&signed, bytes).unwrap();
+    names(check(&signed, &[]), "broken-signature");
 }

@@ -57,7 +57,7 @@ pub struct Uki<'a> {
 pub enum UkiError {
     /// The stub or boot loader is not installed.
     #[error(
-        "`{name}` of systemd was not found (looked in {}); install the package systemd-boot-efi (systemd-boot on other distributions), name the file with {option}, or make an image for a BIOS only with --firmware bios",
+        "`{name}` of systemd was not found (looked in {}); install the package systemd-boot-efi (systemd-boot on other distributions), name the file with {option}, or make an image for a BIOS only (`packager image --firmware bios`)",
         FOLDERS.join(", ")
     )]
     NotFound {

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 /// What a size may be.
 const NEEDED: &str = "a number of bytes, or one with K, M or G: \"64M\"";
 
-/// A number of bytes; K, M and G are 1024 of the one before, with or without `B` or `iB` behind them.
+/// A number of bytes; K, M, G and T are 1024 of the one before, with or without `B` or `iB` behind them.
 ///
 /// ```
 /// use packager::recipe::parse_size;
@@ -24,6 +24,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
         "K" | "KB" | "KIB" => 1 << 10,
         "M" | "MB" | "MIB" => 1 << 20,
         "G" | "GB" | "GIB" => 1 << 30,
+        "T" | "TB" | "TIB" => 1 << 40,
         _ => return None,
     };
     digits.parse::<u64>().ok()?.checked_mul(factor)

@@ -1,5 +1,9 @@
 //! `packager image`: a disk image that boots, from the same inputs as an initramfs.
 
+mod options;
+mod uefi;
+mod verdict;
+
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -10,7 +14,6 @@ use packager::disk::iso::{Iso, Isolinux, IsolinuxError};
 use packager::disk::mbr::PartitionType;
 use packager::disk::menu::Menu;
 use packager::disk::syslinux::{Pieces, PiecesError};
-use packager::disk::uki::{self, UkiError, find_boot_loader, find_stub};
 use packager::disk::{ImageRecipe, SparseImage, TableKind, Uefi};
 use packager::timing::Timings;
 
@@ -18,8 +21,8 @@ use crate::content::{Content, ContentArgs};
 use crate::convert::{self, Format};
 use crate::menu::MenuArgs;
 use crate::progress::Progress;
+use crate::recipe::source_date_epoch;
 use crate::report;
-use crate::uki::failure;
 use crate::values::{parse_serial, parse_signature, parse_size};
 
 /// The headings of the options.
@@ -57,7 +60,7 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "BITS", value_enum, help_heading = LAYOUT)]
     fat: Option<Fat>,
 
-    /// The image's size in bytes, or with K, M or G [default: as small as the files allow]
+    /// The image's size in bytes, or with K, M, G or T [default: as small as the files allow]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = LAYOUT)]
     size: Option<u64>,
 
@@ -99,7 +102,8 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "FILE", requires = "uki", help_heading = LOADERS)]
     stub: Option<PathBuf>,
 
-    /// Let UEFI start this program, for example a signed one that `packager uki` has made
+    /// Let UEFI start this program, for example a signed one that `packager uki` has made; it has its own kernel, initramfs and
+    /// command line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["uki", "systemd_boot"], help_heading = LOADERS)]
     efi: Option<PathBuf>,
 
@@ -163,23 +167,70 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
     let progress = Progress::new("making the disk image");
     let parts = Parts::new(&args, format)?;
     let mut timings = Timings::default();
-    let content = args.content.load_unchecked(&mut timings)?;
-    content.check_output(&args.output)?;
+    let content = match args.is_program_alone() {
+        true => None,
+        false => Some(args.content.load_unchecked(&mut timings)?),
+    };
+    let content = content.as_ref();
+    if let Some(content) = content {
+        content.check_output(&args.output)?;
+    }
     // The check takes about as long as writing, and nothing else depends on it but the output's name.
     let made = thread::scope(|scope| {
-        let check = scope.spawn(|| args.content.judge(&content, args.quiet));
-        let uefi = timings.measure("efi program", || args.uefi(&content))?;
-        let recipe = args.recipe(&parts, &content, uefi);
+        let judge = |content| args.content.judge(content, args.quiet);
+        let check = scope.spawn(move || content.map_or(Ok(()), judge));
+        let uefi = timings.measure("efi program", || args.uefi(content))?;
+        let started = args.started(content, uefi.as_ref());
+        let booted = Booted::new(content)?;
+        let recipe = args.recipe(&parts, booted, uefi);
         let approve = || {
             check
                 .join()
                 .unwrap_or_else(|_| Err(Failure::machine("the check failed")))
         };
-        args.write(&parts, &content, recipe, &mut timings, approve)
+        let image = timings.measure("layout", || args.lay_out(&parts, booted, recipe))?;
+        timings.measure("writing", || {
+            convert::write(&args.output, &image, parts.format.into(), approve)
+        })?;
+        Ok(Made {
+            length: image.length(),
+            stored: image.stored(),
+            started,
+            verdict: args.verdict(&parts, &image),
+        })
     })?;
     drop(progress);
-    args.tell(&content, &made, &timings);
+    args.tell(content, &made, &timings);
     Ok(())
+}
+
+/// What both firmwares boot; nothing where UEFI has a program of its own.
+#[derive(Clone, Copy)]
+struct Booted<'a> {
+    kernel: &'a [u8],
+    version: &'a str,
+    initramfs: &'a [u8],
+    /// Seconds since 1970.
+    time: u64,
+}
+
+impl<'a> Booted<'a> {
+    fn new(content: Option<&'a Content>) -> Result<Self, Failure> {
+        Ok(match content {
+            Some(content) => Self {
+                kernel: &content.kernel,
+                version: &content.version,
+                initramfs: &content.initramfs,
+                time: content.time,
+            },
+            None => Self {
+                kernel: &[],
+                version: "",
+                initramfs: &[],
+                time: source_date_epoch()?.into(),
+            },
+        })
+    }
 }
 
 /// What does not depend on the kernel, and is looked for before any work is done.
@@ -223,10 +274,13 @@ impl Parts {
     }
 }
 
-/// What people are told of an image: bytes of the whole, and of what is not zero.
+/// What people are told of an image: bytes of the whole, and of what is not zero; the kernels that it starts; and what is
+/// wrong with a configuration of their own.
 struct Made {
     length: u64,
     stored: u64,
+    started: String,
+    verdict: String,
 }
 
 impl ImageArgs {
@@ -242,14 +296,14 @@ impl ImageArgs {
     fn recipe<'a>(
         &self,
         parts: &'a Parts,
-        content: &'a Content,
+        booted: Booted<'a>,
         uefi: Option<Uefi>,
     ) -> ImageRecipe<'a> {
         let esp = (self.partition_type == Some(Type::Esp)).then_some(PartitionType::EFI_SYSTEM);
         ImageRecipe {
-            kernel: &content.kernel,
-            version: &content.version,
-            initramfs: &content.initramfs,
+            kernel: booted.kernel,
+            version: booted.version,
+            initramfs: booted.initramfs,
             menu: &parts.menu,
             syslinux_config: parts.syslinux_config.as_deref(),
             bios: parts.syslinux.as_ref(),
@@ -265,81 +319,40 @@ impl ImageArgs {
             label: parts.label,
             serial: self.serial,
             signature: self.disk_signature,
-            time: content.time,
+            time: booted.time,
         }
     }
 
-    /// Options about what is not made.
-    fn check_options(&self, is_cd: bool) -> Result<(), Failure> {
-        let about_disks =
-            self.size.is_some() || self.table.is_some() || self.partition_type.is_some();
-        let has_signature = self.disk_signature.is_some() || self.partition_type.is_some();
-        let is_mbr = matches!(self.table, None | Some(Table::Mbr));
-        let for_uefi = self.uki || self.efi.is_some() || self.systemd_boot.is_some();
-        let for_bios = self.syslinux.is_some() || self.isolinux.is_some();
-        let problem = match self.firmware {
-            _ if is_cd && about_disks => {
-                "--size, --table and --partition-type are about disks; an ISO has a layout of its own"
-            }
-            Firmware::Bios if for_uefi => {
-                "--uki, --efi and --systemd-boot are about UEFI, and --firmware bios leaves it out"
-            }
-            Firmware::Uefi if for_bios => {
-                "--syslinux and --isolinux are about a BIOS, and --firmware uefi leaves it out"
-            }
-            _ if self.isolinux.is_some() && !is_cd => {
-                "--isolinux is about an ISO: name the output FILE.iso, or say --format iso"
-            }
-            _ if self.syslinux.is_some() && is_cd => {
-                "an ISO starts by isolinux: say --isolinux DIR"
-            }
-            _ if has_signature && !is_mbr => {
-                "--disk-signature and --partition-type are about an MBR, and --table asks for another one"
-            }
-            _ => return Ok(()),
-        };
-        Err(Failure::usage(problem))
-    }
-
-    /// Lays the disk out, or the ISO, and writes it.
-    fn write<'a>(
+    /// Lays the disk out, or the ISO.
+    fn lay_out<'a>(
         &self,
         parts: &'a Parts,
-        content: &'a Content,
+        booted: Booted<'a>,
         recipe: ImageRecipe<'a>,
-        timings: &mut Timings,
-        approve: impl FnOnce() -> Result<(), Failure>,
-    ) -> Result<Made, Failure> {
-        let image = timings.measure("layout", || match parts.format {
-            Format::Iso => self.iso(parts, content, recipe),
+    ) -> Result<SparseImage<'a>, Failure> {
+        match parts.format {
+            Format::Iso => self.iso(parts, booted, recipe),
             _ => recipe.build().map_err(Failure::input),
-        })?;
-        timings.measure("writing", || {
-            convert::write(&self.output, &image, parts.format.into(), approve)
-        })?;
-        Ok(Made {
-            length: image.length(),
-            stored: image.stored(),
-        })
+        }
     }
 
     fn iso<'a>(
         &self,
         parts: &'a Parts,
-        content: &'a Content,
+        booted: Booted<'a>,
         recipe: ImageRecipe<'a>,
     ) -> Result<SparseImage<'a>, Failure> {
         let with_uefi = recipe.uefi.is_some();
         let uefi = with_uefi.then(|| recipe.build_for_cd());
         let isolinux = parts.isolinux.as_ref();
         let iso = Iso {
-            kernel: &content.kernel,
-            initramfs: &content.initramfs,
+            kernel: booted.kernel,
+            initramfs: booted.initramfs,
             bios: isolinux.map(|it| (it, parts.isolinux_config.as_slice())),
             uefi: uefi.transpose().map_err(Failure::input)?,
             label: parts.label,
             signature: self.disk_signature,
-            time: content.time,
+            time: booted.time,
         };
         iso.build().map_err(Failure::input)
     }
@@ -360,32 +373,12 @@ impl ImageArgs {
         })
     }
 
-    fn uefi(&self, content: &Content) -> Result<Option<Uefi>, Failure> {
-        if self.firmware == Firmware::Bios {
-            return Ok(None);
-        }
-        self.uefi_program(content).map(Some).map_err(failure)
-    }
-
-    fn uefi_program(&self, content: &Content) -> Result<Uefi, UkiError> {
-        if let Some(path) = &self.efi {
-            return Ok(Uefi::Unified(uki::read_program(path)?));
-        }
-        if !self.uki {
-            let loader = find_boot_loader(self.systemd_boot.as_deref())?;
-            uki::check_kernel(&content.kernel, &loader)?;
-            return Ok(Uefi::BootLoader(loader));
-        }
-        let stub = find_stub(self.stub.as_deref())?;
-        let program = content.uki(&stub, &self.content.append, None)?;
-        Ok(Uefi::Unified(program))
-    }
-
     /// What people read, on stderr: notes, times, and the summary.
-    fn tell(&self, content: &Content, made: &Made, timings: &Timings) {
-        if !self.quiet {
+    fn tell(&self, content: Option<&Content>, made: &Made, timings: &Timings) {
+        if let Some(content) = content.filter(|_| !self.quiet) {
             report::notes(&content.notes);
         }
+        cli::tell_part!("{}", made.verdict);
         if self.timings {
             report::timings(timings);
         }
@@ -396,11 +389,11 @@ impl ImageArgs {
                 Firmware::Uefi => "UEFI",
             };
             cli::tell!(
-                "{}: {} ({} used), starts by {firmware}, kernel {}",
+                "{}: {} ({} used), starts by {firmware}, {}",
                 self.output.display(),
                 report::size(made.length as usize),
                 report::size(made.stored as usize),
-                content.version,
+                made.started,
             );
         }
     }

@@ -19,7 +19,7 @@ pub(crate) struct MenuArgs {
     entry: Vec<String>,
 
     /// How many seconds the boot loader waits for another choice
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=3599))]
     timeout: u32,
 
     /// Let the boot loader wait until somebody has chosen, or for --timeout
@@ -30,7 +30,8 @@ pub(crate) struct MenuArgs {
     #[arg(long)]
     serial_console: bool,
 
-    /// Take this syslinux.cfg as it is; kernel and initramfs are /vmlinuz and /initrd.img
+    /// Take this syslinux.cfg as it is; on the image are /vmlinuz, /initrd.img and ldlinux.c32, and no menu (menu.c32): what else it
+    /// names must be copied there afterwards (`mcopy -i FILE@@1M`)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["entry", "timeout", "prompt", "serial_console"])]
     syslinux_config: Option<PathBuf>,
 }
@@ -50,6 +51,16 @@ impl MenuArgs {
     /// The file that an option names.
     pub(crate) fn named(&self) -> Option<&Path> {
         self.syslinux_config.as_deref()
+    }
+
+    /// Whether there are options about what only a BIOS's boot loader has.
+    pub(crate) fn is_about_bios(&self) -> bool {
+        self.serial_console || self.syslinux_config.is_some()
+    }
+
+    /// Whether the configuration is the user's own.
+    pub(crate) fn has_own_config(&self) -> bool {
+        self.syslinux_config.is_some()
     }
 
     /// The user's own configuration for syslinux.

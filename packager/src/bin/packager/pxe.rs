@@ -31,6 +31,8 @@ const PLACES: [&str; 4] = [
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 What the DHCP server must name as the boot file: lpxelinux.0 (BIOS), linux.efi (UEFI), boot.ipxe (iPXE).
+Some network cards have iPXE in them, which for UEFI starts linux.efi without its command line: name boot.ipxe for these (dnsmasq:
+--dhcp-match=set:ipxe,175 --dhcp-boot=tag:ipxe,boot.ipxe).
 
 Examples:
   packager pxe --keymap es -o /srv/tftp/simple
@@ -99,6 +101,19 @@ pub(crate) fn run(args: PxeArgs) -> Result<(), Failure> {
 }
 
 fn check_output(path: &Path) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return Err(Failure::usage(
+            "a directory cannot go to standard output; name one, and `./-` for one that is called so",
+        ));
+    }
+    let parent = cli::directory(path);
+    if !parent.is_dir() {
+        return Err(Failure::input(format_args!(
+            "`{}` cannot be the output: `{}` is no directory; make it first",
+            path.display(),
+            parent.display()
+        )));
+    }
     let is_empty = match fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,

@@ -3,7 +3,7 @@
 /// A number of bytes.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     packager::recipe::parse_size(text)
-        .ok_or_else(|| "a number of bytes is needed, or one with K, M or G: 64M".to_owned())
+        .ok_or_else(|| "a number of bytes is needed, or one with K, M, G or T: 64M".to_owned())
 }
 
 /// As `fdisk -l` shows it, with or without `0x`.
@@ -32,6 +32,12 @@ fn eight_digits(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_size("2T"), Ok(2 << 40));
+        assert!(parse_size("2P").unwrap_err().contains("K, M, G or T"));
+    }
 
     #[test]
     fn serials_and_signatures() {

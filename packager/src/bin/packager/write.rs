@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 use cli::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use packager::disk::check::end_outside;
+use packager::disk::check::{end_outside, has_gpt};
 use packager::disk::device::{self, Device};
 use packager::disk::flash::{self, FlashError, Hash, Phase, flash};
 
@@ -52,6 +52,9 @@ pub(crate) fn run(args: &WriteArgs) -> Result<(), Failure> {
     let devices = device::list();
     let Some(path) = &args.device else {
         cli::print(candidates(&devices, length).as_bytes())?;
+        if !devices.iter().any(|it| it.check(length, false).is_ok()) {
+            cli::tell!("no disk here can be taken: plug in a stick, or a larger one");
+        }
         return Ok(());
     };
     let device = find(&devices, path)?;
@@ -87,6 +90,12 @@ pub(crate) fn run(args: &WriteArgs) -> Result<(), Failure> {
             report::size(length as usize),
             hexadecimal(&hash)
         );
+        if length < device.size && has_gpt(&image) {
+            cli::tell!(
+                "note: the second copy of the partition table is not at the disk's end; it starts all the same, and `sgdisk -e {}` moves it there",
+                path.display()
+            );
+        }
     }
     Ok(())
 }
@@ -218,5 +227,13 @@ fn bar(length: u64, quiet: bool) -> ProgressBar {
 }
 
 fn failure(path: &Path, error: FlashError) -> Failure {
+    if let FlashError::Open(source) = &error
+        && source.kind() == std::io::ErrorKind::PermissionDenied
+    {
+        return Failure::machine(format_args!(
+            "`{}`: {error}; disks are written by root (`sudo`), or by the members of their group, which is often `disk` (`ls -l` shows it)",
+            path.display()
+        ));
+    }
     Failure::machine(format_args!("`{}`: {error}", path.display()))
 }

@@ -3,10 +3,11 @@
 
 use super::files::Files;
 use super::payload::Payload;
-use super::uefi::{Started, program};
+use super::uefi::program;
 use super::{Report, codes};
 use crate::disk::fat::read::FatError;
 use crate::disk::menu::is_hidden;
+use crate::disk::pe::{Machine, Program};
 
 /// Entries in text, and images that are entries by themselves.
 const ENTRIES: &str = "loader/entries";
@@ -26,7 +27,8 @@ pub(super) fn check(files: &Files<'_>, report: &mut Report) -> Result<(), FatErr
         let Some(bytes) = files.file(&path, report)?.bytes() else {
             continue;
         };
-        if program(&path, &bytes, report) == Started::Unified {
+        if is_unified(&bytes) {
+            program(&path, &bytes, report);
             shown.push(name);
         }
     }
@@ -39,6 +41,12 @@ pub(super) fn check(files: &Files<'_>, report: &mut Report) -> Result<(), FatErr
     let count = super::entries(shown.len());
     report.facts.push(format!("UEFI: systemd-boot, {count}"));
     Ok(())
+}
+
+/// What else is there is left out.
+fn is_unified(bytes: &[u8]) -> bool {
+    Program::parse(bytes)
+        .is_ok_and(|it| it.machine == Machine::X86_64 && it.section(".linux").is_some())
 }
 
 /// Files that systemd-boot does not leave out because of their names.

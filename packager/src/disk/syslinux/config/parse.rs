@@ -133,9 +133,19 @@ impl Parser<'_> {
         let (keyword, value) = split(value);
         match keyword.to_ascii_lowercase().as_str() {
             "include" => self.include(first_word(value)),
+            "separator" | "disable" | "exit" | "goto" | "quit" => self.is_for_the_menu(),
             // A colour is no file.
             "background" if !value.starts_with('#') => self.shown(value),
             _ => {}
+        }
+    }
+
+    /// An entry that has named no kernel starts none: it leads to another menu, or is a line of this one.
+    fn is_for_the_menu(&mut self) {
+        if let Some(Draft { entry, .. }) = self.drafts.last_mut()
+            && entry.kernel == entry.label
+        {
+            entry.kind = Kind::Local;
         }
     }
 
@@ -212,7 +222,8 @@ mod tests {
         let config = Config::parse(
             "DEFAULT vmlinuz initrd=a\nAPPEND initrd=b quiet\nINITRD ignored\n\
              LABEL vmlinuz two\nLABEL own\nAPPEND -\nLABEL disk\nLOCALBOOT 0\n\
-             LABEL chain\nCOM32 chain.c32\nAPPEND hd0\n",
+             LABEL chain\nCOM32 chain.c32\nAPPEND hd0\nMENU SEPARATOR\n\
+             LABEL back\nMENU LABEL Back\nMENU EXIT\nAPPEND -\n",
         );
         assert_eq!(config.default, "vmlinuz initrd=a");
         let entries: Vec<_> = config
@@ -227,6 +238,7 @@ mod tests {
                 ("own", Kind::ByName, String::new()),
                 ("disk", Kind::Local, "b".to_owned()),
                 ("chain.c32", Kind::Other, String::new()),
+                ("back", Kind::Local, String::new()),
             ]
         );
     }
