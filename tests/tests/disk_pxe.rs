@@ -127,3 +127,24 @@ fn a_server_can_read_everything_whatever_the_umask_is() {
         assert_eq!(found.permissions().mode() & 0o777, mode, "{name}");
     }
 }
+
+#[test]
+fn an_output_that_cannot_be_a_directory_is_told() {
+    let Some(root) = small_root() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (output, code, words) in [
+        ("-", 2, "a directory cannot go to standard output"),
+        ("nodir/p", 1, "`nodir` is no directory; make it first"),
+    ] {
+        let made = command("packager")
+            .args(["pxe", "-o", output, "--root"])
+            .arg(root.path())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&made.stderr);
+        assert_eq!(made.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(words), "`{words}` is not in {stderr}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use packager::disk::gpt::{self, Guid};
+use packager::disk::{Sector, SparseImage};
 use tests::environment::{command, find_program};
 use tests::small::Small;
 
@@ -97,6 +99,27 @@ fn nothing_is_written_without_the_model_and_everything_with_it() {
     assert_eq!(stderr.lines().count(), 2, "no progress on a pipe: {stderr}");
     let image = fs::read(image).unwrap();
     assert!(fs::read(&disk).unwrap()[..image.len()] == image);
+}
+
+/// On a larger disk the second copy of the table is not where tools look for it.
+#[test]
+fn where_the_second_copy_of_a_table_is_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let [disk, path] = ["disk", "gpt.img"].map(|name| folder.path().join(name));
+    fs::write(&disk, vec![0xff; 16 << 20]).unwrap();
+    let Some(device) = Loop::new(&disk) else {
+        return;
+    };
+    for (size, is_told) in [(8_u64 << 20, true), (16 << 20, false)] {
+        let mut image = SparseImage::new(size);
+        let guids = [[1; 16], [2; 16]].map(Guid::derived);
+        gpt::write(&mut image, Sector(2048), Sector(4096), Vec::new(), guids);
+        image.write_to(&fs::File::create(&path).unwrap()).unwrap();
+        let output = device.write(&path, &["--allow-fixed", "--confirm", device.model()]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        assert_eq!(stderr.contains("`sgdisk -e"), is_told, "{stderr}");
+    }
 }
 
 #[test]

@@ -237,3 +237,18 @@ fn failure(path: &Path, error: FlashError) -> Failure {
     }
     Failure::machine(format_args!("`{}`: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_write_is_told_where_this_user_may_not() {
+        let said = |kind: std::io::ErrorKind| {
+            let error = FlashError::Open(kind.into());
+            format!("{:?}", failure(Path::new("/dev/sdb"), error))
+        };
+        assert!(said(std::io::ErrorKind::PermissionDenied).contains("(`sudo`)"));
+        assert!(!said(std::io::ErrorKind::ResourceBusy).contains("sudo"));
+    }
+}

@@ -14,6 +14,9 @@ const ENTRIES: &str = "loader/entries";
 const IMAGES: &str = "EFI/Linux";
 const CONFIG: &str = "loader/loader.conf";
 
+/// More entries of a kind than people make; those behind them are not looked at.
+const ENTRIES_MAX: usize = 1000;
+
 /// Checks all entries.
 pub(super) fn check(files: &Files<'_>, report: &mut Report) -> Result<(), FatError> {
     let mut shown = Vec::new();
@@ -53,6 +56,7 @@ fn is_unified(bytes: &[u8]) -> bool {
 fn shown_names(files: &Files<'_>, folder: &str, suffix: &str) -> Vec<String> {
     let mut names = files.names(folder);
     names.retain(|name| name.to_lowercase().ends_with(suffix) && !is_hidden(name));
+    names.truncate(ENTRIES_MAX);
     names
 }
 
