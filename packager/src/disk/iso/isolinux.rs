@@ -58,7 +58,9 @@ pub enum IsolinuxError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// A file is not what its name says.
-    #[error("`{name}` is damaged, or of a kind of isolinux that is not known here: {reason}")]
+    #[error(
+        "`{name}` is damaged, or of a kind of isolinux that is not known here: {reason}; install the packages isolinux and syslinux-common anew, or name another directory with --isolinux"
+    )]
     Damaged {
         /// The file.
         name: &'static str,
@@ -136,4 +138,31 @@ fn first(folders: &[PathBuf], name: &'static str) -> Result<PathBuf, IsolinuxErr
         let places = places.collect::<Vec<_>>().join(", ");
         IsolinuxError::NotFound { name, places }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_isolinux_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let put =
+            |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+        let error = || Isolinux::find(Some(folder.path())).unwrap_err().to_string();
+        put("isolinux.bin", &[0; 2048]);
+        assert!(error().contains("`isolinux.bin` is damaged"));
+        put("isolinux.bin", &[0; 4096]);
+        put("ldlinux.c32", b"\x7fELF\x02\x01");
+        assert!(error().contains("`ldlinux.c32` is damaged"));
+        // An ELF file of 32 bits for i386, without segments and sections.
+        let mut module = [0; 52];
+        module[..6].copy_from_slice(b"\x7fELF\x01\x01");
+        module[16..20].copy_from_slice(&[3, 0, 3, 0]);
+        put("ldlinux.c32", &module);
+        put("isohdpfx.bin", &[7; 432]);
+        assert!(error().contains("`isohdpfx.bin` is damaged"));
+        put("isohdpfx.bin", BOOT_CODE);
+        assert!(Isolinux::find(Some(folder.path())).is_ok());
+    }
 }
