@@ -166,3 +166,16 @@ pub fn codes(text: &str) -> Vec<&str> {
         .map(|(code, _)| code)
         .collect()
 }
+
+/// There are warnings of these codes and nothing else.
+///
+/// # Panics
+/// Where that is not so.
+pub fn warns(result: &(Option<i32>, String), expected: &[&str]) {
+    let (status, text) = result;
+    assert_eq!(
+        (*status, codes(text)),
+        (Some(0), expected.to_vec()),
+        "{text}"
+    );
+}
