@@ -217,7 +217,8 @@ fn check_finds_what_firmware_starts_and_what_is_broken() {
     assert_eq!(code, Some(0), "{text}");
     for words in [
         "ISO 9660, label SIMPLE",
-        "BIOS: El Torito",
+        "BIOS: El Torito, isolinux at block",
+        "1 entry in isolinux.cfg",
         "UEFI: systemd-boot, 1 entry",
         "it can be written to a stick",
         "nothing is wrong",
@@ -323,7 +324,17 @@ fn check_takes_the_iso_of_xorriso() {
     );
     let tree = folder.path().join("tree");
     fs::create_dir(&tree).unwrap();
-    fs::copy("/usr/lib/ISOLINUX/isolinux.bin", tree.join("isolinux.bin")).unwrap();
+    let module = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
+    let kernel = root.path().join(format!("boot/vmlinuz-{}", root.version));
+    for (source, name) in [
+        (Path::new("/usr/lib/ISOLINUX/isolinux.bin"), "isolinux.bin"),
+        (Path::new(module), "ldlinux.c32"),
+        (&kernel, "vmlinuz"),
+    ] {
+        fs::copy(source, tree.join(name)).unwrap();
+    }
+    let config = "DEFAULT linux\nLABEL linux\nLINUX vmlinuz\n";
+    fs::write(tree.join("isolinux.cfg"), config).unwrap();
     let iso = folder.path().join("other.iso");
     let mut xorriso = Command::new("xorriso");
     xorriso
@@ -343,7 +354,8 @@ fn check_takes_the_iso_of_xorriso() {
     assert_eq!(code, Some(0), "{text}");
     for words in [
         "ISO 9660, label OTHER",
-        "BIOS: El Torito",
+        "BIOS: El Torito, isolinux at block",
+        "1 entry in isolinux.cfg",
         "UEFI: systemd-boot, 1 entry",
         "it can be written to a stick",
         "nothing is wrong",
