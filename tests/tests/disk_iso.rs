@@ -218,7 +218,7 @@ fn check_finds_what_firmware_starts_and_what_is_broken() {
     for words in [
         "ISO 9660, label SIMPLE",
         "BIOS: El Torito, isolinux at block",
-        "1 entry in isolinux.cfg",
+        "1 entry in isolinux/isolinux.cfg",
         "UEFI: systemd-boot, 1 entry",
         "it can be written to a stick",
         "nothing is wrong",
