@@ -216,6 +216,15 @@ fn steps_that_mean_nothing_are_usage_errors() {
         &["--append", "quiet", "--wait", "1"],
         "give it to `packager image`",
     );
+    let mut program = vec![0; 1024];
+    program[..2].copy_from_slice(b"MZ");
+    program[60] = 64;
+    program[64..68].copy_from_slice(b"PE\0\0");
+    let efi = folder.path().join("linux.efi");
+    fs::write(&efi, program).unwrap();
+    let output = boot(&efi, &["--wait", "0.1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("packager image --efi"));
     if has(&["qemu-system-x86_64"]) {
         refuses(&["--wait", "0.1", "--keys", "nokey"], "nokey");
     }

@@ -1,6 +1,7 @@
 //! `packager boot`: an image in QEMU, on this terminal, or watched by this program.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
@@ -146,6 +147,7 @@ pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
         match ImageFormat::detect(&image).map_err(|error| unreadable(&args.image, &error))? {
             Some(format) => (Machine::from_disk(disk(args, format)?), None),
             None => {
+                refuse_program(&args.image, &image)?;
                 let (kernel, kept) = kernel(args)?;
                 check_whole(&kernel, &input::read(&kernel)?)?;
                 (Machine::new(kernel, &args.image), kept)
@@ -167,6 +169,17 @@ pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
     match args.watch.is_wanted() {
         true => watch(&machine, &args.watch),
         false => interact(&machine, args.watch.longest()),
+    }
+}
+
+/// UEFI starts programs from a disk.
+fn refuse_program(path: &Path, image: &File) -> Result<(), Failure> {
+    match input::is_program(image) {
+        false => Ok(()),
+        true => Err(Failure::input(format_args!(
+            "`{0}` is a program for UEFI; put it onto a disk, and boot that: `packager image --efi {0} --firmware uefi -o uki.img`",
+            path.display()
+        ))),
     }
 }
 
