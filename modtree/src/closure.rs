@@ -236,7 +236,8 @@ fn softdeps(
 /// Finds everything that has to be loaded for `roots` (names of modules, aliases, modaliases of devices, or paths of files) and for
 /// [`ClosureOptions::goals`].
 ///
-/// Hard dependencies are what `depends=` says. Softdeps are looked up as modprobe does, through aliases; one that is not
+/// Hard dependencies are what `depends=` says and, where that may be incomplete (a module that the kernel's own build has not marked),
+/// the modules whose symbols are used. Softdeps are looked up as modprobe does, through aliases; one that is not
 /// there is a note. Only the files of the closure are opened, unless an alias or a rule makes it necessary to look at all.
 ///
 /// # Errors

@@ -43,10 +43,21 @@ pub struct Reason {
     pub kind: ReasonKind,
     /// The module that needs it; none for a root.
     pub by: Option<ModuleName>,
-    /// The name or alias that was asked for, as it is written there.
+    /// The name or alias that was asked for, as it is written there; `symbol:NAME` for a hard dependency that shows by a symbol
+    /// alone, and is not in `depends=`.
     pub asked: String,
     /// For [`ReasonKind::Runtime`] and [`ReasonKind::Goal`]: the rule or the goal, and its reason.
     pub rule: Option<RuleReason>,
+}
+
+/// A hard dependency of which `depends=` says nothing, by the symbol that shows it.
+pub(crate) fn undeclared(by: &ModuleName, symbol: &str) -> Reason {
+    Reason {
+        kind: ReasonKind::Hard,
+        by: Some(by.clone()),
+        asked: format!("symbol:{symbol}"),
+        rule: None,
+    }
 }
 
 /// What a rule has to say for itself.
@@ -75,7 +86,13 @@ impl fmt::Display for Reason {
                 Ok(())
             }
             (ReasonKind::Root | ReasonKind::Goal, _) => write!(f, "asked for as {}", self.asked),
-            (ReasonKind::Hard, _) => write!(f, "{by} uses its symbols"),
+            (ReasonKind::Hard, _) => match self.asked.strip_prefix("symbol:") {
+                Some(symbol) => write!(
+                    f,
+                    "{by} uses its symbol {symbol}, which its depends= does not name"
+                ),
+                None => write!(f, "{by} uses its symbols"),
+            },
             (ReasonKind::SoftPre, _) => write!(f, "{by} wants {} before it (softdep)", self.asked),
             (ReasonKind::SoftPost, _) => write!(f, "{by} wants {} after it (softdep)", self.asked),
             (ReasonKind::Weak, _) => write!(f, "{by} may ask for {} (weakdep)", self.asked),

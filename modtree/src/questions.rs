@@ -9,9 +9,9 @@ pub use diff::{Difference, diff};
 use rayon::prelude::*;
 
 use crate::tree::{Entry, Tree, TreeError};
-use crate::{ModuleName, Reason, ReasonKind, Traces};
+use crate::{ModInfo, ModuleName, Reason, ReasonKind, Traces};
 
-/// The modules which need `name` directly: by `depends=`, softdep or weakdep, in the order of `modules.order`. A damaged
+/// The modules which need `name` directly: by `depends=` or a symbol of it, softdep or weakdep, in the order of `modules.order`. A damaged
 /// module is passed over.
 ///
 /// # Errors
@@ -44,8 +44,28 @@ pub fn users(tree: &Tree, name: &ModuleName) -> Result<Vec<(ModuleName, Reason)>
                 users.push((entry.name.clone(), reason));
             }
         }
+        for (needed, symbol) in undeclared(tree, entry, &info)? {
+            if needed == *name {
+                users.push((
+                    entry.name.clone(),
+                    crate::graph::undeclared(&entry.name, &symbol),
+                ));
+            }
+        }
     }
     Ok(users)
+}
+
+/// What a module needs by its symbols alone; nothing where it cannot be read.
+fn undeclared(
+    tree: &Tree,
+    entry: &Entry,
+    info: &ModInfo,
+) -> Result<Vec<(ModuleName, String)>, TreeError> {
+    match tree.undeclared(entry, info) {
+        Err(error) if error.is_input() => Ok(Vec::new()),
+        found => found,
+    }
 }
 
 /// The modules which import or export one of these symbols, with what they show, in the order of `modules.order`. A

@@ -102,8 +102,9 @@ impl Root {
         fs::write(path, bytes).unwrap();
     }
 
-    /// A module with these fields, one a line.
+    /// A module of the kernel's own build with these fields, one a line.
     pub(crate) fn module(&self, relative: &str, modinfo: &str) {
-        self.file(relative, &Synthetic::new(modinfo).bytes());
+        let modinfo = format!("{modinfo}\nintree=Y\ndepends=");
+        self.file(relative, &Synthetic::new(&modinfo).bytes());
     }
 }

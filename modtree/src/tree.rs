@@ -21,6 +21,7 @@ mod select;
 #[cfg(test)]
 mod tests;
 mod unchanged;
+mod undeclared;
 mod walk;
 
 use std::io;

@@ -13,8 +13,9 @@ use super::ahead::Ahead;
 use super::{Closure, ClosureError, ClosureOptions, Excluded, Planned, PlannedBuiltin, softdeps};
 use crate::fast_hash::FastSet;
 use crate::goal::{GoalRoot, GoalRoots};
+use crate::graph::undeclared;
 use crate::request::{Addition, Question, Requests, Rules, Selector, passed_over};
-use crate::tree::{Entry, Resolution, Tree};
+use crate::tree::{Entry, Resolution, Tree, TreeError};
 use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind, RuleReason};
 
 /// A closure in the making.
@@ -41,6 +42,8 @@ struct Member {
     entry: Entry,
     info: Arc<ModInfo>,
     asked: Vec<Reason>,
+    /// Whether its needs are those of depmod's index, which has them by the symbols.
+    is_indexed: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -256,9 +259,42 @@ impl<'a> Builder<'a> {
                 self.needed(&entry, Some(node), reason)?;
             } else if self.tree.builtins()?.contains(&missing) {
                 self.builtin(missing, reason);
+            } else if self.lacks_no_symbol(node)? {
+                self.note(format!(
+                    "{by} names {missing} in its depends=, which is not there and of which it uses no symbol"
+                ));
             } else {
                 let dir = self.tree.shown(self.tree.dir());
                 return Err(ClosureError::Missing { by, missing, dir });
+            }
+        }
+        self.undeclared_needs(node)
+    }
+
+    fn lacks_no_symbol(&self, node: NodeIndex) -> Result<bool, TreeError> {
+        let Member { entry, info, .. } = &self.modules[node.index()];
+        self.tree.lacks_no_symbol(entry, info)
+    }
+
+    /// Takes in what a module needs by its symbols alone.
+    fn undeclared_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
+        let Member {
+            entry,
+            info,
+            is_indexed: false,
+            ..
+        } = &self.modules[node.index()]
+        else {
+            return Ok(());
+        };
+        let by = entry.name.clone();
+        for (name, symbol) in self.tree.undeclared(entry, info)? {
+            let reason = undeclared(&by, &symbol);
+            self.note(format!(
+                "{by} uses {symbol} of {name}, which its depends= does not name"
+            ));
+            if let Some(entry) = self.tree.find(&name)? {
+                self.needed(&entry, Some(node), reason)?;
             }
         }
         Ok(())
@@ -367,11 +403,16 @@ impl<'a> Builder<'a> {
             if self.runtime {
                 self.tree.keep(entry);
             }
+            let indexed = match self.options.index_suffices() {
+                true => self.tree.indexed_needs(entry)?,
+                false => None,
+            };
             self.modules.push(Member {
                 entry: entry.clone(),
-                info: match self.options.index_suffices() {
-                    true => self.tree.needs(entry)?,
-                    false => self.tree.modinfo(entry)?,
+                is_indexed: indexed.is_some(),
+                info: match indexed {
+                    Some(info) => Arc::new(info),
+                    None => self.tree.modinfo(entry)?,
                 },
                 asked: Vec::new(),
             });

@@ -12,11 +12,14 @@
 //! | `exclude NAME…` | files and directories of this name are passed over |
 
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use codec::file::{ReadError, read};
 
+use super::Compat;
 use super::ere::Ere;
 
 /// Such files have a few lines.
@@ -68,25 +71,37 @@ impl<'a> Priority<'a> {
 
 impl DepmodConfig {
     /// Reads the directories that depmod reads, or `places` (files or directories) instead of them. Gives the lines that it
-    /// does not understand, too.
+    /// does not understand, too, and those of `places` that are not there.
+    ///
+    /// A file that is empty, or a link to `/dev/null`, hides those of its name in directories of lower priority. A link to nowhere
+    /// does so for kmod 30 only.
     ///
     /// # Errors
     /// See [`ReadError`]; a directory that is missing is none.
-    pub fn read(places: &[PathBuf], version: &str) -> Result<(Self, Vec<String>), ReadError> {
+    pub fn read(
+        places: &[PathBuf],
+        version: &str,
+        compat: Compat,
+    ) -> Result<(Self, Vec<String>), ReadError> {
         let defaults: Vec<PathBuf> = DIRS.iter().map(PathBuf::from).collect();
-        let places = if places.is_empty() { &defaults } else { places };
+        let (mut config, mut notes) = (Self::default(), Vec::new());
         let mut files: Vec<(OsString, PathBuf)> = Vec::new();
-        for place in places {
-            for (name, path) in config_files(place)? {
+        for place in if places.is_empty() { &defaults } else { places } {
+            let found = config_files(place, compat)?;
+            if found.is_none() && !places.is_empty() {
+                notes.push(format!("there is no `{}`", place.display()));
+            }
+            for (name, path) in found.unwrap_or_default() {
                 if files.iter().all(|(known, _)| *known != name) {
                     files.push((name, path));
                 }
             }
         }
         files.sort();
-        let mut config = Self::default();
-        let mut notes = Vec::new();
         for (_, path) in files {
+            if is_mask(&path) {
+                continue;
+            }
             let text = read(&path, LIMIT)?;
             for note in config.parse(&text, version) {
                 notes.push(format!("{}: {note}", path.display()));
@@ -229,28 +244,43 @@ fn logical_lines(text: &[u8]) -> Vec<(usize, Vec<u8>)> {
     lines
 }
 
-/// The configuration files at a place: the file itself, or those of a directory.
-fn config_files(place: &Path) -> Result<Vec<(OsString, PathBuf)>, ReadError> {
+/// The configuration files at a place: the file itself, or those of a directory; `None` where there is no such place.
+fn config_files(
+    place: &Path,
+    compat: Compat,
+) -> Result<Option<Vec<(OsString, PathBuf)>>, ReadError> {
     let failed = ReadError::io(place);
     let found = match std::fs::metadata(place) {
         Ok(found) => found,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
     if !found.is_dir() {
         let name = place.file_name().unwrap_or_default().to_owned();
-        return Ok(vec![(name, place.to_path_buf())]);
+        return Ok(Some(vec![(name, place.to_path_buf())]));
     }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(place).map_err(&failed)? {
         let name = entry.map_err(&failed)?.file_name();
         let bytes = name.as_bytes();
-        if bytes.ends_with(b".conf") && !bytes.starts_with(b".") && place.join(&name).is_file() {
-            let path = place.join(&name);
+        let path = place.join(&name);
+        let counts = match std::fs::metadata(&path) {
+            Ok(found) => !found.is_dir(),
+            Err(_) => compat == Compat::Kmod30,
+        };
+        if bytes.ends_with(b".conf") && !bytes.starts_with(b".") && counts {
             files.push((name, path));
         }
     }
-    Ok(files)
+    Ok(Some(files))
+}
+
+/// Whether there is nothing to be read at the path of a configuration file, on purpose: `/dev/null`, or a link to nowhere.
+fn is_mask(path: &Path) -> bool {
+    match std::fs::metadata(path) {
+        Ok(found) => found.file_type().is_char_device(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
 }
 
 #[cfg(test)]
@@ -295,5 +325,35 @@ mod tests {
         let mut config = DepmodConfig::default();
         let notes = config.parse(b"\nserach a\ninclude b\n", "1.0");
         assert_eq!(notes, ["line 2: `serach` is no keyword"]);
+    }
+
+    #[test]
+    fn a_mask_hides_the_file_of_its_name() {
+        let temporary = tempfile::tempdir().unwrap();
+        let [high, low] = ["high", "low"].map(|name| temporary.path().join(name));
+        for dir in [&high, &low] {
+            std::fs::create_dir(dir).unwrap();
+        }
+        std::fs::write(low.join("a.conf"), "exclude x\n").unwrap();
+        let places = [high.clone(), low];
+        let excludes = |compat| {
+            let (config, notes) = DepmodConfig::read(&places, "1.0", compat).unwrap();
+            assert_eq!(notes, [""; 0]);
+            config.excludes("x".as_ref())
+        };
+        for (target, by_34, by_30) in [("/dev/null", false, false), ("/nonexistent", true, false)] {
+            let _not_yet_there = std::fs::remove_file(high.join("a.conf"));
+            std::os::unix::fs::symlink(target, high.join("a.conf")).unwrap();
+            assert_eq!(excludes(Compat::Kmod34), by_34, "{target}");
+            assert_eq!(excludes(Compat::Kmod30), by_30, "{target}");
+        }
+    }
+
+    #[test]
+    fn places_that_are_asked_for_are_missed() {
+        let places = ["/dev/null".into(), "/nonexistent/depmod.d".into()];
+        let (config, notes) = DepmodConfig::read(&places, "1.0", Compat::Kmod34).unwrap();
+        assert_eq!(config, DepmodConfig::default());
+        assert_eq!(notes, ["there is no `/nonexistent/depmod.d`"]);
     }
 }

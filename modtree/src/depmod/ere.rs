@@ -3,6 +3,10 @@
 //! Only whether one matches is asked, so the expression becomes a list of instructions which is run for all states at
 //! once: time is bounded by the lengths of pattern and text multiplied.
 
+mod bracket;
+
+use bracket::{Members, bracket};
+
 /// The most instructions that an expression may become: repetitions multiply.
 const LIMIT: usize = 10_000;
 
@@ -14,7 +18,7 @@ pub(super) struct Ere {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Set(Box<[bool; 256]>),
+    Set(Members),
     Start,
     End,
     /// Go on at both.
@@ -130,8 +134,14 @@ impl Parser<'_> {
             if byte == b'|' || byte == b')' && self.depth > 0 {
                 break;
             }
-            let one = self.one()?;
-            let one = self.repeated(one)?;
+            // POSIX knows no repetition of an anchor: what follows one begins anew.
+            let one = match byte {
+                b'^' | b'$' => self.one()?,
+                _ => {
+                    let one = self.one()?;
+                    self.repeated(one)?
+                }
+            };
             append(&mut all, one);
             if all.len() > LIMIT {
                 return Err(self.wrong("it is too large"));
@@ -166,9 +176,13 @@ impl Parser<'_> {
                     .peek()
                     .ok_or_else(|| self.wrong("a backslash at its end"))?;
                 self.at += 1;
+                if b"wWsSbB<>`'123456789".contains(&literal) {
+                    let what = format!("\\{} is not supported", char::from(literal));
+                    return Err(self.wrong(&what));
+                }
                 only(literal)
             }
-            b'*' | b'+' | b'?' => return Err(self.wrong("nothing to repeat")),
+            b'*' | b'+' | b'?' | b'{' => return Err(self.wrong("nothing to repeat")),
             literal => only(literal),
         }])
     }
@@ -179,10 +193,7 @@ impl Parser<'_> {
                 b'*' => (0, None),
                 b'+' => (1, None),
                 b'?' => (0, Some(1)),
-                b'{' => match self.bounds() {
-                    Some(bounds) => bounds,
-                    None => break,
-                },
+                b'{' => self.bounds()?,
                 _ => break,
             };
             self.at += 1;
@@ -191,21 +202,30 @@ impl Parser<'_> {
         Ok(one)
     }
 
-    /// `{2}`, `{2,}`, `{2,5}`; leaves the place at the closing brace. Anything else is a literal brace.
-    fn bounds(&mut self) -> Option<(usize, Option<usize>)> {
-        let rest = self.pattern.get(self.at + 1..)?;
-        let end = rest.iter().position(|&byte| byte == b'}')?;
-        let text = std::str::from_utf8(&rest[..end]).ok()?;
-        let bounds = match text.split_once(',') {
-            None => {
-                let count = text.parse().ok()?;
-                (count, Some(count))
-            }
-            Some((least, "")) => (least.parse().ok()?, None),
-            Some((least, most)) => (least.parse().ok()?, Some(most.parse().ok()?)),
+    /// `{2}`, `{2,}`, `{,5}`, `{2,5}`; leaves the place at the closing brace.
+    fn bounds(&mut self) -> Result<(usize, Option<usize>), String> {
+        let rest = self.pattern.get(self.at + 1..).unwrap_or_default();
+        let end = rest.iter().position(|&byte| byte == b'}');
+        let end = end.ok_or_else(|| self.wrong("an unmatched {"))?;
+        let number = |text: &[u8]| {
+            let digits = text.iter().all(u8::is_ascii_digit);
+            let text = std::str::from_utf8(text).ok().filter(|_| digits)?;
+            text.parse().ok()
         };
+        let bounds = match rest[..end].split(|&byte| byte == b',').collect::<Vec<_>>()[..] {
+            [count] => number(count).map(|count| (count, Some(count))),
+            [b"", b""] => Some((0, None)),
+            [b"", most] => number(most).map(|most| (0, Some(most))),
+            [least, b""] => number(least).map(|least| (least, None)),
+            [least, most] => number(least).zip(number(most).map(Some)),
+            _ => None,
+        };
+        let is_ordered =
+            |(least, most): &(usize, Option<usize>)| most.is_none_or(|most| *least <= most);
+        let bounds = bounds.filter(is_ordered);
+        let bounds = bounds.ok_or_else(|| self.wrong("what stands in its braces is no count"))?;
         self.at += end + 1;
-        Some(bounds)
+        Ok(bounds)
     }
 
     fn times(&self, one: &Program, least: usize, most: Option<usize>) -> Result<Program, String> {
@@ -236,54 +256,11 @@ impl Parser<'_> {
     }
 
     fn bracket(&mut self) -> Result<Op, String> {
-        let mut set = Box::new([false; 256]);
-        let negated = self.peek() == Some(b'^');
-        self.at += usize::from(negated);
-        let first = self.at;
-        loop {
-            let low = self.peek().ok_or_else(|| self.wrong("an unmatched ["))?;
-            if low == b']' && self.at > first {
-                self.at += 1;
-                break;
-            }
-            let rest = &self.pattern[self.at..];
-            if let Some((class, length)) = class(rest) {
-                (0..=255_u8).for_each(|byte| set[usize::from(byte)] |= class(&byte));
-                self.at += length;
-                continue;
-            }
-            let high = match rest {
-                [_, b'-', high, ..] if *high != b']' => {
-                    self.at += 2;
-                    *high
-                }
-                _ => low,
-            };
-            self.at += 1;
-            (low..=high).for_each(|byte| set[usize::from(byte)] = true);
-        }
-        if negated {
-            set.iter_mut().for_each(|member| *member = !*member);
-        }
-        Ok(Op::Set(set))
+        let rest = self.pattern.get(self.at..).unwrap_or_default();
+        let (members, length) = bracket(rest).map_err(|what| self.wrong(what))?;
+        self.at += length;
+        Ok(Op::Set(members))
     }
-}
-
-/// Whether a byte is in a class.
-type Class = fn(&u8) -> bool;
-
-/// A class such as `[:digit:]` at the beginning of `text`, with its length.
-fn class(text: &[u8]) -> Option<(Class, usize)> {
-    let classes: [(&[u8], Class); 6] = [
-        (b"[:digit:]", u8::is_ascii_digit),
-        (b"[:alpha:]", u8::is_ascii_alphabetic),
-        (b"[:alnum:]", u8::is_ascii_alphanumeric),
-        (b"[:lower:]", u8::is_ascii_lowercase),
-        (b"[:upper:]", u8::is_ascii_uppercase),
-        (b"[:space:]", u8::is_ascii_whitespace),
-    ];
-    let found = classes.into_iter().find(|(name, _)| text.starts_with(name));
-    found.map(|(name, class)| (class, name.len()))
 }
 
 fn only(byte: u8) -> Op {
@@ -320,6 +297,20 @@ mod tests {
             ("[]x]", "]", true),
             ("a?b", "b", true),
             ("(((a)))|b", "b", true),
+            ("^5{,1}$", "5", true),
+            ("^5{,1}$", "55", false),
+            ("^5{,}$", "555", true),
+            ("^[[.5.]]$", "5", true),
+            ("^[[=5=]]$", "5", true),
+            ("^[a-[.c.]]$", "b", true),
+            ("[[:blank:][:punct:]]", "!", true),
+            ("[--/]", ".", true),
+            ("[a-]", "-", true),
+            ("[\\]]", "\\]", true),
+            ("a\\{1", "a{1", true),
+            ("a)", "a)", true),
+            ("a^b", "a^b", false),
+            ("a||b", "x", true),
         ] {
             let ere = Ere::new(pattern.as_bytes()).unwrap();
             assert_eq!(ere.is_match(text.as_bytes()), expected, "{pattern} {text}");
@@ -328,7 +319,37 @@ mod tests {
 
     #[test]
     fn what_is_none_is_said() {
-        for pattern in ["(", "*a", "[a", "a\\", "(a{999}){999}"] {
+        for pattern in [
+            "(",
+            "*a",
+            "[a",
+            "a\\",
+            "(a{999}){999}",
+            "^*",
+            "$*",
+            "^+a",
+            "(*a)",
+            "a|*b",
+            "{1}",
+            "5{x}",
+            "^5{",
+            "a{2,1}",
+            "a{1,2,3}",
+            "a{ 1}",
+            "a{1",
+            "a{+1}",
+            "[[:foo:]]",
+            "[[.ab.]]",
+            "[[=ab=]]",
+            "[z-a]",
+            "[[:digit:]-z]",
+            "[a-[:digit:]]",
+            "[a-c-e]",
+            "[[:digit:",
+            "[[.",
+            "\\w",
+            "(a)\\1",
+        ] {
             assert!(Ere::new(pattern.as_bytes()).is_err(), "{pattern}");
         }
     }

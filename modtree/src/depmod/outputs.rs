@@ -144,7 +144,15 @@ const MAKERS: [Maker; 10] = [
         quiet(files::symbols_bin(of.set, of.layout))
     }),
     maker("modules.builtin.bin", Source::Anything, |of| {
-        quiet(of_listing(&of.builtin, of.layout, files::builtin_bin))
+        let bytes = of_listing(&of.builtin, of.layout, files::builtin_bin)?;
+        let bad = files::bad_builtins(of.builtin.as_deref().unwrap_or_default());
+        let note = |line: &[u8]| {
+            format!(
+                "no module's name in modules.builtin: `{}`",
+                line.escape_ascii()
+            )
+        };
+        Ok((bytes, bad.map(note).collect()))
     }),
     maker("modules.builtin.alias.bin", Source::Anything, |of| {
         quiet(of_listing(&of.modinfo, of.layout, files::builtin_alias_bin))

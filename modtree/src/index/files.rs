@@ -146,12 +146,22 @@ pub(crate) fn symbols_bin(set: &Set<'_>, layout: Layout) -> Result<Vec<u8>, BadK
 /// `modules.builtin.bin`, from the text of `modules.builtin`; a line that does not begin with a letter is left out.
 pub(crate) fn builtin_bin(listing: &[u8], layout: Layout) -> Result<Vec<u8>, BadKey> {
     let lines = listing.split_inclusive(|&byte| byte == b'\n');
-    let lines = lines.filter(|line| line.first().is_some_and(u8::is_ascii_alphabetic));
     let mut entries = Entries::default();
-    for line in lines {
+    for line in lines.filter(|line| is_builtin(line)) {
         entries.push(&[&module_name(line)], b"", 0);
     }
     trie(entries, layout)
+}
+
+fn is_builtin(line: &[u8]) -> bool {
+    line.first().is_some_and(u8::is_ascii_alphabetic)
+}
+
+/// The lines of `modules.builtin` that are left out.
+pub(crate) fn bad_builtins(listing: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = listing.strip_suffix(b"\n").unwrap_or(listing);
+    let lines = (!lines.is_empty()).then(|| lines.split(|&byte| byte == b'\n'));
+    lines.into_iter().flatten().filter(|line| !is_builtin(line))
 }
 
 /// `modules.builtin.alias.bin`, from `modules.builtin.modinfo`: records `module.alias=pattern`, each ended by NUL.

@@ -32,7 +32,7 @@ fn fat() -> Root {
     let fat = Synthetic {
         imports: vec!["load_nls"],
         rodata: b"cp%d\0",
-        ..Synthetic::new("depends=\n")
+        ..Synthetic::new("depends=\nintree=Y\n")
     };
     root.file("kernel/fat.ko", &fat.bytes());
     root.module("kernel/nls_cp437.ko", "depends=nls_help\n");
@@ -124,7 +124,7 @@ fn a_string_counts_as_a_whole_only() {
         let fat = Synthetic {
             imports: vec!["load_nls"],
             rodata,
-            ..Synthetic::new("depends=\n")
+            ..Synthetic::new("depends=\nintree=Y\n")
         };
         root.file("kernel/fat.ko", &fat.bytes());
         let found = found(&root, NLS, &["fat"]);

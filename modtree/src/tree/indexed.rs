@@ -13,7 +13,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use codec::Mapped;
 use codec::file::read;
@@ -39,17 +39,9 @@ pub(super) struct Indexed {
 }
 
 impl Tree {
-    /// What a module needs: the fields `depends` and `softdep`, and others only where the module had to be read. `depends` may
-    /// list what the direct dependencies need, too.
-    pub(crate) fn needs(&self, entry: &Entry) -> Result<Arc<ModInfo>, TreeError> {
-        match self.indexed_needs(entry)? {
-            Some(info) => Ok(Arc::new(info)),
-            None => self.modinfo(entry),
-        }
-    }
-
-    /// As [`needs`](Self::needs), if an index tells.
-    pub(super) fn indexed_needs(&self, entry: &Entry) -> Result<Option<ModInfo>, TreeError> {
+    /// What a module needs, if an index tells: the fields `depends` and `softdep` alone. `depends` may list what the direct
+    /// dependencies need, too, and has what shows by symbols only.
+    pub(crate) fn indexed_needs(&self, entry: &Entry) -> Result<Option<ModInfo>, TreeError> {
         let order = self.order()?;
         let indexed = try_once(&self.indexed, || Ok(Indexed::read(&self.dir, order)))?;
         let Some(indexed) = indexed else {

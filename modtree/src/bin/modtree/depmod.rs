@@ -117,8 +117,8 @@ pub(crate) fn run(args: &DepmodArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let version = dir.file_name().unwrap_or_default().to_string_lossy();
-    let (config, notes) =
-        DepmodConfig::read(&args.config, &version).map_err(|error| tree_failure(error.into()))?;
+    let (config, notes) = DepmodConfig::read(&args.config, &version, args.compat.into())
+        .map_err(|error| tree_failure(error.into()))?;
     let options = DepmodOptions {
         dir: dir.clone(),
         compat: args.compat.into(),
