@@ -12,6 +12,7 @@ mod config;
 mod cycle;
 mod ere;
 mod fingerprint;
+mod kernel;
 mod listing;
 mod order;
 mod outputs;
@@ -30,6 +31,8 @@ use codec::Mapped;
 use codec::file::{ReadError, read};
 
 pub use config::DepmodConfig;
+pub use kernel::KernelSymbols;
+pub(crate) use kernel::Known;
 pub use walk::is_up_to_date;
 
 use cache::{Cache, Draft, Run, Update};
@@ -77,7 +80,7 @@ pub struct DepmodOptions {
     pub config: DepmodConfig,
     /// A byte that symbols may begin with (`depmod -P`).
     pub symbol_prefix: Option<u8>,
-    /// `Module.symvers` or `System.map` of the kernel, against which symbols are checked (`depmod -e`).
+    /// `Module.symvers` or `System.map` of the kernel, against which symbols are checked (`depmod -e`): with checksums in the former.
     pub kernel_symbols: Option<KernelSymbols>,
     /// Warn of symbols that nobody has (`depmod -e`).
     pub unresolved: bool,
@@ -103,15 +106,6 @@ impl DepmodOptions {
         let may_keep = self.kernel_symbols.is_none();
         self.incremental.as_deref().filter(|_| may_keep)
     }
-}
-
-/// Where the kernel's own symbols are listed.
-#[derive(Clone, Debug)]
-pub enum KernelSymbols {
-    /// `Module.symvers`: with checksums (`depmod -E`).
-    Symvers(PathBuf),
-    /// `System.map` (`depmod -F`).
-    SystemMap(PathBuf),
 }
 
 /// The files of a modules directory, complete, and not written yet.

@@ -86,7 +86,9 @@ pub use modinfo::{ModInfo, When};
 pub use name::ModuleName;
 pub use package::{Package, PackageError};
 pub use probe::{Action, Indexes, IndexesError};
-pub use questions::{Difference, Finding, FindingKind, check, diff, providers, users};
+pub use questions::{
+    CheckOptions, Checked, Difference, Finding, FindingKind, check, diff, providers, users,
+};
 pub use request::{
     Addition, Possible, Requests, Rule, Rules, RulesError, Selector, Traces, is_rare_request,
 };

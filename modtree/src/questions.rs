@@ -3,7 +3,7 @@
 mod check;
 mod diff;
 
-pub use check::{Finding, FindingKind, check};
+pub use check::{CheckOptions, Checked, Finding, FindingKind, check};
 pub use diff::{Difference, diff};
 
 use rayon::prelude::*;

@@ -192,6 +192,11 @@ impl Tree {
         places.iter().any(|path| path.exists())
     }
 
+    /// Where a file of the kernel that is not a module may be: `boot/WHAT-VERSION` of the root that the directory is in.
+    pub(crate) fn boot_files(&self, what: &str) -> Vec<PathBuf> {
+        select::boot_files(&self.dir, &self.version, what)
+    }
+
     /// The same tree, with a configuration that was found elsewhere.
     #[must_use]
     pub fn with_config(self, config: KernelConfig) -> Self {

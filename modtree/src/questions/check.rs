@@ -1,14 +1,18 @@
 //! What is wrong with a tree.
 
-use std::collections::{BTreeMap, HashMap};
+mod firmware;
+mod indexes;
+mod symbols;
+mod vermagic;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::depmod::{DepmodError, DepmodOptions, depmod};
 use crate::tree::{Entry, Tree, TreeError};
-use crate::{Index, ModuleName};
+use crate::{KernelSymbols, ModuleName};
 
 /// What kind of thing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -22,10 +26,16 @@ pub enum FindingKind {
     MissingDependency,
     /// A module was built against another version of a symbol.
     Checksum,
-    /// A module was built for another kernel.
+    /// A module uses a symbol that neither the kernel nor a module has.
+    Unresolved,
+    /// A module was built for another kernel, which does not load it.
     Vermagic,
     /// An index is not what depmod would write now.
     Index,
+    /// What a module names in `depends=` is not what its symbols show.
+    Undeclared,
+    /// A module was built for another release of the kernel, which loads it because the symbols' versions are compared.
+    Release,
     /// Several files are the same module.
     Duplicate,
     /// A firmware file that a module names is not there.
@@ -39,7 +49,11 @@ impl FindingKind {
     pub fn is_error(self) -> bool {
         !matches!(
             self,
-            FindingKind::Duplicate | FindingKind::Firmware | FindingKind::Unsigned
+            FindingKind::Undeclared
+                | FindingKind::Release
+                | FindingKind::Duplicate
+                | FindingKind::Firmware
+                | FindingKind::Unsigned
         )
     }
 }
@@ -51,8 +65,11 @@ impl fmt::Display for FindingKind {
             FindingKind::Cycle => "dependency cycle",
             FindingKind::MissingDependency => "missing dependency",
             FindingKind::Checksum => "symbol version",
+            FindingKind::Unresolved => "unknown symbol",
             FindingKind::Vermagic => "other kernel",
             FindingKind::Index => "index out of date",
+            FindingKind::Undeclared => "depends= differs",
+            FindingKind::Release => "other release",
             FindingKind::Duplicate => "duplicate name",
             FindingKind::Firmware => "missing firmware",
             FindingKind::Unsigned => "unsigned module",
@@ -71,140 +88,135 @@ pub struct Finding {
     pub text: String,
 }
 
+/// What to look at beside the modules themselves.
+#[derive(Clone, Debug, Default)]
+pub struct CheckOptions {
+    /// The directory of firmware files; without it none is missed.
+    pub firmware: Option<PathBuf>,
+    /// The kernel's own symbols; without them, `boot/System.map-VERSION` of the root that the modules are in.
+    pub kernel_symbols: Option<KernelSymbols>,
+}
+
+/// What there is to be said of a tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Sorted by kind and subject.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at, and what is worth knowing of the tree as a whole: lower-case sentences.
+    pub notes: Vec<String>,
+}
+
+/// A finding without its kind's name: what [`Finding`] has.
+type Found = (FindingKind, String, String);
+
+/// What is kept of a module.
 struct Summary {
-    name: ModuleName,
+    entry: Entry,
     depends: Vec<ModuleName>,
     firmware: Vec<String>,
-    release: Option<String>,
-    signed: bool,
-    imports: Vec<(String, u64)>,
+    vermagic: String,
+    is_signed: bool,
+    /// With the checksum that the module was built for, or 0, and whether the symbol may be missing.
+    imports: Vec<(String, u64, bool)>,
     exports: Vec<(String, u64)>,
 }
 
-/// Looks at every module of a tree and at its indexes. The findings are sorted by kind and subject.
-///
-/// `firmware` is the directory of firmware files; without it none is missed.
+/// Looks at every module of a tree and at its indexes.
 ///
 /// # Errors
 /// [`TreeError`], where a listing cannot be read or the machine is at fault.
-pub fn check(tree: &Tree, firmware: Option<&Path>) -> Result<Vec<Finding>, TreeError> {
-    let mut findings = Vec::new();
-    let mut found = |kind, subject: &dyn fmt::Display, text: String| {
-        findings.push(Finding {
-            kind,
-            subject: subject.to_string(),
-            text,
-        });
-    };
-    let read: Vec<_> = tree
-        .modules()?
-        .par_iter()
-        .map(|entry| summary(tree, entry))
-        .collect();
-    let mut modules = Vec::new();
-    for (entry, read) in tree.modules()?.iter().zip(read) {
-        match read {
-            Ok(summary) => modules.push(summary),
-            Err(error) if error.is_input() => {
-                found(FindingKind::Damaged, &entry.name, error.to_string());
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let exports: HashMap<&str, (&ModuleName, u64)> = modules
-        .iter()
-        .flat_map(|module| {
-            let names = module.exports.iter();
-            names.map(move |(symbol, crc)| (symbol.as_str(), (&module.name, *crc)))
-        })
-        .collect();
-    let any_signed = modules.iter().any(|module| module.signed);
+pub fn check(tree: &Tree, options: &CheckOptions) -> Result<Checked, TreeError> {
+    let (mut found, mut notes) = (Vec::new(), Vec::new());
+    let modules = summaries(tree, &mut found)?;
+    let kernel = symbols::of_kernel(tree, options, &mut notes)?;
+    symbols::compare(tree, &modules, kernel.as_ref(), &mut found)?;
+    vermagic::compare(&modules, tree.version(), &mut found);
+    let any_signed = modules.iter().any(|module| module.is_signed);
     for module in &modules {
-        for needed in &module.depends {
-            if tree.find(needed)?.is_none() && !tree.builtins()?.contains(needed) {
-                let text = format!("needs {needed}, which is not there");
-                found(FindingKind::MissingDependency, &module.name, text);
-            }
-        }
-        for (symbol, crc) in &module.imports {
-            if let Some((owner, expected)) = exports.get(symbol.as_str())
-                && *crc != 0
-                && *expected != 0
-                && crc != expected
-            {
-                let text = format!(
-                    "was built for {symbol} with checksum {crc:#010x}, and {owner} has {expected:#010x}"
-                );
-                found(FindingKind::Checksum, &module.name, text);
-            }
-        }
-        if let Some(release) = module
-            .release
-            .as_deref()
-            .filter(|release| *release != tree.version())
-        {
-            let text = format!("was built for {release}");
-            found(FindingKind::Vermagic, &module.name, text);
-        }
-        if any_signed && !module.signed {
-            found(
+        let name = &module.entry.name;
+        if any_signed && !module.is_signed {
+            found.push((
                 FindingKind::Unsigned,
-                &module.name,
+                name.to_string(),
                 "has no signature".to_owned(),
-            );
+            ));
         }
-        for file in firmware.map_or(&[][..], |_| &module.firmware) {
-            if firmware.is_some_and(|dir| !firmware_is_there(dir, file)) {
-                found(FindingKind::Firmware, &module.name, format!("names {file}"));
+        let firmware = options.firmware.iter();
+        for (dir, file) in
+            firmware.flat_map(|dir| module.firmware.iter().map(move |file| (dir, file)))
+        {
+            if !firmware::is_there(dir, file) {
+                found.push((
+                    FindingKind::Firmware,
+                    name.to_string(),
+                    format!("names {file}"),
+                ));
             }
         }
     }
     for (name, files) in duplicates(tree.dir()).map_err(|error| tree.named(error))? {
-        let files: Vec<_> = files
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect();
-        found(FindingKind::Duplicate, &name, files.join(", "));
+        let files = files.iter().map(|file| file.display().to_string());
+        let files: Vec<_> = files.collect();
+        found.push((FindingKind::Duplicate, name.to_string(), files.join(", ")));
     }
-    for (kind, subject, text) in indexes(tree)? {
-        found(kind, &subject, text);
-    }
+    found.extend(indexes::compare(tree, &mut notes)?);
+    let findings = found.into_iter().map(|(kind, subject, text)| Finding {
+        kind,
+        subject,
+        text,
+    });
+    let mut findings: Vec<_> = findings.collect();
     findings.sort();
-    Ok(findings)
+    Ok(Checked { findings, notes })
+}
+
+/// Reads all modules; those that are damaged are findings.
+fn summaries(tree: &Tree, found: &mut Vec<Found>) -> Result<Vec<Summary>, TreeError> {
+    let entries = tree.modules()?;
+    let read: Vec<_> = entries
+        .par_iter()
+        .map(|entry| summary(tree, entry))
+        .collect();
+    let mut modules = Vec::new();
+    for (entry, read) in entries.iter().zip(read) {
+        match read {
+            Ok(summary) => modules.push(summary),
+            Err(error) if error.is_input() => {
+                found.push((
+                    FindingKind::Damaged,
+                    entry.name.to_string(),
+                    error.to_string(),
+                ));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(modules)
 }
 
 fn summary(tree: &Tree, entry: &Entry) -> Result<Summary, TreeError> {
     let (module, record) = tree.module_with_checks(entry)?;
     let checks = record.checks.unwrap_or_default();
     let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-    let crcs = checks.imports.into_iter().map(|(crc, _)| crc);
+    let imports = record.imports.names().map(text).zip(checks.imports);
+    let exports = record.exports.iter().map(text).zip(checks.exports);
+    let firmware = module.info.all("firmware");
     Ok(Summary {
-        name: entry.name.clone(),
+        entry: entry.clone(),
         depends: module.info.depends().map(ModuleName::new).collect(),
-        firmware: module
+        firmware: firmware.map(|name| name.into_owned()).collect(),
+        vermagic: module
             .info
-            .all("firmware")
-            .map(|name| name.into_owned())
+            .get("vermagic")
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
+        is_signed: module.signed,
+        imports: imports
+            .map(|(name, (crc, is_weak))| (name, crc, is_weak))
             .collect(),
-        release: module
-            .vermagic_release()
-            .map(|release| release.into_owned()),
-        signed: module.signed,
-        imports: record.imports.names().map(text).zip(crcs).collect(),
-        exports: record
-            .exports
-            .iter()
-            .map(text)
-            .zip(checks.exports)
-            .collect(),
+        exports: exports.collect(),
     })
-}
-
-/// A file as it is, or compressed as the kernel reads it.
-fn firmware_is_there(dir: &Path, name: &str) -> bool {
-    ["", ".xz", ".zst"]
-        .iter()
-        .any(|suffix| dir.join(format!("{name}{suffix}")).exists())
 }
 
 /// The names that several files have.
@@ -218,46 +230,4 @@ fn duplicates(dir: &Path) -> Result<BTreeMap<ModuleName, Vec<PathBuf>>, TreeErro
         files.sort();
     }
     Ok(files)
-}
-
-/// What is wrong with the index files, if there are any.
-fn indexes(tree: &Tree) -> Result<Vec<(FindingKind, String, String)>, TreeError> {
-    let options = DepmodOptions {
-        dir: tree.dir().to_path_buf(),
-        ..DepmodOptions::default()
-    };
-    let expected = match depmod(&options) {
-        Ok(made) => made.files,
-        Err(DepmodError::Tree(error)) => return Err(tree.named(error)),
-        Err(error @ DepmodError::Cycle { .. }) => {
-            let text = error.to_string().replace('\n', "; ");
-            return Ok(vec![(FindingKind::Cycle, "modules.dep".to_owned(), text)]);
-        }
-        Err(error) => {
-            return Ok(vec![(
-                FindingKind::Index,
-                "modules.dep".to_owned(),
-                error.to_string(),
-            )]);
-        }
-    };
-    let mut found = Vec::new();
-    for (name, expected) in expected {
-        let Ok(bytes) = codec::file::read(&tree.dir().join(name), 1 << 30) else {
-            continue;
-        };
-        let same = match name.ends_with(".bin") && !bytes.is_empty() && !expected.is_empty() {
-            // Either order of nodes will do.
-            true => match (Index::new(&bytes), Index::new(&expected)) {
-                (Ok(found), Ok(expected)) => found.entries() == expected.entries(),
-                _ => false,
-            },
-            false => *bytes == *expected,
-        };
-        if !same {
-            let text = "is not what depmod would write now".to_owned();
-            found.push((FindingKind::Index, name.to_owned(), text));
-        }
-    }
-    Ok(found)
 }

@@ -115,6 +115,12 @@ fn has_modules(dir: &Path) -> bool {
 /// Where distributions put the kernel's configuration.
 pub(super) fn config_places(dir: &Path, version: &str) -> Vec<PathBuf> {
     let mut places = vec![dir.join("config")];
+    places.extend(boot_files(dir, version, "config"));
+    places
+}
+
+/// Where distributions put a file of a kernel that is not a module: `boot/WHAT-VERSION` of the root that `dir` is in.
+pub(super) fn boot_files(dir: &Path, version: &str, what: &str) -> Vec<PathBuf> {
     let root = PLACES.iter().find_map(|place| {
         let parent = dir.parent()?;
         parent.ends_with(place).then(|| {
@@ -127,10 +133,9 @@ pub(super) fn config_places(dir: &Path, version: &str) -> Vec<PathBuf> {
     let usr = root
         .filter(|root| root.ends_with("usr"))
         .and_then(Path::parent);
-    for root in [root, usr].into_iter().flatten() {
-        places.push(root.join("boot").join(format!("config-{version}")));
-    }
-    places
+    let name = format!("{what}-{version}");
+    let roots = [root, usr].into_iter().flatten();
+    roots.map(|root| root.join("boot").join(&name)).collect()
 }
 
 /// The kernel's configuration, from there.

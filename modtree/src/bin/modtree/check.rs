@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use cli::{Failure, Fault, print};
-use modtree::{Finding, Tree, check};
+use modtree::{CheckOptions, Finding, KernelSymbols, Tree, check};
 use serde_json::json;
 
 use crate::args::TreeArgs;
@@ -14,8 +14,9 @@ use crate::run::{open, tree_failure};
 
 /// Look for what is wrong with the modules of a kernel
 ///
-/// Damaged modules, cycles, missing dependencies, symbol versions that differ, modules of other kernels, indexes that are
-/// out of date; and, as hints, duplicate names, missing firmware, unsigned modules. Exit code 1 if there is more than hints.
+/// Damaged modules, cycles, missing dependencies, unknown symbols, symbol versions that differ, modules of other kernels, indexes
+/// that are out of date; and, as hints, dependencies that differ from the symbols, other releases, duplicate names, missing firmware,
+/// unsigned modules. Exit code 1 if there is more than hints.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
@@ -23,6 +24,17 @@ pub(crate) struct CheckArgs {
     /// Also miss firmware files, in this directory [default: lib/firmware below the root, if it is there; with --deb, none]
     #[arg(long, value_name = "DIR")]
     firmware: Option<PathBuf>,
+    /// The symbols that the kernel exports, with their checksums [default: boot/System.map-VERSION below the root, if it is there]
+    #[arg(
+        short = 'E',
+        long,
+        value_name = "MODULE.SYMVERS",
+        conflicts_with = "system_map"
+    )]
+    symvers: Option<PathBuf>,
+    /// The symbols that the kernel exports
+    #[arg(short = 'F', long, value_name = "SYSTEM.MAP")]
+    system_map: Option<PathBuf>,
     /// Print all hints, not only the first ones of each kind
     #[arg(short, long)]
     all: bool,
@@ -41,11 +53,18 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
         Some(_) => None,
         None => Some(args.tree.basedir.join("lib/firmware")),
     };
-    let firmware = args
-        .firmware
-        .clone()
-        .or_else(|| default.filter(|dir| dir.is_dir()));
-    let found = check(&tree, firmware.as_deref()).map_err(tree_failure)?;
+    let firmware = args.firmware.clone();
+    let symvers = args.symvers.clone().map(KernelSymbols::Symvers);
+    let system_map = args.system_map.clone().map(KernelSymbols::SystemMap);
+    let options = CheckOptions {
+        firmware: firmware.or_else(|| default.filter(|dir| dir.is_dir())),
+        kernel_symbols: symvers.or(system_map),
+    };
+    let checked = check(&tree, &options).map_err(tree_failure)?;
+    for note in &checked.notes {
+        cli::tell!("note: {note}");
+    }
+    let found = checked.findings;
     let errors = found
         .iter()
         .filter(|finding| finding.kind.is_error())
@@ -78,8 +97,11 @@ fn check_text(tree: &Tree, found: &[Finding], all: bool) -> Result<String, Failu
             let _ = writeln!(text, "{}: {more} more, with --all", first.kind);
         }
     }
-    let modules = tree.modules().map_err(tree_failure)?.len();
-    let _ = writeln!(text, "{modules} modules of {}", tree.version());
+    let modules = match tree.modules().map_err(tree_failure)?.len() {
+        1 => "1 module".to_owned(),
+        count => format!("{count} modules"),
+    };
+    let _ = writeln!(text, "{modules} of {}", tree.version());
     for kind in found.chunk_by(|a, b| a.kind == b.kind) {
         let first = kind.first().map(|finding| finding.kind);
         if let Some(first) = first {

@@ -61,20 +61,15 @@ pub(crate) struct DepmodArgs {
     #[arg(short = 'C', long, value_name = "CONFIG")]
     config: Vec<PathBuf>,
 
-    /// Warn of symbols that neither a module nor the kernel has; wants -E or -F
+    /// Warn of symbols that neither a module nor the kernel has, and with -E of checksums that differ; wants -E or -F
     #[arg(short = 'e', long)]
     errsyms: bool,
 
-    /// The kernel's symbols with their checksums: warn where a module has another one
-    #[arg(
-        short = 'E',
-        long,
-        value_name = "MODULE.SYMVERS",
-        conflicts_with = "filesyms"
-    )]
+    /// The kernel's symbols with their checksums, for -e
+    #[arg(short = 'E', long, value_name = "MODULE.SYMVERS")]
     symvers: Option<PathBuf>,
 
-    /// The kernel's symbols
+    /// The kernel's symbols, for -e; -E goes before it
     #[arg(short = 'F', long, value_name = "SYSTEM.MAP")]
     filesyms: Option<PathBuf>,
 
@@ -119,13 +114,14 @@ pub(crate) fn run(args: &DepmodArgs) -> Result<(), Failure> {
     let version = dir.file_name().unwrap_or_default().to_string_lossy();
     let (config, notes) = DepmodConfig::read(&args.config, &version, args.compat.into())
         .map_err(|error| tree_failure(error.into()))?;
+    let kernel_symbols = kernel_symbols(args);
     let options = DepmodOptions {
         dir: dir.clone(),
         compat: args.compat.into(),
         config,
         symbol_prefix: prefix(args)?,
-        kernel_symbols: kernel_symbols(args),
-        unresolved: args.errsyms && (args.symvers.is_some() || args.filesyms.is_some()),
+        unresolved: args.errsyms && kernel_symbols.is_some(),
+        kernel_symbols: kernel_symbols.filter(|_| args.errsyms),
         text_only: args.dry_run,
         duplicates: args.warn,
         incremental: args.incremental.then(|| out.clone()),
