@@ -26,6 +26,9 @@ const FARTHEST: usize = 500;
 /// Longer strings are no names.
 const LONGEST: usize = 256;
 
+/// `MODULE_NAME_LEN` of the kernel: the longest name of a module, with its NUL.
+const LONGEST_NAME: usize = 56;
+
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Calls {
@@ -61,6 +64,11 @@ pub struct CallSite {
 }
 
 impl CallSite {
+    /// Whether nothing is known of what is asked for: it comes from a table, or from elsewhere.
+    pub(crate) fn is_open(&self) -> bool {
+        self.symbol == "__request_module" && self.asks.iter().all(|asked| asked == "*")
+    }
+
     /// Whether what is asked for is a pattern: the code fills it in while running.
     pub fn is_pattern(&self) -> bool {
         self.asks.iter().any(|asked| asked.contains('*'))
@@ -133,6 +141,7 @@ fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>
     }
     let called_by = |spot: &Spot| *called.get(spot.symbol.0)?;
     let functions = LazyCell::new(|| functions(file));
+    let own_names = LazyCell::new(|| own_names(file));
     let mut all = Vec::new();
     for section in file.sections() {
         if section.kind() != SectionKind::Text {
@@ -153,16 +162,20 @@ fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>
             };
             let function = enclosing(&functions, section.index(), spot.offset);
             let start = function.map_or(0, |function| function.start);
+            let function = function.and_then(|function| name(file, &functions, function));
             let before = (0..at).rev().filter_map(|at| spots.get(at));
             let string = before
                 .take(FARTHEST)
                 .take_while(|earlier| earlier.offset >= start)
                 .find(|earlier| loads(file.architecture(), code, earlier, call.argument))
-                .and_then(|earlier| string_at(file, &earlier));
+                .and_then(|earlier| place_of(file, &earlier))
+                // A function's own name is for its messages, and no argument of this call.
+                .filter(|(section, offset)| !own_names.contains(&(section.0, *offset)))
+                .and_then(|place| string_at(file, place))
+                .filter(|text| function.is_none_or(|name| name.split('.').next() != Some(text)));
             let asks = string
                 .as_deref()
                 .map_or(Vec::new(), |text| asks(call, text));
-            let function = function.and_then(|function| name(file, &functions, function));
             all.push(CallSite {
                 symbol: call.symbol.clone(),
                 function: function.map(str::to_owned),
@@ -362,8 +375,22 @@ fn loads(architecture: Architecture, code: &[u8], spot: &Spot, argument: usize) 
     }
 }
 
-/// The string that a relocation leads to.
-fn string_at<'data, Elf: FileHeader>(file: &ElfFile<'data, Elf>, spot: &Spot) -> Option<String> {
+/// A section, and an offset in it.
+type Place = (SectionIndex, u64);
+
+/// Where the compiler has put the names of functions, for `__func__`.
+fn own_names<Elf: FileHeader>(file: &ElfFile<'_, Elf>) -> FastSet<(usize, u64)> {
+    let is_own =
+        |name: &str| name.starts_with("__func__") || name.starts_with("__PRETTY_FUNCTION__");
+    let symbols = file
+        .symbols()
+        .filter(|symbol| symbol.name().is_ok_and(is_own));
+    let places = symbols.filter_map(|symbol| Some((symbol.section_index()?.0, symbol.address())));
+    places.collect()
+}
+
+/// The place that a relocation leads to.
+fn place_of<Elf: FileHeader>(file: &ElfFile<'_, Elf>, spot: &Spot) -> Option<Place> {
     let symbol = file.symbol_by_index(spot.symbol).ok()?;
     let section = symbol.section_index()?;
     let mut offset = (symbol.address() as i64).wrapping_add(spot.addend);
@@ -371,6 +398,11 @@ fn string_at<'data, Elf: FileHeader>(file: &ElfFile<'data, Elf>, spot: &Spot) ->
         // Relative to the end of the four bytes.
         offset = offset.checked_add(4)?;
     }
+    Some((section, u64::try_from(offset).ok()?))
+}
+
+/// The string at a place.
+fn string_at<Elf: FileHeader>(file: &ElfFile<'_, Elf>, (section, offset): Place) -> Option<String> {
     let section = file.section_by_index(section).ok()?;
     let bytes = section.data().ok()?.get(usize::try_from(offset).ok()?..)?;
     let end = memchr::memchr(0, bytes.get(..LONGEST).unwrap_or(bytes))?;
@@ -401,6 +433,33 @@ fn asks(call: &Call, text: &str) -> Vec<String> {
         }
     }
     asks
+}
+
+/// The strings in a module's data that may be names of modules, each once.
+pub(crate) fn names_in_data(bytes: &[u8]) -> Vec<String> {
+    let Ok(file) = object::File::parse(bytes) else {
+        return Vec::new();
+    };
+    let is_data = |name: &str| {
+        name.starts_with(".rodata") || name == ".data" || name.starts_with(".data.rel")
+    };
+    let mut found = Vec::new();
+    let mut seen = FastSet::default();
+    for section in file.sections() {
+        if !section.name().is_ok_and(is_data) {
+            continue;
+        }
+        for text in section.data().unwrap_or_default().split(|&byte| byte == 0) {
+            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
+            if (2..LONGEST_NAME).contains(&text.len())
+                && text.iter().all(is_name)
+                && seen.insert(text)
+            {
+                found.push(String::from_utf8_lossy(text).into_owned());
+            }
+        }
+    }
+    found
 }
 
 /// A printf format as a pattern: a `*` for each conversion.

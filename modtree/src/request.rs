@@ -76,6 +76,8 @@ pub struct Traces {
     pub exports: Vec<String>,
     /// One of its aliases, taken as text, matches one of these patterns.
     pub alias: Vec<String>,
+    /// One of the words of its `vermagic=` matches one of these patterns: kernels of some architectures have theirs there.
+    pub vermagic: Vec<String>,
     /// Its data (`.rodata*`, `.data`) holds all of these strings, each as a whole. `{CONFIG_X}` stands for an option's value.
     pub strings: Vec<String>,
 }
@@ -88,7 +90,7 @@ pub enum Selector {
     Module(String),
     /// By an alias that the kernel asks for, such as `scsi:t-0x00`: the modules which have a matching pattern.
     Alias(String),
-    /// By their own traces (`strings` is not looked at): all modules of the tree which show them.
+    /// By their own traces (`strings` and `vermagic` are not looked at): all modules of the tree which show them.
     Provider(Traces),
 }
 

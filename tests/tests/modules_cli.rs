@@ -8,6 +8,7 @@ use std::process::Output;
 
 use modtree::Tree;
 use tests::environment::{command, kernel};
+use tests::modules::synthetic::Synthetic;
 
 fn modtree(args: &[&str]) -> Output {
     command("modtree").args(args).output().unwrap()
@@ -154,4 +155,58 @@ fn a_modules_directory_is_as_good_as_its_root() {
         text(&output.unwrap().stdout).to_owned()
     };
     assert_eq!(packed(dir), packed(root.to_str().unwrap()));
+}
+
+/// A modules directory with none of the usual names, and a folder of modules.
+#[test]
+fn any_module_file_makes_a_modules_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let put = |place: &str| {
+        let path = root.path().join(place);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, Synthetic::new("depends=", &[], &[]).bytes()).unwrap();
+    };
+    put("lib/modules/5.0-x/extra/deep/a.ko");
+    put("flat/b.ko");
+    put("lone/below/c.ko");
+    let closure = |dir: &str, module: &str| {
+        let dir = root.path().join(dir);
+        modtree(&["closure", "-f", "name", "-b", dir.to_str().unwrap(), module])
+    };
+    for (dir, module) in [("", "a"), ("lib/modules/5.0-x", "a"), ("flat", "b")] {
+        assert_eq!(
+            text(&closure(dir, module).stdout),
+            format!("{module}\n"),
+            "{dir}"
+        );
+    }
+    // A root is not searched.
+    assert_eq!(closure("lone", "c").status.code(), Some(1));
+}
+
+#[test]
+fn each_command_names_the_ways_that_it_has() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path().to_str().unwrap();
+    let stderr = |args: &[&str]| String::from_utf8(modtree(args).stderr).unwrap();
+    let none = stderr(&["depmod", "--root", root]);
+    assert!(
+        none.ends_with("; name the root of another system with --root\n"),
+        "{none}"
+    );
+    let none = stderr(&["diff", root, root]);
+    assert!(none.ends_with("or a kernel's package\n"), "{none}");
+    for version in ["1.0", "2.0"] {
+        std::fs::create_dir_all(format!("{root}/lib/modules/{version}/kernel")).unwrap();
+    }
+    let several = stderr(&["depmod", "--root", root]);
+    assert!(
+        several.ends_with("1.0, 2.0; give one of them as VERSION\n"),
+        "{several}"
+    );
+    let several = stderr(&["diff", root, root]);
+    assert!(
+        several.ends_with("; give the modules directory of one of them\n"),
+        "{several}"
+    );
 }

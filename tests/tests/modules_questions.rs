@@ -242,3 +242,44 @@ fn what_changed_between_two_kernels() {
         .output();
     assert_eq!(nothing.unwrap().status.code(), Some(2));
 }
+
+/// The parts of a driver that it loads for some devices only: their names stand in a table.
+#[test]
+fn names_in_tables_may_be_asked_for() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    for (from, to) in [
+        ("iwlwifi", "iwlmvm"),
+        ("rds", "rds_tcp"),
+        ("rc_core", "ir_nec_decoder"),
+    ] {
+        let why = asked(&root, &["why", from, to]);
+        assert!(
+            why.starts_with(&format!("{to}: {from}: its code may ask for ")),
+            "{why}"
+        );
+    }
+    let closure = asked(&root, &["closure", "--runtime", "--json", "iwlwifi"]);
+    let document: serde_json::Value = serde_json::from_str(&closure).unwrap();
+    let may = document["may"].as_array().unwrap().iter();
+    let mut may: Vec<_> = may.map(|one| one["asked"].as_str().unwrap()).collect();
+    may.sort();
+    assert_eq!(may, ["*", "iwldvm", "iwlmvm"]);
+}
+
+/// The nearest string before a call may be the function's own name.
+#[test]
+fn the_name_of_a_function_is_no_request() {
+    for (version, module, name) in [
+        ("linux-6.1-arm64", "btrfs", "verify_parent_transid"),
+        ("linux-6.12", "saa7164", "(\"saa7164_dvb_register\")"),
+    ] {
+        let Some(root) = kernel(version) else {
+            return;
+        };
+        let requests = asked(&root, &["requests", module]);
+        assert!(requests.contains("unknown: "), "{requests}");
+        assert!(!requests.contains(name), "{requests}");
+    }
+}

@@ -28,6 +28,13 @@ impl Requests<'_> {
         calls: Vec<CallSite>,
     ) -> Result<Vec<Addition>, TreeError> {
         let mut additions = Vec::new();
+        if let Some(site) = calls.iter().find(|site| site.is_open()) {
+            let known = |name: &String| calls.iter().any(|site| site.asks.contains(name));
+            for asked in self.tabled(module)?.into_iter().filter(|name| !known(name)) {
+                let (by, site) = (module.name.clone(), site.clone());
+                self.possible.push(Possible { by, asked, site });
+            }
+        }
         for site in calls {
             for asked in &site.asks {
                 if !is_certain(module, asked) {
@@ -46,6 +53,24 @@ impl Requests<'_> {
             }
         }
         Ok(additions)
+    }
+
+    /// What a module asks for by a string that the call does not show may stand in a table: the names in its data of modules that
+    /// use its symbols, as the parts of a driver do that it loads for some devices or protocols only.
+    fn tabled(&self, module: &Entry) -> Result<Vec<String>, TreeError> {
+        let mut found = Vec::new();
+        for name in self.tree.names_in_data(module)? {
+            let Some(entry) = self.tree.find_in_order(&ModuleName::new(&name))? else {
+                continue;
+            };
+            // One that is damaged is told when it is asked for.
+            let info = self.tree.modinfo(&entry);
+            let uses = |needed: &str| ModuleName::new(needed) == module.name;
+            if info.is_ok_and(|info| info.depends().any(uses)) {
+                found.push(name);
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::called::calls_of;
 use super::{Rule, Traces};
-use crate::alias::Pattern;
+use crate::alias::{Pattern, matches};
 use crate::calls::CallSite;
 use crate::tree::{Entry, Tree, TreeError};
 use crate::{ModInfo, Symbols};
@@ -58,6 +58,10 @@ impl Shown {
         else {
             return Ok(Shown::No);
         };
+        match vermagic_trace(info, &traces.vermagic) {
+            Some(more) => evidence.extend(more),
+            None => return Ok(Shown::No),
+        }
         if !traces.imports.is_empty() || !traces.exports.is_empty() {
             match symbol_traces(&*tree.symbols(module)?, traces) {
                 Some(more) => evidence.extend(more),
@@ -123,6 +127,20 @@ pub(super) fn alias_trace(info: &ModInfo, patterns: &[Pattern]) -> Found {
         .raw("alias")
         .find(|alias| patterns.iter().any(|pattern| pattern.matches(alias)))?;
     Some(vec![format!("alias `{}`", String::from_utf8_lossy(found))])
+}
+
+/// The first word of a module's `vermagic=` that one of the patterns matches; no evidence is needed where there are no patterns.
+fn vermagic_trace(info: &ModInfo, patterns: &[String]) -> Found {
+    if patterns.is_empty() {
+        return Some(Vec::new());
+    }
+    let vermagic = info.get("vermagic")?;
+    let matching = |word: &&str| {
+        let mut patterns = patterns.iter();
+        patterns.any(|pattern| matches(pattern.as_bytes(), word.as_bytes()))
+    };
+    let found = vermagic.split(' ').find(matching)?;
+    Some(vec![format!("vermagic `{found}`")])
 }
 
 /// Whether a symbol has a role in a module.

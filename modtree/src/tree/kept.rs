@@ -9,7 +9,7 @@ use std::sync::Arc;
 use codec::Mapped;
 
 use super::{Entry, Tree, TreeError, file, lock};
-use crate::calls::{CallSite, call_sites_of_module};
+use crate::calls::{CallSite, call_sites_of_module, names_in_data};
 
 impl Tree {
     /// The same tree, in which a closure that takes in what is asked for while running leaves the files of its modules open
@@ -53,6 +53,14 @@ impl Tree {
         sites.map_err(|source| TreeError::Elf {
             path: self.shown(&self.dir.join(&entry.relative)),
             source,
+        })
+    }
+
+    /// The strings in a module's data that may be names of modules.
+    pub(crate) fn names_in_data(&self, entry: &Entry) -> Result<Vec<String>, TreeError> {
+        Ok(match self.mapped(&entry.relative) {
+            Some(file) => names_in_data(&file),
+            None => names_in_data(&self.bytes(entry)?),
         })
     }
 }

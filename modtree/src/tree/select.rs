@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use codec::file::ReadError;
 
-use super::TreeError;
+use super::{TreeError, has_suffix};
 use crate::KernelConfig;
 
 /// Where distributions keep modules, below the root. The first is what modprobe looks at.
@@ -58,9 +58,20 @@ pub(super) fn select(basedir: &Path, kernel: Option<&str>) -> Result<(PathBuf, S
     at(chosen).ok_or_else(|| none(basedir))
 }
 
-/// A modules directory that stands in the place of a root.
+/// A modules directory that stands in the place of a root, or a folder of module files.
 fn itself(dir: &Path) -> Option<(PathBuf, String)> {
-    let real = dir.canonicalize().ok().filter(|dir| has_modules(dir))?;
+    let real = dir.canonicalize().ok()?;
+    // A root is not searched for modules that lie about.
+    let depth = match real
+        .parent()
+        .is_some_and(|parent| parent.ends_with(PLACES[0]))
+    {
+        true => DEEPEST,
+        false => 0,
+    };
+    if !has_listings(&real) && !has_module_files(&real, depth, &mut 0) {
+        return None;
+    }
     let version = real.file_name()?.to_str()?.to_owned();
     Some((dir.to_path_buf(), version))
 }
@@ -101,6 +112,11 @@ pub(super) fn present(basedir: &Path) -> Result<Vec<String>, TreeError> {
 }
 
 fn has_modules(dir: &Path) -> bool {
+    has_listings(dir) || has_module_files(dir, DEEPEST, &mut 0)
+}
+
+/// Whether a directory has what almost every modules directory has.
+fn has_listings(dir: &Path) -> bool {
     [
         "kernel",
         "modules.order",
@@ -110,6 +126,30 @@ fn has_modules(dir: &Path) -> bool {
     ]
     .iter()
     .any(|name| dir.join(name).exists())
+}
+
+/// How many directories deep, and through how many entries, modules are looked for.
+const DEEPEST: usize = 5;
+const MOST_ENTRIES: usize = 1000;
+
+/// Whether there is a module's file, here or in directories below.
+fn has_module_files(dir: &Path, depth: usize, entries: &mut usize) -> bool {
+    let mut below = Vec::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        *entries += 1;
+        if *entries > MOST_ENTRIES {
+            return false;
+        }
+        let name = entry.file_name();
+        let leads_out = name == "build" || name == "source";
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && depth > 0 && !leads_out => below.push(entry.path()),
+            Ok(kind) if kind.is_file() && has_suffix(&name) => return true,
+            _ => {}
+        }
+    }
+    let mut below = below.into_iter();
+    below.any(|dir| has_module_files(&dir, depth - 1, entries))
 }
 
 /// Where distributions put the kernel's configuration.

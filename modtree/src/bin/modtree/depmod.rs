@@ -9,7 +9,7 @@ use modtree::{
 };
 
 use crate::complete;
-use crate::run::tree_failure;
+use crate::run::{choice_failure, tree_failure};
 
 /// Write the files by which modprobe finds modules, as depmod does
 ///
@@ -30,7 +30,13 @@ pub(crate) struct DepmodArgs {
     version: Option<String>,
 
     /// The root below which the modules directory is
-    #[arg(short, long, value_name = "BASE", default_value = "/")]
+    #[arg(
+        short,
+        long,
+        visible_alias = "root",
+        value_name = "BASE",
+        default_value = "/"
+    )]
     basedir: PathBuf,
 
     /// Write below this root instead
@@ -156,7 +162,11 @@ fn kernel_symbols(args: &DepmodArgs) -> Option<KernelSymbols> {
 
 fn modules_dir(args: &DepmodArgs) -> Result<PathBuf, Failure> {
     let Some(moduledir) = &args.moduledir else {
-        let tree = Tree::select(&args.basedir, args.version.as_deref()).map_err(tree_failure)?;
+        let tree = Tree::select(&args.basedir, args.version.as_deref());
+        let tree = tree.map_err(|error| {
+            let root = "name the root of another system with --root";
+            choice_failure(error, root, "give one of them as VERSION")
+        })?;
         return Ok(tree.dir().to_path_buf());
     };
     let Some(version) = &args.version else {

@@ -9,7 +9,7 @@ use modtree::{Difference, Tree, diff};
 use serde_json::json;
 
 use crate::questions::print_json;
-use crate::run::{open_package, tree_failure};
+use crate::run::{choice_failure, open_package, tree_failure};
 
 /// Print what changed between two kernels: modules, dependencies, aliases, symbols
 ///
@@ -86,9 +86,12 @@ fn open_any(path: &Path) -> Result<Tree, Failure> {
     if path.is_file() {
         return open_package(path, None);
     }
-    match path.join("kernel").is_dir() || path.join("modules.order").is_file() {
+    let tree = match path.join("kernel").is_dir() || path.join("modules.order").is_file() {
         true => Tree::open(path),
         false => Tree::select(path, None),
-    }
-    .map_err(tree_failure)
+    };
+    tree.map_err(|error| {
+        let root = "give a modules directory, a root with one kernel, or a kernel's package";
+        choice_failure(error, root, "give the modules directory of one of them")
+    })
 }

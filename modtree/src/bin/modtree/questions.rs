@@ -3,8 +3,8 @@
 use clap::Args;
 use cli::{Failure, print};
 use modtree::{
-    CallSite, ClosureOptions, ModuleName, Traces, call_sites, closure, is_rare_request, providers,
-    users,
+    CallSite, ClosureOptions, ModuleName, Possible, Reason, ReasonKind, RuleReason, Traces,
+    call_sites, closure, is_rare_request, providers, users,
 };
 use serde_json::{Value, json};
 
@@ -80,6 +80,27 @@ pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
         if !is_module && !tree.builtins().map_err(tree_failure)?.contains(&to) {
             return Err(unknown(&tree, &args.to));
         }
+        if let Some(possible) = found.possible.iter().find(|one| may_be(one, &to)) {
+            let reason = Reason {
+                kind: ReasonKind::Runtime,
+                by: Some(possible.by.clone()),
+                asked: possible.asked.clone(),
+                rule: Some(RuleReason {
+                    name: possible.site.symbol.clone(),
+                    text: format!("its code may ask for {}", possible.asked),
+                    evidence: vec![possible.site.to_string()],
+                }),
+            };
+            let chain = found.graph.chain(&roots, &possible.by).unwrap_or_default();
+            let chain = chain
+                .into_iter()
+                .map(|(name, reason)| (name, reason.clone()));
+            return args.answer.print(
+                chain.chain([(to, reason)]),
+                |(name, reason)| json!({ "module": name, "reason": reason }),
+                |(name, reason)| format!("{name}: {reason}\n"),
+            );
+        }
         // What was not known may be the reason.
         for note in &found.notes {
             cli::tell!("note: {note}");
@@ -97,6 +118,13 @@ pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
         |(name, reason)| json!({ "module": name, "reason": reason }),
         |(name, reason)| format!("{name}: {reason}\n"),
     )
+}
+
+/// Whether a request that depends on what happens while running may be for a module. One of which nothing is known may be for any.
+fn may_be(possible: &Possible, to: &ModuleName) -> bool {
+    let asked = ModuleName::new(&possible.asked);
+    asked.as_str() != "*"
+        && modtree::alias::matches(asked.as_str().as_bytes(), to.as_str().as_bytes())
 }
 
 /// Print the modules that need a module directly

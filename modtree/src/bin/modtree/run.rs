@@ -108,6 +108,19 @@ pub(crate) fn tree_failure(error: TreeError) -> Failure {
     Failure::from_error(fault, &error)
 }
 
+/// As [`tree_failure`], for a command that takes a kernel in another way than by --root, --deb and --kernel.
+pub(crate) fn choice_failure(error: TreeError, root: &str, kernel: &str) -> Failure {
+    match error {
+        TreeError::NoKernel { .. } => Failure::input(format_args!("{error}; {root}")),
+        TreeError::SeveralKernels { basedir, present } => Failure::input(format_args!(
+            "several kernels below `{}`: {}; {kernel}",
+            basedir.display(),
+            present.join(", ")
+        )),
+        error => tree_failure(error),
+    }
+}
+
 pub(crate) fn closure_failure(error: ClosureError) -> Failure {
     match error {
         ClosureError::Tree(error) => tree_failure(error),
