@@ -107,6 +107,8 @@ pub struct GoalRoots {
     pub asked: String,
     /// The parameter's value.
     pub parameter: Option<String>,
+    /// Whether it consists of other goals: those do that a kernel has something for.
+    pub combined: bool,
     /// What is wanted.
     pub roots: Vec<GoalRoot>,
     /// Rules that hold for this goal, beside those that always do.
@@ -210,6 +212,7 @@ impl Goals {
         let goal = self.get(name)?;
         goal.check_parameter(asked, value)?;
         let mut roots = GoalRoots::new(asked, value);
+        roots.combined = goal.roots.is_empty() && !goal.goals.is_empty();
         self.gather(goal, value, &mut roots, 0)?;
         Ok(roots)
     }
@@ -250,6 +253,7 @@ impl GoalRoots {
         Self {
             asked: asked.to_owned(),
             parameter: parameter.map(str::to_owned),
+            combined: false,
             roots: Vec::new(),
             rules: Vec::new(),
         }

@@ -193,6 +193,7 @@ impl Host {
         GoalRoots {
             asked: "host".to_owned(),
             parameter: None,
+            combined: false,
             roots: devices.chain(drivers).collect(),
             rules: Vec::new(),
         }

@@ -210,3 +210,34 @@ fn each_command_names_the_ways_that_it_has() {
         "{several}"
     );
 }
+
+#[test]
+fn what_modules_dep_names_is_found_below_the_modules_directory() {
+    let Some(root) = kernel("linux-6.1") else {
+        return;
+    };
+    let root = root.to_str().unwrap();
+    let by = |module: &str| modtree(&["closure", "-q", "-b", root, module]).stdout;
+    assert_eq!(text(&by("kernel/fs/fat/vfat.ko")), text(&by("vfat")));
+}
+
+/// A mainframe has no USB.
+#[test]
+fn a_goal_made_of_goals_does_what_it_can() {
+    let Some(root) = kernel("linux-6.1-s390x") else {
+        return;
+    };
+    let root = root.to_str().unwrap();
+    let output = modtree(&["closure", "-f", "name", "-b", root, "--for", "disk"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("virtio_blk\n"));
+    let note = "note: this kernel has nothing for a part of the goal disk: ";
+    assert!(
+        text(&output.stderr).contains(note),
+        "{}",
+        text(&output.stderr)
+    );
+    // By itself, a part is an error.
+    let output = modtree(&["closure", "-b", root, "--for", "usb-storage"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+}

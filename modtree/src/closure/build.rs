@@ -151,25 +151,42 @@ impl<'a> Builder<'a> {
     }
 
     fn goal(&mut self, goal: &GoalRoots) -> Result<(), ClosureError> {
+        let (mut any, mut missed) = (false, Vec::new());
         for root in &goal.roots {
             let mut found = false;
             for selector in &root.find {
                 found |= self.goal_root(goal, root, selector)?;
             }
+            any |= found;
             if !found && !root.optional {
-                let near = match &goal.parameter {
-                    Some(value) => self.tree.near_names(value)?,
-                    None => Vec::new(),
-                };
-                return Err(ClosureError::Goal {
-                    goal: goal.asked.clone(),
-                    wanted: root.wanted(),
-                    dir: self.tree.shown(self.tree.dir()),
-                    near,
-                });
+                missed.push(root);
             }
         }
-        Ok(())
+        match missed.first() {
+            Some(root) if !(goal.combined && any) => Err(self.nothing_for(goal, root)?),
+            _ => {
+                for root in missed {
+                    let (asked, wanted) = (&goal.asked, root.wanted());
+                    self.note(format!(
+                        "this kernel has nothing for a part of the goal {asked}: {wanted}"
+                    ));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn nothing_for(&self, goal: &GoalRoots, root: &GoalRoot) -> Result<ClosureError, ClosureError> {
+        let near = match &goal.parameter {
+            Some(value) => self.tree.near_names(value)?,
+            None => Vec::new(),
+        };
+        Ok(ClosureError::Goal {
+            goal: goal.asked.clone(),
+            wanted: root.wanted(),
+            dir: self.tree.shown(self.tree.dir()),
+            near,
+        })
     }
 
     /// Takes in what one selector of a goal finds; says whether it finds anything.

@@ -163,7 +163,8 @@ impl Tree {
     }
 
     /// As [`resolve`](Self::resolve), and takes files of modules too: `./build/mine.ko`, in this tree or not. A file's name
-    /// without a directory (`vfat.ko.xz`) is the module's name where there is no such file.
+    /// without a directory (`vfat.ko.xz`) is the module's name where there is no such file, and a path that leads nowhere is
+    /// one below the modules directory if there is a module (`kernel/fs/fat/vfat.ko`).
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve). A file that is not there is an error when it is read.
@@ -173,6 +174,12 @@ impl Tree {
             return self.resolve(query);
         }
         let name = ModuleName::of_file(path.file_name().unwrap_or_default());
+        // As modules.dep and modules.order have it.
+        let is_listed = query.contains('/') && path.is_relative() && !path.exists();
+        if is_listed && self.dir.join(path).is_file() {
+            let relative = self.relative(&self.dir.join(path));
+            return Ok(Resolution::Module(Entry { name, relative }));
+        }
         if query.contains('/') || path.is_file() {
             let relative = self.relative(path);
             return Ok(Resolution::Module(Entry { name, relative }));
