@@ -276,7 +276,11 @@ fn checks_without_a_list() {
             "{stderr}"
         );
     }
-    assert_eq!(run(&["-E", "a", "-F", "b"]).status.code(), Some(2));
+    // Of two lists, kmod takes the one with checksums; without -e it takes none.
+    let both = run(&["-e", "-F", "/nowhere/b", "-E", "/nowhere/a"]);
+    let stderr = String::from_utf8(both.stderr).unwrap();
+    assert!(stderr.contains("`/nowhere/a`"), "{stderr}");
+    assert_eq!(run(&["-n", "-E", "/nowhere/a"]).status.code(), Some(0));
     assert!(index_files(&tree.dir).is_empty());
 }
 
