@@ -81,14 +81,14 @@ fn tree() -> Synthetics {
     let tree = Synthetics::new();
     tree.module(
         "kernel/a.ko",
-        "depends=b\nsoftdep=x\nsoftdep=pre: s\n",
+        "intree=Y\ndepends=b\nsoftdep=x\nsoftdep=pre: s\n",
         &["b1"],
         &[],
     )
-    .module("kernel/b.ko", "depends=\n", &[], &["b1"])
-    .module("kernel/c.ko", "depends=\n", &[], &["c1"])
-    .module("kernel/sub/d.ko", "depends=\n", &[], &["d1"])
-    .module("kernel/s.ko", "depends=\n", &[], &[])
+    .module("kernel/b.ko", "intree=Y\ndepends=\n", &[], &["b1"])
+    .module("kernel/c.ko", "intree=Y\ndepends=\n", &[], &["c1"])
+    .module("kernel/sub/d.ko", "intree=Y\ndepends=\n", &[], &["d1"])
+    .module("kernel/s.ko", "intree=Y\ndepends=\n", &[], &[])
     .file(
         "modules.order",
         b"kernel/a.ko\nkernel/b.ko\nkernel/c.ko\nkernel/sub/d.ko\nkernel/s.ko\n",
@@ -124,8 +124,8 @@ fn an_index_saves_opening_the_modules() {
     index(&tree.dir);
     assert_answer(&tree, &ANSWER, 0, "an index");
     // What changes elsewhere is of no concern.
-    tree.module("kernel/c.ko", "depends=b\n", &["b1"], &[])
-        .module("extra/new.ko", "depends=\n", &[], &["b1"])
+    tree.module("kernel/c.ko", "intree=Y\ndepends=b\n", &["b1"], &[])
+        .module("extra/new.ko", "intree=Y\ndepends=\n", &[], &["b1"])
         .file("kernel/sub/broken.ko", b"garbage");
     assert_answer(&tree, &ANSWER, 0, "another module");
 }
@@ -141,7 +141,7 @@ fn age(path: &Path) {
 fn a_module_that_changed_is_read() {
     let tree = tree();
     index(&tree.dir);
-    tree.module("kernel/b.ko", "depends=c\n", &["c1"], &["b1"]);
+    tree.module("kernel/b.ko", "intree=Y\ndepends=c\n", &["c1"], &["b1"]);
     age(&tree.dir.join("kernel/b.ko"));
     let expected = [&["kernel/c.ko"], &ANSWER[..]].concat();
     // What needs the changed one is read, too: its line has what the old one needed.
@@ -149,7 +149,7 @@ fn a_module_that_changed_is_read() {
     index(&tree.dir);
     assert_answer(&tree, &expected, 0, "indexed again");
 
-    let new = Synthetic::new("depends=d\n", &["d1"], &["b1"]).bytes();
+    let new = Synthetic::new("intree=Y\ndepends=d\n", &["d1"], &["b1"]).bytes();
     fs::write(tree.root.path().join("new"), new).unwrap();
     age(&tree.root.path().join("new"));
     fs::rename(tree.root.path().join("new"), tree.dir.join("kernel/b.ko")).unwrap();
@@ -161,7 +161,7 @@ fn a_module_that_changed_is_read() {
 fn a_module_that_another_one_replaces_is_not_asked() {
     let tree = tree();
     index(&tree.dir);
-    tree.module("updates/b.ko", "depends=c\n", &["c1"], &["b1"]);
+    tree.module("updates/b.ko", "intree=Y\ndepends=c\n", &["c1"], &["b1"]);
     let expected = ["kernel/c.ko", "updates/b.ko", "kernel/s.ko", "kernel/a.ko"];
     assert_answer(&tree, &expected, 2, "an update");
     // modules.dep has no line for the kernel's own one any more.
