@@ -156,11 +156,15 @@ pub fn commit(files: impl IntoIterator<Item = Staged>) -> Result<(), Failure> {
     let mut replaced = Vec::new();
     for file in files {
         let (path, directory) = (file.path.clone(), directory(&file.target).to_path_buf());
+        let is_stream = matches!(file.file, New::Elsewhere(_));
         let old = file
             .commit()
             .map_err(|error| cannot_write(&path, &directory, &error))?;
         replaced.extend(old.filter(|_| replaced.len() < HELD));
-        directories.insert(directory, path);
+        // Nothing has come or gone where a stream is.
+        if !is_stream {
+            directories.insert(directory, path);
+        }
     }
     // In memory, closing takes no longer than starting a thread, and there is nothing to wait for meanwhile.
     replaced.retain(|Replaced(file)| !is_in_memory(file));
@@ -247,6 +251,8 @@ pub fn print_part(bytes: &[u8]) -> Result<ControlFlow<()>, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use rustix::fs::FileType;
 
     use super::*;
@@ -310,6 +316,10 @@ mod tests {
             assert_eq!(read.join().unwrap(), b"new");
         });
         write_atomically(Path::new("/dev/null"), b"new").unwrap();
+        // A directory that cannot be synced.
+        let null = File::options().write(true).open("/dev/null").unwrap();
+        let open = format!("/proc/self/fd/{}", null.as_raw_fd());
+        write_atomically(Path::new(&open), b"new").unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         let full = write_atomically(Path::new("/dev/full"), b"new").unwrap_err();
         assert_eq!(full.fault(), Fault::Machine);

@@ -8,11 +8,16 @@ use crate::names::Names;
 pub(crate) fn suggest(name: &[u8]) -> Option<String> {
     for prefix in ["Meta_", "dead2_"] {
         if let Some(base) = name.strip_prefix(prefix.as_bytes()) {
-            return suggest(base).map(|base| format!("{prefix}{base}"));
+            return plain(base).map(|base| format!("{prefix}{base}"));
         }
     }
+    plain(name).map(str::to_owned)
+}
+
+/// As [`suggest`], of a name without a prefix.
+fn plain(name: &[u8]) -> Option<&'static str> {
     let found = of_x(name).or_else(|| of_misspelt_x(name));
-    found.or_else(|| nearest(name)).map(str::to_owned)
+    found.or_else(|| nearest(name))
 }
 
 /// The nearest name; of those that differ in case only, the one that begins as the name does.
@@ -55,6 +60,12 @@ fn of_x(name: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_of_prefixes_ends() {
+        assert_eq!(suggest("Meta_".repeat(200_000).as_bytes()), None);
+        assert_eq!(suggest(b"Meta_spce").as_deref(), Some("Meta_space"));
+    }
 
     #[test]
     fn a_near_name_is_suggested() {

@@ -79,7 +79,7 @@ pub struct Route {
     pub locks: Vec<Lock>,
     /// What to hold.
     pub held: Vec<Step>,
-    /// What to press immediately before the key; it counts for that key only.
+    /// What to press immediately before the key, while all that is held stays so; it counts for that key only.
     pub latch: Option<Step>,
 }
 
@@ -89,11 +89,14 @@ impl Route {
     pub fn describe(&self, press: Press) -> String {
         let key = with_held(&self.held, press);
         let key = match self.latch {
-            Some(latch) => format!(
-                "{}, then {}",
-                with_held(&self.held, latch.press),
-                press.key()
+            // To let go of what is held would undo the latch.
+            Some(latch) if !self.held.is_empty() => format!(
+                "{}, then {}, with {} held all the time",
+                latch.press.key(),
+                press.key(),
+                self.held_names().join("+")
             ),
+            Some(latch) => format!("{}, then {}", latch.press.key(), press.key()),
             None => key,
         };
         let locks: Vec<String> = self.locks.iter().map(Lock::describe).collect();
@@ -101,6 +104,10 @@ impl Route {
             true => key,
             false => format!("{key} after {}", locks.join(" and ")),
         }
+    }
+
+    fn held_names(&self) -> Vec<String> {
+        self.held.iter().map(|step| step.name()).collect()
     }
 
     /// How to get to the table: `with Shift`, `after ShiftL_Lock (Alt+key Shift (42))`.
@@ -155,7 +162,10 @@ impl Routes {
                         key,
                     };
                     match key.keysym.kind() {
-                        KT_SLOCK => keep(&mut to, map ^ key.weight(), at(Some(key))),
+                        KT_SLOCK => {
+                            let latched = (weights | key.weight()) ^ locked;
+                            keep(&mut to, latched, at(Some(key)));
+                        }
                         KT_LOCK => {
                             let next = locked ^ key.weight();
                             if states.iter().all(|(known, _)| *known != next) {
@@ -283,5 +293,23 @@ mod tests {
         let route = &found.to[&3];
         assert_eq!(keycodes(&route.held), [42]);
         assert_eq!(route.latch.map(|step| step.press.keycode), Some(58));
+        let key = Press {
+            keycode: 30,
+            map: 3,
+        };
+        assert_eq!(
+            route.describe(key),
+            "key Caps Lock (58), then key A (30), with Shift held all the time"
+        );
+    }
+
+    /// What is held and what is latched are one, and no modifier goes away by being there twice.
+    #[test]
+    fn a_latch_adds_to_what_is_held() {
+        let text = "keymaps 0-3\nkeycode 42 = Shift\nshift keycode 58 = SShift\nshift keycode 56 = AltGr\n\
+                    altgr shift keycode 58 = SShift\n";
+        let found = routes(text);
+        assert!(!found.to.contains_key(&2));
+        assert_eq!(found.to[&3].latch, None);
     }
 }
