@@ -260,6 +260,18 @@ fn is_name(text: &[u8]) -> bool {
     }
 }
 
+/// The version that a busybox says of itself, major and minor number: `BusyBox v1.35.0`.
+pub fn version(bytes: &[u8]) -> Option<(u32, u32)> {
+    let start = memchr::memmem::find(bytes, b"BusyBox v")? + "BusyBox v".len();
+    let rest = bytes.get(start..)?;
+    let text = rest
+        .get(..rest.len().min(16))
+        .map(String::from_utf8_lossy)?;
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit());
+    let mut number = || numbers.next()?.parse().ok();
+    Some((number()?, number()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -58,6 +58,54 @@ fn an_index_that_is_wrong_is_told() {
     assert!(with_index(sound, |text| text.replace("kernel/", &folder)).is_empty());
 }
 
+/// insmod loads a file, whatever modules.dep says; of two files of one name, the index is about one.
+#[test]
+fn an_index_that_nothing_reads_or_that_is_about_another_file_is_not_judged() {
+    let Some(sound) = &*SOUND else { return };
+    let index = path_of(&sound.plan, "/modules.dep");
+    let by_file = |is_there: bool| {
+        let mut plan = Plan::default();
+        let kept = sound.plan.items().filter(|(path, _)| {
+            let is_busybox = path.ends_with("/busybox") || path.ends_with("/sh");
+            let is_wanted = path.ends_with("/vfat.ko") || path.ends_with("/fat.ko");
+            let is_folder = !path.contains('.') && !path.starts_with("etc/");
+            is_busybox || is_wanted || is_folder && *path != "init"
+        });
+        for (path, item) in kept {
+            plan.insert(path, item.attributes, item.data.to_vec(), "");
+        }
+        let script = "#!/bin/sh\ninsmod /lib/fat.ko\ninsmod /lib/vfat.ko\n";
+        plan.file("init", 0o755, script.into(), "");
+        if is_there {
+            plan.file(&index, 0o644, b"kernel/loop.ko:\n".to_vec(), "");
+        }
+        let mut found = sound.findings(&plan.archive(Options::default()).unwrap());
+        found.retain(|code| code.contains("modules-dep"));
+        found
+    };
+    assert_eq!(by_file(true), Findings::new());
+    assert_eq!(by_file(false), Findings::new());
+    let vfat = path_of(&sound.plan, "/vfat.ko");
+    let fat = sound.plan.get(&path_of(&sound.plan, "/fat.ko")).unwrap();
+    let other = sound.after(|plan| {
+        // The other vfat needs nothing; the index is about it.
+        plan.file(
+            &vfat.replace("kernel/fs/fat", "extra"),
+            0o644,
+            fat.data.to_vec(),
+            "",
+        );
+        let text = String::from_utf8(plan.get(&index).unwrap().data.to_vec()).unwrap();
+        let lines = text.lines().map(|line| match line.contains("/vfat.ko:") {
+            true => "extra/vfat.ko:\n".to_owned(),
+            false => format!("{line}\n"),
+        });
+        let text: String = lines.collect();
+        plan.file(&index, 0o644, text.into_bytes(), "");
+    });
+    assert!(!other.contains("stale-modules-dep"), "{other:?}");
+}
+
 /// The image without a module that nothing asks for by name: no list, no index and no symbol names it.
 fn without(sound: &Sound, names: &[&str]) -> Plan {
     let mut plan = Plan::default();
@@ -145,22 +193,46 @@ fn firmware_is_looked_for_where_the_kernel_does() {
     assert_eq!(with("other/ab"), only("missing-firmware"));
 }
 
+/// A busybox before 1.37 does not let the kernel unpack modules.
 #[test]
-fn a_kernel_that_unpacks_modules_needs_no_help() {
+fn who_unpacks_modules_depends_on_busybox_and_the_kernel() {
     let Some(sound) = &*SOUND else { return };
     let path = path_of(&sound.plan, "/vfat.ko");
     let packed = codec::encode(&sound.plan.get(&path).unwrap().data, Format::Zstd, None).unwrap();
-    let mut plan = sound.plan.clone();
-    plan.file(&path, 0o644, packed, "");
-    let image = plan.archive(Options::default()).unwrap();
-    let config = modtree::KernelConfig::parse(
-        b"CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_BINFMT_SCRIPT=y\nCONFIG_MODULE_DECOMPRESS=y\n",
-    );
-    let booted = Booted {
-        config: Some(&config),
-        ..sound.booted()
+    let image = |version: &[u8; 4]| {
+        let mut busybox = sound.plan.get("usr/bin/busybox").unwrap().data.to_vec();
+        let name = b"BusyBox v";
+        for at in 0..busybox.len() - 20 {
+            if busybox[at..].starts_with(name) {
+                busybox[at + name.len()..][..4].copy_from_slice(version);
+            }
+        }
+        let mut plan = sound.plan.clone();
+        plan.file(&path, 0o644, packed.clone(), "");
+        plan.file("usr/bin/busybox", 0o755, busybox, "");
+        plan.archive(Options::default()).unwrap()
     };
-    let report = check(&image, booted);
-    assert_eq!(report.findings[0].code.name, "compressed-module");
-    assert!(report.passes());
+    let code = |image: &[u8], options: Option<&str>| {
+        let needed = "BLK_DEV_INITRD BINFMT_ELF BINFMT_SCRIPT";
+        let config = options.map(|options| {
+            let set = needed.split(' ').chain(options.split_whitespace());
+            let text: String = set.map(|option| format!("CONFIG_{option}=y\n")).collect();
+            modtree::KernelConfig::parse(text.as_bytes())
+        });
+        let booted = Booted {
+            config: config.as_ref(),
+            ..sound.booted()
+        };
+        check(image, booted).findings[0].code.name
+    };
+    let (old, new) = (image(b"1.35"), image(b"1.37"));
+    let all = "MODULE_DECOMPRESS MODULE_COMPRESS_ZSTD";
+    assert_eq!(code(&new, Some(all)), "compressed-module");
+    assert_eq!(code(&old, Some(all)), "module-not-unpacked");
+    assert_eq!(
+        code(&new, Some("MODULE_DECOMPRESS MODULE_COMPRESS_XZ")),
+        "module-not-unpacked"
+    );
+    assert_eq!(code(&new, Some("")), "module-not-unpacked");
+    assert_eq!(code(&new, None), "compressed-module");
 }

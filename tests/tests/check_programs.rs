@@ -25,6 +25,11 @@ fn lines_that_end_as_on_windows_are_told() {
         assert_eq!(with(line), only("carriage-return"), "{line:?}");
     }
     assert!(with("#! \t/bin/sh\t-e").is_empty());
+    assert!(with("#!/usr/bin/env -u HOME -C / A=b sh").is_empty());
+    assert_eq!(
+        with("#!/usr/bin/env -u HOME perl"),
+        only("missing-interpreter")
+    );
     assert_eq!(with("#!/bin/sh\u{a0}-e"), only("missing-interpreter"));
 }
 
@@ -47,6 +52,27 @@ fn programs_that_the_kernel_does_not_start_are_told() {
     // A kernel for x86-64 that starts programs of the i386.
     foreign[18..20].copy_from_slice(&[3, 0]);
     assert!(!with("init", &foreign));
+    // 32-bit PowerPC on a 64-bit kernel, which nothing but its modules tells.
+    let module = sound.plan.items().map(|(path, _)| path.to_owned());
+    let module = { module }.find(|path| path.ends_with("/vfat.ko")).unwrap();
+    let ppc = |machine: u8| {
+        let mut plan = Plan::default();
+        let mut vfat = sound.plan.get(&module).unwrap().data.to_vec();
+        vfat[18..20].copy_from_slice(&[21, 0]);
+        foreign[18..20].copy_from_slice(&[machine, 0]);
+        for folder in ["lib", "lib/modules", "lib/modules/1"] {
+            let attributes = sound.plan.get("usr").unwrap().attributes;
+            plan.insert(folder, attributes, Vec::new(), "");
+        }
+        plan.file("lib/modules/1/vfat.ko", 0o644, vfat, "");
+        plan.file("init", 0o755, foreign.clone(), "");
+        let image = plan.archive(Default::default()).unwrap();
+        let report = packager::inspect::check::check(&image, Default::default());
+        let mut found = report.findings.iter();
+        found.any(|finding| finding.code.name == "not-a-program-for-it")
+    };
+    let mut ppc = ppc;
+    assert!(!ppc(20) && !ppc(21) && ppc(22));
     // One that nothing starts may be for a machine that is emulated.
     foreign[18..20].copy_from_slice(&[183, 0]);
     assert!(!with("usr/bin/other", &foreign));
@@ -97,6 +123,20 @@ fn libraries_are_looked_for_where_the_loader_looks() {
         );
     });
     assert!(listed.is_empty());
+    // musl's loader is its own libc.
+    let musl = sound.after(|plan| {
+        dynamic(plan, "usr/lib");
+        let loader = plan.get("usr/bin/busybox").unwrap().data.to_vec();
+        plan.file("usr/lib/ld-musl-x86_64.so.1", 0o755, loader, "");
+        let libc = plan.items().map(|(path, _)| path.to_owned());
+        for path in libc.collect::<Vec<_>>() {
+            if path.starts_with("usr/lib/libc.so") {
+                plan.file("etc/libc", 0o644, Vec::new(), "");
+                plan.symlink(&path, "nowhere", "");
+            }
+        }
+    });
+    assert_eq!(musl, only("dangling-link"));
     let damaged = sound.after(|plan| {
         dynamic(plan, "usr/lib");
         let name = plan.items().map(|(path, _)| path.to_owned());
@@ -129,14 +169,43 @@ fn commands_are_told_however_they_are_called() {
         "/sbin/mdev -s",
         "[ ! -e /sbin/plymouthd ] || /sbin/plymouthd",
         "/mnt/bin/plymouthd",
+        "function plymouthd { true; }\nplymouthd",
+        "alias plymouthd='ls -l'\nplymouthd",
     ] {
         assert!(with(lines).is_empty(), "{lines}");
     }
+    let in_path = sound.after(|plan| {
+        let script = format!("{init}\nexport PATH=/opt/tools:$PATH\nplymouthd\n");
+        plan.file("init", 0o755, script.into(), "");
+        plan.file("opt/tools/plymouthd", 0o755, b"#!/bin/sh\n".to_vec(), "");
+    });
+    assert!(in_path.is_empty());
     let found = sound.after(|plan| {
         let script = "#!/bin/sh\nplymouthd\n";
         plan.file("etc/init.d/rcS", 0o755, script.into(), "");
     });
     assert_eq!(found, only("missing-command"));
+}
+
+/// The byte order is that of the machine's programs.
+#[test]
+fn a_keymap_of_the_other_byte_order_is_told() {
+    let Some(sound) = &*SOUND else { return };
+    let bytes = sound.plan.get("etc/keymap.bmap").unwrap().data.to_vec();
+    let keymap = kmap::Keymap::from_bkeymap(&bytes, kmap::Endian::Little).unwrap();
+    let big = keymap.to_bkeymap(kmap::Endian::Big);
+    let found = sound.after(|plan| plan.file("etc/keymap.bmap", 0o644, big.clone(), ""));
+    assert_eq!(found, only("bad-keymap"));
+    let mut writer = packager::cpio::Writer::new(Default::default());
+    let file = packager::cpio::Attributes::of_root(packager::cpio::Kind::File, 0o755);
+    // A program of a big-endian machine: EI_DATA is 2.
+    writer.entry(b"a", file, b"\x7fELF\x02\x02\x01").unwrap();
+    writer.entry(b"b.bmap", file, &big).unwrap();
+    let found = sound.findings(&writer.finish());
+    assert!(
+        !found.contains("bad-keymap") && !found.contains("keymap-locks-out"),
+        "{found:?}"
+    );
 }
 
 /// Debian's busybox for arm64 in an image for x86-64.

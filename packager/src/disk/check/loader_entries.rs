@@ -106,7 +106,9 @@ fn default(files: &Files<'_>, shown: &[String], report: &mut Report) -> Result<(
     let is_known = wanted.starts_with('@')
         || wanted.starts_with("auto-")
         || wanted.contains(['*', '?', '['])
-        || shown.iter().any(|name| name.to_lowercase() == wanted);
+        || shown
+            .iter()
+            .any(|name| without_tries(&name.to_lowercase()) == wanted);
     if !is_known {
         let seen = format!(
             "`{CONFIG}` names `{wanted}`, and there is {}",
@@ -115,6 +117,19 @@ fn default(files: &Files<'_>, shown: &[String], report: &mut Report) -> Result<(
         report.find(&codes::NO_DEFAULT_ENTRY, seen);
     }
     Ok(())
+}
+
+/// The name of an entry without the tries that are left and done: `linux.conf` for `linux+3-1.conf` (Automatic Boot Assessment).
+fn without_tries(name: &str) -> String {
+    let Some((stem, suffix)) = name.rsplit_once('.') else {
+        return name.to_owned();
+    };
+    let is_counter = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    let is_tries = |text: &str| text.split('-').count() <= 2 && text.split('-').all(is_counter);
+    match stem.rsplit_once('+') {
+        Some((name, tries)) if is_tries(tries) => format!("{name}.{suffix}"),
+        _ => name.to_owned(),
+    }
 }
 
 /// Keys and their values.

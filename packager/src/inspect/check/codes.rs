@@ -101,7 +101,7 @@ codes! {
         "Not every busybox unpacks .ko.gz and .ko.xz; kmod and kernels with CONFIG_MODULE_DECOMPRESS do.",
         "Store modules uncompressed: the image is compressed anyway.";
     MODULE_PACKED = "module-not-unpacked", Error,
-        "busybox unpacks no .ko.zst and no .ko.lz4, nor does this kernel (CONFIG_MODULE_DECOMPRESS): invalid module format.",
+        "busybox unpacks no .ko.zst and no .ko.lz4; since 1.37 it lets the kernel do that, which needs CONFIG_MODULE_DECOMPRESS and the same compressor (CONFIG_MODULE_COMPRESS_*): invalid module format.",
         "Store modules uncompressed: the image is compressed anyway; or load them with kmod.";
     MODULE_DEPENDENCY = "missing-module", Error,
         "A module whose dependency is neither in the image nor built in does not load: unknown symbol.",

@@ -1,6 +1,6 @@
 //! Keymaps: whether loadkmap takes them, and whether a person can still type a command.
 
-use kmap::{Keymap, Typing};
+use kmap::{Endian, Keymap, Typing};
 
 use super::codes;
 use crate::cpio::Kind;
@@ -16,20 +16,38 @@ const MAGIC: &[u8] = b"bkeymap";
 
 pub(super) fn check(files: &Files<'_>, report: &mut Report) {
     check_loaded(files, report);
+    let machine = byte_order(files);
     for (path, file) in files.iter() {
         let is_named = path.ends_with(".bmap") || path.ends_with(".bmap.gz");
         let is_keymap = is_named || file.data.starts_with(MAGIC);
         if !is_keymap || file.attributes.kind != Kind::File {
             continue;
         }
-        match file.keymap() {
+        match file.ordered_keymap() {
             // loadkmap itself unpacks nothing.
             Some(_) if path.ends_with(".bmap") && codec::detect(file.data).is_some() => {
                 report.find(&codes::KEYMAP, format_args!("/{path} is compressed"));
             }
-            Some(keymap) => check_way_out(path, &keymap, report),
+            Some((_, order)) if machine.is_some_and(|machine| machine != order) => {
+                report.find(
+                    &codes::KEYMAP,
+                    format_args!("/{path} has the other byte order than the programs"),
+                );
+            }
+            Some((keymap, _)) => check_way_out(path, &keymap, report),
             None => report.find(&codes::KEYMAP, format_args!("/{path}")),
         }
+    }
+}
+
+/// The byte order of the machine: that of the first program or module (`EI_DATA`).
+fn byte_order(files: &Files<'_>) -> Option<Endian> {
+    let mut all = files.iter().map(|(_, file)| file.data);
+    let elf = all.find(|data| data.starts_with(b"\x7fELF"))?;
+    match elf.get(5)? {
+        1 => Some(Endian::Little),
+        2 => Some(Endian::Big),
+        _ => None,
     }
 }
 

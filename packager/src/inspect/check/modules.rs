@@ -12,6 +12,7 @@ use modtree::{Builtins, KernelConfig, ModInfo, Module, ModuleName, When, alias};
 use rayon::prelude::*;
 
 use super::{Booted, codes};
+use crate::busybox;
 use crate::finding::{Code, Report};
 use crate::inspect::Files;
 use crate::inspect::modules::below_modules;
@@ -22,6 +23,10 @@ const MODULE_LIMIT: u64 = 256 << 20;
 /// The fields of the modules of one version.
 struct Modules<'files> {
     modules: BTreeMap<ModuleName, ModInfo>,
+    /// Where each of them is; of several of one name, the last one.
+    paths: BTreeMap<ModuleName, &'files str>,
+    /// Whether anything in the image loads modules by name, and not from their files alone.
+    are_probed: bool,
     /// Seldom asked for: an image has most of what its modules need.
     builtins: LazyCell<Builtins, Box<dyn FnOnce() -> Builtins + 'files>>,
 }
@@ -73,11 +78,13 @@ fn read<'files>(
     };
     let builtins =
         move || Builtins::parse(text("modules.builtin"), text("modules.builtin.modinfo"));
+    let busybox_loads = !kmod_loads(files);
     let mut modules = Modules {
         modules: BTreeMap::new(),
+        paths: BTreeMap::new(),
+        are_probed: !busybox_loads || calls_modprobe(files),
         builtins: LazyCell::new(Box::new(builtins)),
     };
-    let busybox_loads = !kmod_loads(files);
     let found: Vec<_> = files
         .modules()
         .filter(|module| module.version == version)
@@ -89,24 +96,53 @@ fn read<'files>(
     for (module, parsed) in found.into_iter().zip(parsed) {
         let (path, data) = (module.path, module.file.data);
         if busybox_loads && let Some(format) = codec::detect(data) {
-            report.find(unpacking(format, kernel), format_args!("/{path}"));
+            let code = unpacking(format, files, kernel);
+            report.find(code, format_args!("/{path}"));
         }
         match parsed {
-            Ok(parsed) => drop(modules.modules.insert(module.name, parsed)),
+            Ok(parsed) => {
+                modules.paths.insert(module.name.clone(), path);
+                modules.modules.insert(module.name, parsed);
+            }
             Err(error) => report.find(&codes::MODULE_DAMAGED, format_args!("/{path}: {error}")),
         }
     }
     modules
 }
 
-/// What it means that a module is compressed, for a busybox. Kernels since 5.17 may unpack it themselves.
-fn unpacking(format: Format, kernel: Booted<'_>) -> &'static Code {
-    let unpacks = |config: &KernelConfig| config.get("CONFIG_MODULE_DECOMPRESS") == Some("y");
-    match format {
-        Format::Gzip | Format::Xz | Format::Bzip2 => &codes::MODULE_COMPRESSED,
-        _ if kernel.config.is_some_and(unpacks) => &codes::MODULE_COMPRESSED,
-        _ => &codes::MODULE_PACKED,
+/// The first busybox that lets a kernel unpack modules (`MODULE_INIT_COMPRESSED_FILE`).
+const UNPACKING_BUSYBOX: (u32, u32) = (1, 37);
+
+/// What it means that a module is compressed, for a busybox.
+fn unpacking(format: Format, files: &Files<'_>, kernel: Booted<'_>) -> &'static Code {
+    let option = match format {
+        Format::Zstd => "CONFIG_MODULE_COMPRESS_ZSTD",
+        Format::Gzip | Format::Xz | Format::Bzip2 => return &codes::MODULE_COMPRESSED,
+        _ => return &codes::MODULE_PACKED,
+    };
+    let unpacks = |config: &KernelConfig| {
+        let all = ["CONFIG_MODULE_DECOMPRESS", option];
+        all.iter().all(|option| config.get(option) == Some("y"))
+    };
+    let busybox = files.follow("bin/busybox");
+    let version = busybox.and_then(|(_, file)| busybox::version(file.data));
+    let asks = version.is_none_or(|version| version >= UNPACKING_BUSYBOX);
+    match asks && kernel.config.is_none_or(unpacks) {
+        true => &codes::MODULE_COMPRESSED,
+        false => &codes::MODULE_PACKED,
     }
+}
+
+/// Whether a script, or a rule of mdev or init, calls modprobe.
+fn calls_modprobe(files: &Files<'_>) -> bool {
+    let is_text = |path: &str| path == "init" || path.starts_with("etc/") || path.ends_with(".sh");
+    let calls = |data: &[u8]| memchr::memmem::find(data, b"modprobe").is_some();
+    let init = files
+        .follow("init")
+        .is_some_and(|(_, init)| calls(init.data));
+    init || files
+        .iter()
+        .any(|(path, file)| is_text(path) && calls(file.data))
 }
 
 /// The fields of a module, compressed or not, or what is wrong with it.

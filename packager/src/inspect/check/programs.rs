@@ -54,13 +54,22 @@ struct Machine<'a> {
 const MACHINES: [(&str, Number); 9] = [
     ("CONFIG_X86_64", object::elf::EM_X86_64),
     ("CONFIG_X86_32", object::elf::EM_386),
-    ("CONFIG_IA32_EMULATION", object::elf::EM_386),
+    ("CONFIG_SPARC64", object::elf::EM_SPARCV9),
     ("CONFIG_ARM64", object::elf::EM_AARCH64),
     ("CONFIG_ARM", object::elf::EM_ARM),
     ("CONFIG_S390", object::elf::EM_S390),
     ("CONFIG_RISCV", object::elf::EM_RISCV),
     ("CONFIG_PPC64", object::elf::EM_PPC64),
     ("CONFIG_LOONGARCH", object::elf::EM_LOONGARCH),
+];
+
+/// 64-bit machines, and those whose 32-bit programs their kernels start, too (CONFIG_COMPAT).
+const COMPATIBLE: [(Number, Number); 5] = [
+    (object::elf::EM_X86_64, object::elf::EM_386),
+    (object::elf::EM_AARCH64, object::elf::EM_ARM),
+    (object::elf::EM_PPC64, object::elf::EM_PPC),
+    (object::elf::EM_SPARCV9, object::elf::EM_SPARC),
+    (object::elf::EM_SPARCV9, object::elf::EM_SPARC32PLUS),
 ];
 
 impl<'a> Machine<'a> {
@@ -78,23 +87,18 @@ impl<'a> Machine<'a> {
         if self.modules == Some(machine.0) {
             return None;
         }
+        let is_compatible = |own: &Number| COMPATIBLE.contains(&(*own, machine));
         let Some(config) = self.kernel.config else {
-            // What 64-bit kernels of distributions take, too.
-            let takes = |own| match Number(own) {
-                object::elf::EM_X86_64 => machine == object::elf::EM_386,
-                object::elf::EM_AARCH64 => machine == object::elf::EM_ARM,
-                _ => false,
-            };
-            return self.modules.filter(|own| !takes(*own));
+            // Kernels of distributions have the option.
+            return self.modules.filter(|own| !is_compatible(&Number(*own)));
         };
         let is_set = |option: &str| config.get(option) == Some("y");
         let set = MACHINES.iter().filter(|(option, _)| is_set(option));
         let taken: Vec<Number> = set.map(|(_, machine)| *machine).collect();
-        let is_compatible = taken.contains(&object::elf::EM_AARCH64)
-            && machine == object::elf::EM_ARM
-            && is_set("CONFIG_COMPAT");
-        let own = taken.first().filter(|_| !taken.contains(&machine));
-        own.filter(|_| !is_compatible).map(|own| own.0)
+        let is_taken =
+            taken.contains(&machine) || taken.iter().any(is_compatible) && is_set("CONFIG_COMPAT");
+        let own = taken.first().filter(|_| !is_taken);
+        own.map(|own| own.0)
     }
 
     /// Why the kernel does not start an ELF file, if so; nothing is said of others.
@@ -163,9 +167,8 @@ fn check_script(
         return;
     };
     check_interpreter(path, program, files, machine, report);
-    // env(1) looks for the program that follows its options and settings.
     if program.rsplit('/').next() == Some("env")
-        && let Some(name) = words.find(|word| !word.starts_with('-') && !word.contains('='))
+        && let Some(name) = called_by_env(words)
         && !name.contains('/')
         && !FOLDERS
             .iter()
@@ -175,6 +178,18 @@ fn check_script(
             &codes::INTERPRETER,
             format_args!("/{path} needs {name}, which env looks for"),
         );
+    }
+}
+
+/// The program behind env(1)'s options and settings.
+fn called_by_env<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    loop {
+        match words.next()? {
+            // A word of their own follows.
+            "-u" | "--unset" | "-C" | "--chdir" => drop(words.next()),
+            word if word.starts_with('-') || word.contains('=') => {}
+            word => return Some(word),
+        }
     }
 }
 

@@ -64,6 +64,8 @@ fn check_script(
 /// What a script calls that is nowhere: not in the shell, not in a file, and not an applet of this busybox.
 fn unknown_commands<'a>(script: &'a str, files: &Files<'_>, busybox: &[u8]) -> BTreeSet<&'a str> {
     let own: BTreeSet<&str> = words::functions(script).collect();
+    let looked_for = words::looked_for(script);
+    let path = search_path(script);
     let mut unknown = words::commands(script);
     unknown.retain(|command| {
         let is_file = |folder: &&str| files.follow(&format!("{folder}/{command}")).is_some();
@@ -76,7 +78,10 @@ fn unknown_commands<'a>(script: &'a str, files: &Files<'_>, busybox: &[u8]) -> B
             && !own.contains(command)
             && !BUILT_IN.split(' ').any(|word| word == *command)
             && !FOLDERS.iter().any(is_file)
-            && !words::looks_for(script, command)
+            && !looked_for.contains(words::name_of(command))
+            && !path
+                .iter()
+                .any(|folder| files.follow(&format!("{folder}/{command}")).is_some())
     });
     // In most images each applet has a link, and nothing is left to ask the other scripts, or the table of applets, which is
     // looked for in all of busybox.
@@ -96,6 +101,19 @@ fn unknown_commands<'a>(script: &'a str, files: &Files<'_>, busybox: &[u8]) -> B
         unknown.retain(|command| !applets.is_empty() && !may_be_one(command));
     }
     unknown
+}
+
+/// The folders that a script puts into PATH, as far as they are plain.
+fn search_path(script: &str) -> Vec<&str> {
+    let values = script
+        .match_indices("PATH=")
+        .map(|(at, name)| &script[at + name.len()..]);
+    let values = values.filter_map(|rest| rest.split([' ', '\n', ';', '\t']).next());
+    let folders = values.flat_map(|value| value.trim_matches(['"', '\'']).split(':'));
+    folders
+        .filter(|folder| folder.starts_with('/'))
+        .take(64)
+        .collect()
 }
 
 fn check_helper(place: &str, script: &str, config: Option<&KernelConfig>, report: &mut Report) {

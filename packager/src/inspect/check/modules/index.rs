@@ -16,6 +16,9 @@ struct Line<'text> {
 }
 
 pub(super) fn check(modules: &Modules<'_>, files: &Files<'_>, version: &str, report: &mut Report) {
+    if !modules.are_probed {
+        return;
+    }
     let folder = format!("lib/modules/{version}");
     let index = format!("{folder}/modules.dep");
     let Some((_, found)) = files.follow(&index) else {
@@ -33,11 +36,16 @@ pub(super) fn check(modules: &Modules<'_>, files: &Files<'_>, version: &str, rep
             Some(path) => path.to_owned(),
             None => format!("{folder}/{}", line.path),
         };
-        if files.follow(&place).is_none() {
+        let Some((found, _)) = files.follow(&place) else {
             report.find(
                 &codes::STALE_INDEX,
                 format_args!("/{index} has {name} at {}, where it is not", line.path),
             );
+            continue;
+        };
+        // Of several files of one name, the line is about another one.
+        if modules.paths.get(name).is_none_or(|path| *path != found) {
+            continue;
         }
         let names = line.needs.split_whitespace();
         let names: Vec<_> = names.filter_map(name_in).collect();

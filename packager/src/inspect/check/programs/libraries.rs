@@ -1,9 +1,8 @@
 //! The libraries of programs: whether they are there, whole, of the same machine, and where the loader looks (ld.so(8)).
 
-use std::cell::LazyCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::{LazyCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::cpio::Kind;
 use crate::elf::Elf;
 use crate::finding::Report;
 use crate::inspect::Files;
@@ -17,22 +16,41 @@ const LISTS: [&str; 4] = [
     "etc/ld-musl-",
 ];
 
-/// What is worked out where a program asks for it: a static busybox does not.
+/// Names by which programs ask musl for what is in its loader (`ldso/dynlink.c`).
+const MUSL_OWN: [&str; 7] = [
+    "libc.",
+    "libpthread.",
+    "librt.",
+    "libm.",
+    "libdl.",
+    "libutil.",
+    "libxnet.",
+];
+
+/// What is worked out where a program asks for it: a static busybox does not. Each library is looked for once for all programs of a
+/// machine.
 pub(super) struct Libraries<'files, 'image> {
     files: &'files Files<'image>,
     names: LazyCell<BTreeMap<&'files str, Vec<&'files str>>, Names<'files>>,
-    told: LazyCell<Told, Tells<'files>>,
+    told: LazyCell<BTreeSet<String>, Tells<'files>>,
+    /// The machines of the files that were looked at as libraries.
+    machines: RefCell<HashMap<String, Option<Kind>>>,
+    verdicts: RefCell<HashMap<(String, Kind), Verdict>>,
 }
 
 type Names<'files> = Box<dyn FnOnce() -> BTreeMap<&'files str, Vec<&'files str>> + 'files>;
-type Tells<'files> = Box<dyn FnOnce() -> Told + 'files>;
+type Tells<'files> = Box<dyn FnOnce() -> BTreeSet<String> + 'files>;
 
-/// What the image says of where to look.
-struct Told {
-    /// The folders that programs and libraries name; a loader knows only those of the program and of the library that asks, which is
-    /// more than is looked at here.
-    folders: BTreeSet<String>,
-    lists: Vec<u8>,
+/// `e_machine`, and whether addresses have 64 bits.
+type Kind = (u16, bool);
+
+/// What was found of a library, where something is wrong the first file of its name.
+#[derive(Clone)]
+enum Verdict {
+    Right,
+    Missing,
+    Wrong(String),
+    OutOfTheWay(String),
 }
 
 impl<'files, 'image> Libraries<'files, 'image> {
@@ -48,56 +66,90 @@ impl<'files, 'image> Libraries<'files, 'image> {
         Self {
             files,
             names: LazyCell::new(Box::new(names)),
-            told: LazyCell::new(Box::new(|| Told::of(files))),
+            told: LazyCell::new(Box::new(|| told(files))),
+            machines: RefCell::default(),
+            verdicts: RefCell::default(),
         }
     }
 
     /// Looks for the libraries of the program at `path`.
     pub(super) fn check(&self, path: &str, program: &Elf, report: &mut Report) {
+        let kind = (program.machine, program.is_64);
         for library in &program.needed {
-            let by_path = [library.as_str()];
-            let candidates: &[&str] = match library.contains('/') {
-                true => &by_path,
-                false => self.names.get(library.as_str()).map_or(&[], Vec::as_slice),
-            };
-            let there = candidates
-                .iter()
-                .filter(|it| self.files.follow(it).is_some());
-            let there: Vec<&str> = there.copied().collect();
-            let [first, ..] = there.as_slice() else {
-                report.find(&codes::LIBRARY, format_args!("/{path} needs {library}"));
-                continue;
-            };
-            let mut right = there
-                .iter()
-                .filter(|it| self.is_right(it, program))
-                .peekable();
-            if right.peek().is_none() {
-                report.find(
+            let key = (library.clone(), kind);
+            let known = self.verdicts.borrow().get(&key).cloned();
+            let verdict = known.unwrap_or_else(|| {
+                let verdict = self.look_for(library, kind);
+                self.verdicts.borrow_mut().insert(key, verdict.clone());
+                verdict
+            });
+            let needs = format!("/{path} needs {library}");
+            match verdict {
+                Verdict::Right => {}
+                Verdict::Missing => report.find(&codes::LIBRARY, needs),
+                Verdict::Wrong(first) => report.find(
                     &codes::LIBRARY,
-                    format_args!("/{path} needs {library}, and /{first} is no library for it"),
-                );
-            } else if !library.contains('/') && !right.any(|it| self.is_looked_at(it)) {
-                report.find(
+                    format_args!("{needs}, and /{first} is no library for it"),
+                ),
+                Verdict::OutOfTheWay(first) => report.find(
                     &codes::LIBRARY_PLACE,
-                    format_args!("/{path} needs {library}, which is at /{first}"),
-                );
+                    format_args!("{needs}, which is at /{first}"),
+                ),
             }
         }
     }
 
-    fn is_right(&self, path: &str, program: &Elf) -> bool {
-        let file = self
-            .files
-            .follow(path)
-            .filter(|(_, file)| file.attributes.kind == Kind::File);
-        let library = file.and_then(|(_, file)| Elf::parse(file.data).ok());
-        library.is_some_and(|it| it.machine == program.machine && it.is_64 == program.is_64)
+    fn look_for(&self, library: &str, kind: Kind) -> Verdict {
+        let by_path = [library];
+        let candidates: &[&str] = match library.contains('/') {
+            true => &by_path,
+            false => self.names.get(library).map_or(&[], Vec::as_slice),
+        };
+        let there = candidates.iter().copied();
+        let there: Vec<&str> = there
+            .filter(|path| self.files.follow(path).is_some())
+            .collect();
+        let Some(first) = there.first().map(|first| (*first).to_owned()) else {
+            return match self.is_musls_own(library) {
+                true => Verdict::Right,
+                false => Verdict::Missing,
+            };
+        };
+        let right: Vec<&str> = there
+            .into_iter()
+            .filter(|path| self.machine_of(path) == Some(kind))
+            .collect();
+        match right.first() {
+            None => Verdict::Wrong(first),
+            Some(_) if library.contains('/') || right.iter().any(|it| self.is_looked_at(it)) => {
+                Verdict::Right
+            }
+            Some(place) => Verdict::OutOfTheWay((*place).to_owned()),
+        }
+    }
+
+    fn is_musls_own(&self, library: &str) -> bool {
+        let has_musl = || {
+            let mut loaders = self.names.keys();
+            loaders.any(|name| name.starts_with("ld-musl-"))
+        };
+        MUSL_OWN.iter().any(|own| library.starts_with(own)) && has_musl()
+    }
+
+    fn machine_of(&self, path: &str) -> Option<Kind> {
+        let (path, file) = self.files.follow(path)?;
+        let known = self.machines.borrow().get(&path).copied();
+        known.unwrap_or_else(|| {
+            let elf = Elf::parse(file.data).ok();
+            let kind = elf.map(|elf| (elf.machine, elf.is_64));
+            self.machines.borrow_mut().insert(path, kind);
+            kind
+        })
     }
 
     fn is_looked_at(&self, path: &str) -> bool {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        is_standard(folder) || self.told.names(folder, self.files)
+        is_standard(folder) || self.told.contains(folder)
     }
 }
 
@@ -113,43 +165,35 @@ fn is_standard(folder: &str) -> bool {
     }
 }
 
-impl Told {
-    fn of(files: &Files<'_>) -> Self {
-        let mut told = Self {
-            folders: BTreeSet::new(),
-            lists: Vec::new(),
-        };
-        for (path, file) in files.iter() {
-            if LISTS.iter().any(|list| path.starts_with(list)) {
-                told.lists.extend(file.data);
-                told.lists.push(0);
-            }
-            let Ok(elf) = Elf::parse(file.data) else {
-                continue;
-            };
-            let origin = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            for folder in elf.runpath.iter().chain(&elf.rpath) {
-                let folder = folder.replace("${ORIGIN}", "$ORIGIN");
-                let folder = folder.replace("$ORIGIN", &format!("/{origin}"));
-                told.folders.extend(files.leads_to(&folder));
+/// What loaders put for `$LIB`.
+const LIB: [&str; 3] = ["lib", "lib64", "lib/x86_64-linux-gnu"];
+
+/// The folders that the image names: those of programs and libraries (a loader knows only those of the program and of the library that
+/// asks, which is more than is looked at here), and those of the lists.
+fn told(files: &Files<'_>) -> BTreeSet<String> {
+    let mut folders = BTreeSet::new();
+    let mut named = BTreeSet::new();
+    for (path, file) in files.iter() {
+        if LISTS.iter().any(|list| path.starts_with(list)) {
+            let text = String::from_utf8_lossy(file.data);
+            // The cache holds whole paths, one behind the other.
+            for line in text.split(['\n', ':', '\0']).map(str::trim) {
+                if line.starts_with('/') {
+                    named.extend(line.rsplit_once('/').map(|(parent, _)| parent.to_owned()));
+                    named.insert(line.to_owned());
+                }
             }
         }
-        told
-    }
-
-    /// Whether a folder, under any of its names, is one of those.
-    fn names(&self, folder: &str, files: &Files<'_>) -> bool {
-        let is_listed = |line: &str| {
-            let path = line.trim();
-            path.starts_with('/') && files.leads_to(path).is_some_and(|it| it == folder)
+        let Ok(elf) = Elf::parse(file.data) else {
+            continue;
         };
-        // The cache holds whole paths, one behind the other.
-        let text = String::from_utf8_lossy(&self.lists);
-        let mut lines = text.split(['\n', ':', '\0']);
-        self.folders.contains(folder)
-            || lines.any(|line| {
-                let parent = line.rsplit_once('/').map_or("", |(parent, _)| parent);
-                is_listed(line) || is_listed(parent)
-            })
+        let origin = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for folder in elf.runpath.iter().chain(&elf.rpath) {
+            let folder = folder.replace("${", "$").replace('}', "");
+            let folder = folder.replace("$ORIGIN", &format!("/{origin}"));
+            named.extend(LIB.map(|lib| folder.replace("$LIB", lib)));
+        }
     }
+    folders.extend(named.iter().filter_map(|folder| files.leads_to(folder)));
+    folders
 }

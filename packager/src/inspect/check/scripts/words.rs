@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::str::CharIndices;
 
+/// So many substitutions and quotes may be within one another.
+const DEEPEST: usize = 200;
+
 /// After these words, a command follows.
 const OPENERS: [&str; 12] = [
     "if", "then", "elif", "else", "while", "until", "do", "!", "{", "exec", "command", "time",
@@ -20,36 +23,45 @@ pub(super) fn commands(script: &str) -> BTreeSet<&str> {
         commands: BTreeSet::new(),
         here: Vec::new(),
         cases: 0,
+        depth: 0,
     };
     scanner.list();
     scanner.commands
 }
 
-/// The names of the functions that a script defines: `name()` at the start of a line.
+/// The names of the functions and aliases that a script defines: `name()`, `function name` or `alias name=` at the start of a line.
 pub(super) fn functions(script: &str) -> impl Iterator<Item = &str> {
     script.lines().filter_map(|line| {
-        let line = line.trim_start().trim_start_matches("function ");
+        let line = line.trim_start();
+        let end = |c: char| c.is_whitespace() || "({=".contains(c);
+        if let Some(rest) = line.strip_prefix("function ") {
+            return rest.trim_start().split(end).next();
+        }
+        if let Some(rest) = line.strip_prefix("alias ") {
+            return rest.trim_start().split(end).next();
+        }
         let (name, rest) = line.split_once('(')?;
         let name = name.trim_end();
         (rest.trim_start().starts_with(')') && is_plain(name)).then_some(name)
     })
 }
 
-/// Whether a script looks for a command before it calls it.
-pub(super) fn looks_for(script: &str, command: &str) -> bool {
-    let ways = ["command -v ", "type ", "which ", "hash "];
-    let by_name = ways.iter().any(|way| {
-        let mut found = script
-            .match_indices(way)
-            .map(|(at, _)| &script[at + way.len()..]);
-        found.any(|rest| first_word(rest) == command)
-    });
-    let tests = ["-x ", "-e ", "-f "];
-    let mut tested = tests.iter().flat_map(|test| {
-        let found = script.match_indices(test);
-        found.map(|(at, _)| first_word(&script[at + 3..]))
-    });
-    by_name || tested.any(|path| name_of(path) == name_of(command))
+/// The commands that a script looks for before it calls them, by their names.
+pub(super) fn looked_for(script: &str) -> BTreeSet<&str> {
+    let ways = [
+        "command -v ",
+        "type ",
+        "which ",
+        "hash ",
+        "-x ",
+        "-e ",
+        "-f ",
+    ];
+    let behind = |way: &'static str| {
+        let found = script.match_indices(way);
+        found.map(move |(at, _)| name_of(first_word(&script[at + way.len()..])))
+    };
+    ways.into_iter().flat_map(behind).collect()
 }
 
 /// The last part of a path.
@@ -72,6 +84,8 @@ struct Scanner<'a> {
     here: Vec<&'a str>,
     /// How many `case` constructs are open.
     cases: usize,
+    /// How many lists, words and quotes are within one another.
+    depth: usize,
 }
 
 /// What the next word of a list may be.
@@ -92,6 +106,21 @@ enum Place {
 impl<'a> Scanner<'a> {
     /// Commands up to the end, or to the parenthesis that closes a substitution.
     fn list(&mut self) {
+        self.deeper(Self::commands_of_list);
+    }
+
+    /// Reads what is within something else. Nobody writes more levels than are looked at; what follows is passed over then.
+    fn deeper(&mut self, read: fn(&mut Self)) {
+        if self.depth == DEEPEST {
+            self.chars.by_ref().for_each(drop);
+            return;
+        }
+        self.depth += 1;
+        read(self);
+        self.depth -= 1;
+    }
+
+    fn commands_of_list(&mut self) {
         let mut place = Place::Command;
         while let Some(&(at, c)) = self.chars.peek() {
             match c {
@@ -212,6 +241,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn double_quotes(&mut self) {
+        self.deeper(Self::quoted);
+    }
+
+    fn quoted(&mut self) {
         while let Some((_, c)) = self.chars.next() {
             match c {
                 '"' => return,
@@ -250,6 +283,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn skip_braces(&mut self) {
+        self.deeper(Self::braces);
+    }
+
+    fn braces(&mut self) {
         while let Some((_, c)) = self.chars.next() {
             match c {
                 '}' => return,
@@ -355,17 +392,18 @@ mod tests {
     #[test]
     fn functions_are_found_and_called() {
         assert_eq!(
-            functions("a() {\n  b ()\n{ c\n}\nfunction d () {").collect::<Vec<_>>(),
-            ["a", "b", "d"]
+            functions("a() {\n  b ()\n{ c\n}\nfunction d () {\nfunction e {\nalias f='g h'")
+                .collect::<Vec<_>>(),
+            ["a", "b", "d", "e", "f"]
         );
         assert_eq!(of("a() { b; }\nc() ( d )\n"), ["a", "b", "c", "d"]);
     }
 
     #[test]
     fn a_command_may_be_looked_for() {
-        assert!(looks_for("if command -v a >/dev/null; then a; fi", "a"));
-        assert!(looks_for("[ -x /sbin/b ] && b", "b"));
-        assert!(!looks_for("c", "c"));
+        assert!(looked_for("if command -v a >/dev/null; then a; fi").contains("a"));
+        assert!(looked_for("[ -x /sbin/b ] && b").contains("b"));
+        assert!(looked_for("c").is_empty());
     }
 
     #[test]
@@ -383,6 +421,9 @@ mod tests {
             "`",
         ] {
             let _ = commands(script);
+        }
+        for part in ["$(", "(", "\"${", "\"$("] {
+            let _ = commands(&part.repeat(100_000));
         }
     }
 }
