@@ -85,7 +85,8 @@ impl Check<'_> {
             report.find(&codes::NO_ENTRIES, seen);
         } else if !config.ui.is_empty() {
             // The menu marks another entry where there is none of this name.
-            let program = self.path(words(&config.ui).0);
+            let program = words(&config.ui).0;
+            let program = self.find(program).unwrap_or_else(|| self.path(program));
             self.files.require(self.place, &program, report);
         } else if default.is_empty() {
             let seen = format!("`{}` has neither DEFAULT nor UI", self.place);
@@ -141,8 +142,8 @@ impl Check<'_> {
     fn entry(&self, entry: &Entry, report: &mut Report) -> Result<(), FatError> {
         let kernel = match entry.kind {
             Kind::Local => return Ok(()),
-            Kind::ByName => self.find(&entry.kernel),
-            Kind::Linux | Kind::Other => None,
+            Kind::ByName | Kind::Other => self.find(&entry.kernel),
+            Kind::Linux => None,
         };
         let kernel = kernel.unwrap_or_else(|| self.path(&entry.kernel));
         let lower = kernel.to_lowercase();
@@ -164,6 +165,15 @@ impl Check<'_> {
         let path = self.path(name);
         let suffixes = [""].into_iter().chain(SUFFIXES);
         let mut paths = suffixes.map(|suffix| format!("{path}{suffix}"));
+        let beside = paths.find(|path| self.files.is_there(path));
+        beside.or_else(|| self.in_path(name))
+    }
+
+    /// A module in one of the folders of `PATH`.
+    fn in_path(&self, name: &str) -> Option<String> {
+        let is_module = name.to_lowercase().ends_with(".c32") && !name.contains('/');
+        let folders = self.config.path.iter().filter(|_| is_module);
+        let mut paths = folders.map(|folder| self.path(&format!("{folder}/{name}")));
         paths.find(|path| self.files.is_there(path))
     }
 }
@@ -286,6 +296,7 @@ mod tests {
             "DEFAULT chain.c32\n",
             "UI ../../menu.c32\nLABEL a\nLOCALBOOT 0\n",
             "UI ../../menu.c32\nDEFAULT b\nLABEL a\nKERNEL ./chain.c32\n",
+            "PATH /none:/\nUI menu.c32\nDEFAULT b\nLABEL a\nCOM32 menu.c32\n",
             "DEFAULT more\nMENU INCLUDE more.cfg Title\n",
             "DEFAULT a\nLABEL a\nLOCALBOOT 0\nTEXT HELP\nKERNEL of no use\nENDTEXT\n",
         ] {

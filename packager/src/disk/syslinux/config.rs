@@ -58,6 +58,8 @@ pub struct Config {
     pub serial: Option<(u8, u32)>,
     /// The choices.
     pub entries: Vec<Entry>,
+    /// Where modules (`*.c32`) are looked for, too.
+    pub path: Vec<String>,
     /// Files that syslinux does without where they are not there: what is shown, and included configurations that nobody has
     /// given.
     pub files: Vec<String>,

@@ -99,6 +99,7 @@ impl Parser<'_> {
             ("default", _) => config.default = value.to_owned(),
             ("ontimeout", _) => config.on_timeout = value.to_owned(),
             ("ui", _) => config.ui = value.to_owned(),
+            ("path", _) => config.path.extend(value.split(':').map(str::to_owned)),
             ("prompt", _) => config.prompt = value != "0",
             ("timeout", _) => config.timeout = value.parse().unwrap_or(0),
             ("display" | "font" | "kbdmap", _) => self.shown(value),
