@@ -248,10 +248,14 @@ fn kernel(args: &BootArgs) -> Result<(PathBuf, Option<Kernel>), Failure> {
             let image = input::read(&args.image)?;
             let (segments, end) = inspect::readable_segments(&image);
             let version = inspect::kernel_version(&segments);
+            let mut entries = segments.iter().flat_map(inspect::Segment::entries);
+            let mut damage = || entries.find_map(Result::err);
             // Whether the kernel takes it is what is to be seen.
-            if let Some(end) = end.filter(|end| version.is_none() && !end.is_junk()) {
+            if version.is_none()
+                && let Some(damage) = damage().or(end.filter(|end| !end.is_junk()))
+            {
                 cli::tell!(
-                    "note: `{}`: {end}; the kernel is chosen without its modules",
+                    "note: `{}`: {damage}; the kernel is chosen without its modules",
                     args.image.display()
                 );
             }

@@ -1,6 +1,7 @@
 //! Keymaps: whether loadkmap takes them, and whether a person can still type a command.
 
 use kmap::{Endian, Keymap, Typing};
+use memchr::memmem;
 
 use super::codes;
 use crate::cpio::Kind;
@@ -10,6 +11,8 @@ use crate::inspect::Files;
 /// A keymap that lacks more letters than this is of another script, or says nothing of most keys. Of the 216 keymaps of
 /// console-data, 9 do that, or have no Enter.
 const FEW_LETTERS: usize = 8;
+
+const CALL: &[u8] = b"loadkmap";
 
 /// How a binary keymap begins, whatever its name is.
 const MAGIC: &[u8] = b"bkeymap";
@@ -59,9 +62,7 @@ fn check_loaded(files: &Files<'_>, report: &mut Report) {
     let Ok(script) = std::str::from_utf8(init.data) else {
         return;
     };
-    let calls = script
-        .match_indices("loadkmap")
-        .map(|(at, call)| &script[at + call.len()..]);
+    let calls = memmem::find_iter(init.data, CALL).map(|at| &script[at + CALL.len()..]);
     let inputs = calls.filter_map(|rest| rest.trim_start_matches(' ').strip_prefix('<'));
     let words = inputs.filter_map(|rest| rest.split_whitespace().next());
     for word in words {

@@ -64,8 +64,6 @@ fn check_script(
 /// What a script calls that is nowhere: not in the shell, not in a file, and not an applet of this busybox.
 fn unknown_commands<'a>(script: &'a str, files: &Files<'_>, busybox: &[u8]) -> BTreeSet<&'a str> {
     let own: BTreeSet<&str> = words::functions(script).collect();
-    let looked_for = words::looked_for(script);
-    let path = search_path(script);
     let mut unknown = words::commands(script);
     unknown.retain(|command| {
         let is_file = |folder: &&str| files.follow(&format!("{folder}/{command}")).is_some();
@@ -78,13 +76,18 @@ fn unknown_commands<'a>(script: &'a str, files: &Files<'_>, busybox: &[u8]) -> B
             && !own.contains(command)
             && !BUILT_IN.split(' ').any(|word| word == *command)
             && !FOLDERS.iter().any(is_file)
-            && !looked_for.contains(words::name_of(command))
-            && !path
-                .iter()
-                .any(|folder| files.follow(&format!("{folder}/{command}")).is_some())
     });
-    // In most images each applet has a link, and nothing is left to ask the other scripts, or the table of applets, which is
-    // looked for in all of busybox.
+    // In most images each applet has a link, and nothing is left to ask the script itself, the other scripts, or the table of applets,
+    // which is looked for in all of busybox.
+    if !unknown.is_empty() {
+        let looked_for = words::looked_for(script);
+        let path = search_path(script);
+        let is_in = |folder: &&str, name: &str| files.follow(&format!("{folder}/{name}")).is_some();
+        unknown.retain(|command| {
+            !looked_for.contains(words::name_of(command))
+                && !path.iter().any(|folder| is_in(folder, command))
+        });
+    }
     if !unknown.is_empty() {
         let others = files.iter().filter_map(|(_, file)| text(file));
         let functions: BTreeSet<&str> = others.flat_map(words::functions).collect();
