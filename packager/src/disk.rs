@@ -5,6 +5,7 @@
 //! without root, without mounting anything and without running another program.
 
 pub mod build;
+mod bytes;
 pub mod check;
 pub mod device;
 pub mod fat;

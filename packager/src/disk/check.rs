@@ -17,7 +17,7 @@ mod place;
 mod uefi;
 
 use super::build::EFI_PROGRAM;
-use super::fat::read::{FatError, Medium, Reader};
+use super::fat::read::{FatError, Medium, Reader, read_at};
 use super::pe::Program;
 use super::{SECTOR_SIZE, Sector};
 use files::Files;
@@ -55,7 +55,7 @@ pub fn check<M: Medium + ?Sized>(
         );
         return Ok(report);
     }
-    read(medium, 0, &mut sector)?;
+    read_at(medium, 0, &mut sector)?;
     if cd::is_cd(medium) {
         match cd::check(medium, length, &sector, expected, &mut report) {
             Err(error) if is_end(&error) => report.find(&codes::NO_EL_TORITO, error),
@@ -151,12 +151,6 @@ fn entries(count: usize) -> String {
 fn is_end(error: &FatError) -> bool {
     use std::io::ErrorKind::{InvalidInput, UnexpectedEof};
     matches!(error, FatError::Io { source, .. } if matches!(source.kind(), UnexpectedEof | InvalidInput))
-}
-
-fn read<M: Medium + ?Sized>(medium: &M, offset: u64, buffer: &mut [u8]) -> Result<(), FatError> {
-    medium
-        .read_exact_at(buffer, offset)
-        .map_err(|source| FatError::Io { offset, source })
 }
 
 fn tell<M: Medium + ?Sized>(reader: &Reader<'_, M>, start: Sector, report: &mut Report) {

@@ -3,9 +3,10 @@
 //! The UEFI specification, section 5.3: sector 1 has a header, sectors 2 to 33 have 128 entries of 128 bytes, and the end of
 //! the disk has both again. Each header has check sums (CRC-32) over itself and over the entries.
 
-use super::fat::read::{FatError, Medium};
+use super::fat::read::{FatError, Medium, read_at};
 use super::mbr::{Mbr, Partition, PartitionType};
 use super::{SECTOR_SIZE, Sector, SparseImage};
+use crate::disk::bytes::{u32_at, u64_at};
 
 /// Sectors of the table at the end of the disk; at the begin there is the protective MBR, too.
 pub const END_SECTORS: u64 = 33;
@@ -154,7 +155,7 @@ pub fn read<M: Medium + ?Sized>(
     medium: &M,
 ) -> Result<Result<Vec<GptPartition>, &'static str>, FatError> {
     let mut header = [0; SECTOR_SIZE as usize];
-    at(medium, SECTOR_SIZE, &mut header)?;
+    read_at(medium, SECTOR_SIZE, &mut header)?;
     if !header.starts_with(SIGNATURE) {
         return Ok(Err("sector 1 has no header"));
     }
@@ -173,7 +174,7 @@ pub fn read<M: Medium + ?Sized>(
         return Ok(Err("the header has impossible entries"));
     }
     let mut entries = vec![0; bytes as usize];
-    at(
+    read_at(
         medium,
         u64_at(&header, 72).saturating_mul(SECTOR_SIZE),
         &mut entries,
@@ -195,7 +196,7 @@ pub fn backup_problem<M: Medium + ?Sized>(
     length: u64,
 ) -> Result<Option<String>, FatError> {
     let mut header = [0; SECTOR_SIZE as usize];
-    at(medium, SECTOR_SIZE, &mut header)?;
+    read_at(medium, SECTOR_SIZE, &mut header)?;
     let place = Sector(u64_at(&header, 32));
     let last = Sector((length / SECTOR_SIZE).saturating_sub(1));
     if place > last {
@@ -203,7 +204,7 @@ pub fn backup_problem<M: Medium + ?Sized>(
             "it should be at {place}, and the last is {last}"
         )));
     }
-    at(medium, place.bytes(), &mut header)?;
+    read_at(medium, place.bytes(), &mut header)?;
     let size = (u32_at(&header, 12) as usize).clamp(20, header.len());
     let own = u32_at(&header, 16);
     header[16..20].fill(0);
@@ -224,22 +225,6 @@ fn partition(entry: &[u8]) -> Option<GptPartition> {
         count: Sector((last - first).saturating_add(1)),
         bootable: u64_at(entry, 48) & BOOTABLE != 0,
     })
-}
-
-fn at<M: Medium + ?Sized>(medium: &M, offset: u64, buffer: &mut [u8]) -> Result<(), FatError> {
-    medium
-        .read_exact_at(buffer, offset)
-        .map_err(|source| FatError::Io { offset, source })
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    let chunk = bytes.get(offset..).and_then(|rest| rest.first_chunk());
-    chunk.map_or(0, |chunk| u32::from_le_bytes(*chunk))
-}
-
-fn u64_at(bytes: &[u8], offset: usize) -> u64 {
-    let chunk = bytes.get(offset..).and_then(|rest| rest.first_chunk());
-    chunk.map_or(0, |chunk| u64::from_le_bytes(*chunk))
 }
 
 /// CRC-32 with the polynomial of Ethernet, bit by bit: a table has 16 KiB.

@@ -10,6 +10,7 @@
 //! Specified by the UEFI specification, section 5.2.1, and by what every BIOS does.
 
 use super::{SECTOR_SIZE, Sector};
+use crate::disk::bytes::u32_at;
 
 /// Bytes of boot code that fit in front of the disk signature.
 pub const CODE_SIZE: usize = 440;
@@ -211,13 +212,6 @@ fn parse_entry(slot: &[u8]) -> Result<Option<Partition>, u8> {
     };
     let empty = partition.kind.0 == 0 || partition.count.0 == 0;
     Ok((!empty).then_some(partition))
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    bytes
-        .get(offset..)
-        .and_then(|rest| rest.first_chunk())
-        .map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
 fn saturated(number: u64) -> u32 {

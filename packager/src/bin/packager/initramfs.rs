@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use cli::{Failure, Staged, Staging};
-use codec::Format;
 use packager::cache::Cache;
 use packager::compression::Compression;
 use packager::finding::Report;
@@ -239,10 +238,8 @@ fn depfile(output: &Path, plan: &Plan, recipe_file: Option<&Path>) -> String {
 fn misnamed(output: &Path, plan: &Plan) -> Option<String> {
     let said = Compression::by_suffix(output)?;
     let used = plan.compression.format;
-    let name =
-        |format: Option<Format>| format.map_or("not compressed".to_owned(), |it| it.to_string());
     (said != used).then(|| {
-        let (used, said) = (name(used), name(said));
+        let (used, said) = (report::format_name(used), report::format_name(said));
         format!(
             "`{}` is {used}, and its suffix says {said}",
             output.display()

@@ -4,9 +4,10 @@
 //! second is what the platform of the first one starts, and headers begin the entries of further platforms.
 
 use super::files::Files;
-use super::{Expected, Report, codes, isolinux, place, read, uefi};
+use super::{Expected, Report, codes, isolinux, place, uefi};
 use crate::disk::Sector;
-use crate::disk::fat::read::{FatError, Medium, Reader};
+use crate::disk::bytes::u32_at;
+use crate::disk::fat::read::{FatError, Medium, Reader, read_at};
 use crate::disk::iso::{BLOCK, DESCRIPTORS, SECTORS};
 use crate::disk::mbr::Mbr;
 
@@ -29,7 +30,7 @@ struct Bootable {
 /// Whether the medium is a CD.
 pub(super) fn is_cd<M: Medium + ?Sized>(medium: &M) -> bool {
     let mut bytes = [0; 6];
-    read(medium, DESCRIPTORS * BLOCK, &mut bytes).is_ok() && bytes[1..] == *SIGNATURE
+    read_at(medium, DESCRIPTORS * BLOCK, &mut bytes).is_ok() && bytes[1..] == *SIGNATURE
 }
 
 /// Checks what starts the CD, as a CD and as a stick.
@@ -78,7 +79,7 @@ fn check_catalogue<M: Medium + ?Sized>(
     };
     report.facts.push(format!("ISO 9660, label {label}"));
     let mut bytes = [0; BLOCK as usize];
-    read(medium, u64::from(catalogue) * BLOCK, &mut bytes)?;
+    read_at(medium, u64::from(catalogue) * BLOCK, &mut bytes)?;
     let Some(entries) = entries(&bytes) else {
         let seen = format!("there is none at block {catalogue}");
         report.find(&codes::NO_EL_TORITO, seen);
@@ -137,7 +138,7 @@ fn descriptors<M: Medium + ?Sized>(medium: &M) -> Result<Option<(String, u32)>, 
     let (mut label, mut catalogue) = (String::new(), None);
     for number in 0..DESCRIPTORS_MAX {
         let mut bytes = [0; 128];
-        read(medium, (DESCRIPTORS + number) * BLOCK, &mut bytes)?;
+        read_at(medium, (DESCRIPTORS + number) * BLOCK, &mut bytes)?;
         match bytes[0] {
             _ if bytes[1..6] != *SIGNATURE => break,
             0 if bytes[7..].starts_with(EL_TORITO) => catalogue = Some(u32_at(&bytes, 0x47)),
@@ -174,9 +175,4 @@ fn entries(catalogue: &[u8; BLOCK as usize]) -> Option<Vec<Bootable>> {
         }
     }
     Some(out)
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    let chunk = bytes.get(offset..).and_then(|rest| rest.first_chunk());
-    chunk.map_or(0, |chunk| u32::from_le_bytes(*chunk))
 }

@@ -4,8 +4,8 @@ use memchr::memmem;
 
 use super::bios::core_module;
 use super::files::{Files, Tree};
-use super::{Report, codes, configuration, read};
-use crate::disk::fat::read::{FatError, Medium};
+use super::{Report, codes, configuration};
+use crate::disk::fat::read::{FatError, Medium, read_at};
 use crate::disk::iso::read::{Entry, Reader};
 use crate::disk::iso::{BLOCK, BOOT_CODE, DESCRIPTORS, INFO, INFO_END, MBR_MAX, SECTORS, checksum};
 use crate::disk::mbr::CODE_SIZE;
@@ -47,7 +47,7 @@ pub(super) fn check<M: Medium + ?Sized>(
     report: &mut Report,
 ) -> Result<bool, FatError> {
     let mut first = [0; BLOCK as usize];
-    read(medium, u64::from(block) * BLOCK, &mut first)?;
+    read_at(medium, u64::from(block) * BLOCK, &mut first)?;
     let reader = Reader::open(medium)?;
     let installed = installed(&reader, block)?;
     let is_isolinux = memmem::find(&first, SAYS).is_some();

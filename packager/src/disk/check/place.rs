@@ -1,7 +1,7 @@
 //! Where file systems are: the partition table, and what contradicts itself in it.
 
-use super::{Report, codes, is_end, read};
-use crate::disk::fat::read::{FatError, Medium};
+use super::{Report, codes, is_end};
+use crate::disk::fat::read::{FatError, Medium, read_at};
 use crate::disk::gpt::{self, GptPartition, Guid};
 use crate::disk::mbr::{Mbr, MbrError, Partition, PartitionType};
 use crate::disk::{SECTOR_SIZE, Sector};
@@ -160,7 +160,7 @@ pub(super) fn inside(mbr: &Mbr, length: u64, report: &mut Report) {
 /// [`FatError::Io`] where the medium cannot be read.
 pub fn end_outside<M: Medium + ?Sized>(medium: &M, length: u64) -> Result<Option<u64>, FatError> {
     let mut sector = [0; SECTOR_SIZE as usize];
-    read(medium, 0, &mut sector)?;
+    read_at(medium, 0, &mut sector)?;
     let Ok(mbr) = Mbr::parse(&sector) else {
         return Ok(None);
     };

@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use super::geometry::FatKind;
 use super::tree::Attributes;
 use super::{ENTRY_SIZE, field, looks_like_boot_record};
+use crate::disk::bytes::{u16_at, u32_at};
 use crate::disk::{SECTOR_SIZE, Sector};
 use entries::entries_in;
 use table::Table;
@@ -138,7 +139,7 @@ impl<'a, M: Medium + ?Sized> Reader<'a, M> {
     /// [`FatError::Io`], [`FatError::NoBootRecord`], [`FatError::BootRecord`], [`FatError::Fat12`].
     pub fn open(medium: &'a M, start: Sector) -> Result<Self, FatError> {
         let mut record = [0; SECTOR_SIZE as usize];
-        read(medium, start.bytes(), &mut record)?;
+        read_at(medium, start.bytes(), &mut record)?;
         if !looks_like_boot_record(&record) {
             return Err(FatError::NoBootRecord(start));
         }
@@ -323,11 +324,16 @@ impl<'a, M: Medium + ?Sized> Reader<'a, M> {
     }
 
     fn read_at(&self, sector: Sector, buffer: &mut [u8]) -> Result<(), FatError> {
-        read(self.medium, (self.start + sector).bytes(), buffer)
+        read_at(self.medium, (self.start + sector).bytes(), buffer)
     }
 }
 
-fn read<M: Medium + ?Sized>(medium: &M, offset: u64, buffer: &mut [u8]) -> Result<(), FatError> {
+/// Reads a medium at an offset in bytes.
+pub(in crate::disk) fn read_at<M: Medium + ?Sized>(
+    medium: &M,
+    offset: u64,
+    buffer: &mut [u8],
+) -> Result<(), FatError> {
     medium
         .read_exact_at(buffer, offset)
         .map_err(|source| FatError::Io { offset, source })
@@ -346,18 +352,4 @@ fn either(record: &[u8], short: usize, long: usize) -> u64 {
         0 => u32_at(record, long).into(),
         value => value.into(),
     }
-}
-
-fn u16_at(bytes: &[u8], offset: usize) -> u16 {
-    bytes
-        .get(offset..)
-        .and_then(|rest| rest.first_chunk())
-        .map_or(0, |bytes| u16::from_le_bytes(*bytes))
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    bytes
-        .get(offset..)
-        .and_then(|rest| rest.first_chunk())
-        .map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }

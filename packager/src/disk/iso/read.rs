@@ -2,7 +2,8 @@
 //! there are some.
 
 use super::{BLOCK, DESCRIPTORS};
-use crate::disk::fat::read::{FatError, Medium};
+use crate::disk::bytes::u32_at;
+use crate::disk::fat::read::{FatError, Medium, read_at};
 
 /// A directory has no more bytes than this; `packager` and mkisofs make much smaller ones.
 const DIRECTORY_LIMIT: u32 = 1 << 20;
@@ -136,15 +137,7 @@ fn rock_ridge(mut fields: &[u8]) -> Option<String> {
 }
 
 fn read<M: Medium + ?Sized>(medium: &M, block: u64, buffer: &mut [u8]) -> Result<(), FatError> {
-    let offset = block * BLOCK;
-    medium
-        .read_exact_at(buffer, offset)
-        .map_err(|source| FatError::Io { offset, source })
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    let chunk = bytes.get(offset..).and_then(|rest| rest.first_chunk());
-    chunk.map_or(0, |chunk| u32::from_le_bytes(*chunk))
+    read_at(medium, block * BLOCK, buffer)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use codec::file::ReadError;
 use memchr::memmem;
 
+use crate::disk::bytes::u32_at;
 use crate::disk::mbr::CODE_SIZE;
 use crate::disk::places::places;
 
@@ -304,11 +305,6 @@ impl Header {
         let segments = segments.iter().map(|it| part(it, 4, 16));
         segments.chain(sections).collect()
     }
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    let chunk = bytes.get(offset..).and_then(|rest| rest.first_chunk());
-    chunk.map_or(0, |chunk| u32::from_le_bytes(*chunk))
 }
 
 #[cfg(test)]

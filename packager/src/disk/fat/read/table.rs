@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::{FatError, FatKind, Medium, read, u16_at, u32_at};
+use super::{FatError, FatKind, Medium, read_at, u16_at, u32_at};
 
 /// What is read at once.
 const PAGE: u64 = 64 << 10;
@@ -62,7 +62,7 @@ impl Table {
         }
         let offset = number * PAGE;
         let mut page = vec![0; self.bytes.saturating_sub(offset).min(PAGE) as usize];
-        read(medium, self.start.saturating_add(offset), &mut page)?;
+        read_at(medium, self.start.saturating_add(offset), &mut page)?;
         let result = look(&page);
         if pages.len() >= PAGES {
             pages.clear();
@@ -83,7 +83,7 @@ impl Table {
                 let length = (self.bytes - offset).min(PAGE) as usize;
                 let places = [0, copy].map(|copy| self.start + copy * self.stored + offset);
                 for (part, place) in parts.iter_mut().zip(places) {
-                    read(medium, place, &mut part[..length])?;
+                    read_at(medium, place, &mut part[..length])?;
                 }
                 if parts[0][..length] != parts[1][..length] {
                     return Ok(Some(copy + 1));

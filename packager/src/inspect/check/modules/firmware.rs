@@ -12,18 +12,12 @@ use crate::inspect::check::{Booted, codes};
 
 /// Suffixes of compressed files, with the options without which the kernel does not look for them: today's name, and the one before
 /// Linux 5.19.
-const COMPRESSED: [(&str, [&str; 2]); 2] = [
+const COMPRESSED: [(&str, &[&str]); 2] = [
     (
         ".xz",
-        ["CONFIG_FW_LOADER_COMPRESS_XZ", "CONFIG_FW_LOADER_COMPRESS"],
+        &["CONFIG_FW_LOADER_COMPRESS_XZ", "CONFIG_FW_LOADER_COMPRESS"],
     ),
-    (
-        ".zst",
-        [
-            "CONFIG_FW_LOADER_COMPRESS_ZSTD",
-            "CONFIG_FW_LOADER_COMPRESS_ZSTD",
-        ],
-    ),
+    (".zst", &["CONFIG_FW_LOADER_COMPRESS_ZSTD"]),
 ];
 
 pub(super) fn check(
@@ -51,7 +45,7 @@ pub(super) fn check(
 
 /// What may follow a file's name: nothing, and what this kernel unpacks.
 fn suffixes(config: Option<&KernelConfig>) -> Vec<&'static str> {
-    let is_read = |options: &[&str; 2]| {
+    let is_read = |options: &[&str]| {
         let is_set = |config: &KernelConfig| options.iter().any(|it| config.get(it) == Some("y"));
         config.is_none_or(is_set)
     };

@@ -171,7 +171,6 @@ const LIB: [&str; 3] = ["lib", "lib64", "lib/x86_64-linux-gnu"];
 /// The folders that the image names: those of programs and libraries (a loader knows only those of the program and of the library that
 /// asks, which is more than is looked at here), and those of the lists.
 fn told(files: &Files<'_>) -> BTreeSet<String> {
-    let mut folders = BTreeSet::new();
     let mut named = BTreeSet::new();
     for (path, file) in files.iter() {
         if LISTS.iter().any(|list| path.starts_with(list)) {
@@ -194,6 +193,8 @@ fn told(files: &Files<'_>) -> BTreeSet<String> {
             named.extend(LIB.map(|lib| folder.replace("$LIB", lib)));
         }
     }
-    folders.extend(named.iter().filter_map(|folder| files.leads_to(folder)));
+    let folders = named.iter();
     folders
+        .filter_map(|folder| files.leads_to(folder))
+        .collect()
 }
