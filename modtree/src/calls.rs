@@ -6,6 +6,8 @@
 //! disassembler on Debian's 6.1 kernel, 95 of 100 call sites of `__request_module` are recovered so; where the address
 //! comes from elsewhere (a name on the stack, a table), the string is not known.
 
+pub(crate) mod names;
+
 use std::cell::LazyCell;
 use std::sync::OnceLock;
 
@@ -25,9 +27,6 @@ const FARTHEST: usize = 500;
 
 /// Longer strings are no names.
 const LONGEST: usize = 256;
-
-/// `MODULE_NAME_LEN` of the kernel: the longest name of a module, with its NUL.
-const LONGEST_NAME: usize = 56;
 
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -433,33 +432,6 @@ fn asks(call: &Call, text: &str) -> Vec<String> {
         }
     }
     asks
-}
-
-/// The strings in a module's data that may be names of modules, each once.
-pub(crate) fn names_in_data(bytes: &[u8]) -> Vec<String> {
-    let Ok(file) = object::File::parse(bytes) else {
-        return Vec::new();
-    };
-    let is_data = |name: &str| {
-        name.starts_with(".rodata") || name == ".data" || name.starts_with(".data.rel")
-    };
-    let mut found = Vec::new();
-    let mut seen = FastSet::default();
-    for section in file.sections() {
-        if !section.name().is_ok_and(is_data) {
-            continue;
-        }
-        for text in section.data().unwrap_or_default().split(|&byte| byte == 0) {
-            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
-            if (2..LONGEST_NAME).contains(&text.len())
-                && text.iter().all(is_name)
-                && seen.insert(text)
-            {
-                found.push(String::from_utf8_lossy(text).into_owned());
-            }
-        }
-    }
-    found
 }
 
 /// A printf format as a pattern: a `*` for each conversion.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use codec::Mapped;
 
 use super::{Entry, Tree, TreeError, file, lock};
-use crate::calls::{CallSite, call_sites_of_module, names_in_data};
+use crate::calls::names::names_in_data;
+use crate::calls::{CallSite, call_sites_of_module};
 
 impl Tree {
     /// The same tree, in which a closure that takes in what is asked for while running leaves the files of its modules open
