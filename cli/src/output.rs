@@ -21,7 +21,7 @@ use staging::{link, named};
 /// Writes `bytes` to `path` so that the file is either the old one or the whole new one, also after a power cut.
 ///
 /// A target that is a symbolic link keeps being one: the file it points to is replaced. The new file has mode 0644 less
-/// the umask. A pipe, or a device such as `/dev/null`, gets all bytes when they are complete.
+/// the umask. A pipe, or a device such as `/dev/null`, gets all bytes when they are complete, as far as somebody reads them.
 ///
 /// # Errors
 /// [`Fault::Input`](crate::Fault::Input) where `path` cannot be an output file (it is a directory, a disk, or a socket); [`Fault::Machine`](crate::Fault::Machine) where writing fails. Nothing is left behind then.
@@ -101,11 +101,9 @@ impl Staged {
             New::Named(file) => file,
             New::Elsewhere(mut file) => {
                 file.rewind()?;
-                io::copy(
-                    &mut file,
-                    &mut File::options().write(true).open(&self.target)?,
-                )?;
-                return Ok(None);
+                let mut stream = File::options().write(true).open(&self.target)?;
+                let copied = io::copy(&mut file, &mut stream);
+                return while_read(copied.map(drop)).map(|_| None);
             }
             // linkat(2) replaces nothing.
             New::Nameless(file) if replaced.is_some() => named(&file, directory(&self.target))?,
@@ -226,7 +224,17 @@ pub fn input_at<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -
     inputs.find(|input| number(input) == Some(output))
 }
 
-/// Writes `bytes` to standard output. A reader that has gone away (`modtree closure … | head -1`) is no error.
+/// What came of writing to a stream, by whatever name: it breaks where nobody reads it any more, which is no error (`modtree
+/// closure … | head -1`).
+fn while_read(written: io::Result<()>) -> io::Result<ControlFlow<()>> {
+    match written {
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes `bytes` to standard output. A reader that has gone away is no error.
 ///
 /// # Errors
 /// [`Fault::Machine`](crate::Fault::Machine) where writing fails for another reason.
@@ -240,13 +248,9 @@ pub fn print(bytes: &[u8]) -> Result<(), Failure> {
 /// As [`print()`].
 pub fn print_part(bytes: &[u8]) -> Result<ControlFlow<()>, Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(ControlFlow::Continue(())),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
-        Err(error) => Err(Failure::machine(format_args!(
-            "cannot write to standard output: {error}"
-        ))),
-    }
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    while_read(written)
+        .map_err(|error| Failure::machine(format_args!("cannot write to standard output: {error}")))
 }
 
 #[cfg(test)]
@@ -327,6 +331,24 @@ mod tests {
         let _kept = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let error = write_atomically(&socket, b"new").unwrap_err();
         assert_eq!(error.fault(), Fault::Input);
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("pipe");
+        rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        // More than a pipe holds, so that the reader goes while it is written.
+        let bytes = vec![1; 1 << 20];
+        thread::scope(|scope| {
+            scope.spawn(|| drop(File::open(&fifo).unwrap()));
+            write_atomically(&fifo, &bytes).unwrap();
+        });
+        // One that went before, of a pipe that is named by its descriptor.
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let open = format!("/dev/fd/{}", writer.as_raw_fd());
+        write_atomically(Path::new(&open), b"new").unwrap();
     }
 
     #[test]
