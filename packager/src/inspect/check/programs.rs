@@ -1,34 +1,38 @@
 //! Programs and what they need to start: interpreters, loaders, libraries, and links that lead somewhere.
 
 mod libraries;
+mod parsed;
 
 use object::elf::Machine as Number;
 
 use super::scripts::FOLDERS;
 use super::{Booted, codes};
 use crate::cpio::Kind;
-use crate::elf::{self, Elf};
+use crate::elf;
 use crate::finding::Report;
 use crate::inspect::{File, Files};
+use parsed::Parsed;
 
 /// Folders of device nodes and of what the kernel shows: links into them lead somewhere once they are mounted.
 const MOUNTED: [&str; 4] = ["dev/", "proc/", "sys/", "run/"];
 
 pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) {
-    let machine = Machine::of(files, kernel);
-    let libraries = libraries::Libraries::new(files);
+    let parsed = Parsed::default();
+    let machine = Machine::of(files, kernel, &parsed);
+    let libraries = libraries::Libraries::new(files, &parsed);
     for (path, file) in files.iter() {
         match file.attributes.kind {
             Kind::Symlink => check_link(path, file, files, report),
             Kind::File if file.data.starts_with(b"\x7fELF") && !path.contains(".ko") => {
                 // A library that is no program, or damage, is told where the file is needed.
-                let Ok(elf) = Elf::parse(file.data) else {
+                let elf = parsed.elf(file.data);
+                let Ok(elf) = &*elf else {
                     continue;
                 };
                 if let Some(loader) = &elf.interpreter {
                     check_interpreter(path, loader, files, &machine, report);
                 }
-                libraries.check(path, &elf, report);
+                libraries.check(path, elf, report);
             }
             Kind::File if file.attributes.permissions & 0o111 != 0 => {
                 check_script(path, file.data, files, &machine, report)
@@ -44,10 +48,11 @@ pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) 
 }
 
 /// Whose programs the kernel starts.
-struct Machine<'a> {
+struct Machine<'a, 'image> {
     /// `e_machine` of the first module that is not compressed.
     modules: Option<u16>,
     kernel: Booted<'a>,
+    parsed: &'a Parsed<'image>,
 }
 
 /// Options of kernels, and the machines that they say are taken.
@@ -72,12 +77,13 @@ const COMPATIBLE: [(Number, Number); 5] = [
     (object::elf::EM_SPARCV9, object::elf::EM_SPARC32PLUS),
 ];
 
-impl<'a> Machine<'a> {
-    fn of(files: &Files<'_>, kernel: Booted<'a>) -> Self {
+impl<'a, 'image> Machine<'a, 'image> {
+    fn of(files: &Files<'image>, kernel: Booted<'a>, parsed: &'a Parsed<'image>) -> Self {
         let mut modules = files.modules();
         Self {
             modules: modules.find_map(|module| elf::machine(module.file.data)),
             kernel,
+            parsed,
         }
     }
 
@@ -102,11 +108,12 @@ impl<'a> Machine<'a> {
     }
 
     /// Why the kernel does not start an ELF file, if so; nothing is said of others.
-    fn refuses(&self, data: &[u8]) -> Option<String> {
+    fn refuses(&self, data: &'image [u8]) -> Option<String> {
         if !data.starts_with(b"\x7fELF") {
             return None;
         }
-        let elf = match Elf::parse(data) {
+        let elf = self.parsed.elf(data);
+        let elf = match &*elf {
             Ok(elf) => elf,
             Err(problem) => return Some(format!("is a damaged program: {problem}")),
         };
@@ -148,11 +155,11 @@ pub(super) fn first_line(data: &[u8]) -> Option<Vec<String>> {
     )
 }
 
-fn check_script(
+fn check_script<'image>(
     path: &str,
     data: &[u8],
-    files: &Files<'_>,
-    machine: &Machine<'_>,
+    files: &Files<'image>,
+    machine: &Machine<'_, 'image>,
     report: &mut Report,
 ) {
     let Some(words) = first_line(data) else {
@@ -194,11 +201,11 @@ fn called_by_env<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<&'a str
 }
 
 /// Whether what starts a program is there, and can be started itself.
-fn check_interpreter(
+fn check_interpreter<'image>(
     path: &str,
     interpreter: &str,
-    files: &Files<'_>,
-    machine: &Machine<'_>,
+    files: &Files<'image>,
+    machine: &Machine<'_, 'image>,
     report: &mut Report,
 ) {
     let Some((_, file)) = files.follow(interpreter) else {

@@ -3,6 +3,7 @@
 use std::cell::{LazyCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::parsed::Parsed;
 use crate::elf::Elf;
 use crate::finding::Report;
 use crate::inspect::Files;
@@ -33,8 +34,7 @@ pub(super) struct Libraries<'files, 'image> {
     files: &'files Files<'image>,
     names: LazyCell<BTreeMap<&'files str, Vec<&'files str>>, Names<'files>>,
     told: LazyCell<BTreeSet<String>, Tells<'files>>,
-    /// The machines of the files that were looked at as libraries.
-    machines: RefCell<HashMap<String, Option<Kind>>>,
+    parsed: &'files Parsed<'image>,
     verdicts: RefCell<HashMap<(String, Kind), Verdict>>,
 }
 
@@ -54,7 +54,7 @@ enum Verdict {
 }
 
 impl<'files, 'image> Libraries<'files, 'image> {
-    pub(super) fn new(files: &'files Files<'image>) -> Self {
+    pub(super) fn new(files: &'files Files<'image>, parsed: &'files Parsed<'image>) -> Self {
         let names = || {
             let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
             for (path, _) in files.iter() {
@@ -66,8 +66,8 @@ impl<'files, 'image> Libraries<'files, 'image> {
         Self {
             files,
             names: LazyCell::new(Box::new(names)),
-            told: LazyCell::new(Box::new(|| told(files))),
-            machines: RefCell::default(),
+            told: LazyCell::new(Box::new(|| told(files, parsed))),
+            parsed,
             verdicts: RefCell::default(),
         }
     }
@@ -137,14 +137,12 @@ impl<'files, 'image> Libraries<'files, 'image> {
     }
 
     fn machine_of(&self, path: &str) -> Option<Kind> {
-        let (path, file) = self.files.follow(path)?;
-        let known = self.machines.borrow().get(&path).copied();
-        known.unwrap_or_else(|| {
-            let elf = Elf::parse(file.data).ok();
-            let kind = elf.map(|elf| (elf.machine, elf.is_64));
-            self.machines.borrow_mut().insert(path, kind);
-            kind
-        })
+        let (_, file) = self.files.follow(path)?;
+        let elf = self.parsed.elf(file.data);
+        elf.as_ref()
+            .as_ref()
+            .ok()
+            .map(|elf| (elf.machine, elf.is_64))
     }
 
     fn is_looked_at(&self, path: &str) -> bool {
@@ -170,7 +168,7 @@ const LIB: [&str; 3] = ["lib", "lib64", "lib/x86_64-linux-gnu"];
 
 /// The folders that the image names: those of programs and libraries (a loader knows only those of the program and of the library that
 /// asks, which is more than is looked at here), and those of the lists.
-fn told(files: &Files<'_>) -> BTreeSet<String> {
+fn told<'image>(files: &Files<'image>, parsed: &Parsed<'image>) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
     for (path, file) in files.iter() {
         if LISTS.iter().any(|list| path.starts_with(list)) {
@@ -183,7 +181,11 @@ fn told(files: &Files<'_>) -> BTreeSet<String> {
                 }
             }
         }
-        let Ok(elf) = Elf::parse(file.data) else {
+        if !file.data.starts_with(b"\x7fELF") {
+            continue;
+        }
+        let elf = parsed.elf(file.data);
+        let Ok(elf) = &*elf else {
             continue;
         };
         let origin = path.rsplit_once('/').map_or("", |(folder, _)| folder);
