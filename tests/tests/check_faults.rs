@@ -7,7 +7,7 @@ use packager::cpio::{Attributes, Kind, Options, Writer};
 use packager::inspect::check::{check, codes};
 use tests::environment::tool;
 use tests::keymaps::console_data;
-use tests::sound::{SOUND, pack_without};
+use tests::sound::SOUND;
 
 type Findings = BTreeSet<&'static str>;
 
@@ -245,35 +245,6 @@ fn streams_that_the_kernel_does_not_read_are_told() {
 }
 
 #[test]
-fn a_command_that_nothing_provides_is_told() {
-    let Some(sound) = &*SOUND else { return };
-    let init = String::from_utf8(sound.plan.get("init").unwrap().data.to_vec()).unwrap();
-    let with_init =
-        |script: String| sound.after(|plan| plan.file("init", 0o755, script.into(), ""));
-    assert_eq!(
-        with_init(format!("{init}\nplymouthd --mode=boot\n")),
-        only("missing-command")
-    );
-    // Whoever looks first may call.
-    let guarded = format!("{init}\ncommand -v plymouthd && plymouthd --mode=boot\n");
-    assert_eq!(with_init(guarded), none());
-    // A busybox without loadkmap: another name at its place in the table, and no link.
-    let mut plan = sound.plan.clone();
-    let mut busybox = plan.get("usr/bin/busybox").unwrap().data.to_vec();
-    let name = b"\0loadkmap\0";
-    let at = busybox
-        .windows(name.len())
-        .position(|part| part == name)
-        .unwrap();
-    busybox[at + 8] = b'q';
-    plan.file("usr/bin/busybox", 0o755, busybox, "");
-    assert_eq!(
-        sound.findings(&pack_without(&plan, "usr/bin/loadkmap")),
-        only("missing-command")
-    );
-}
-
-#[test]
 fn what_cannot_be_started_is_told() {
     let Some(sound) = &*SOUND else { return };
     let found = |path: &str, mode, data: &str| {
@@ -320,37 +291,6 @@ fn a_kernel_without_what_every_image_needs_is_told() {
     for option in all {
         assert_eq!(found(Some(option)), [format!("CONFIG_{option} is not set")]);
     }
-}
-
-#[test]
-fn a_helper_that_the_kernel_never_starts_is_told() {
-    let Some(sound) = &*SOUND else { return };
-    let init = "#!/bin/sh\nmount -t proc proc /proc\necho /sbin/mdev >/proc/sys/kernel/hotplug\nmdev -s\nexec /sbin/init\n";
-    let with = |script: &str| sound.after(|plan| plan.file("init", 0o755, script.into(), ""));
-    assert_eq!(with(init), only("no-hotplug-helper"));
-    for line in [
-        "echo /sbin/mdev >\"/proc/sys/kernel/hotplug\"",
-        "echo /sbin/mdev | tee /sys/kernel/uevent_helper",
-    ] {
-        let script = init.replace("echo /sbin/mdev >/proc/sys/kernel/hotplug", line);
-        assert_eq!(with(&script), only("no-hotplug-helper"), "{line}");
-    }
-    assert_eq!(
-        with(&init.replace("echo", "[ ! -e /proc/sys/kernel/hotplug ] || echo")),
-        none()
-    );
-    // A kernel that has it.
-    let mut plan = sound.plan.clone();
-    plan.file("init", 0o755, init.into(), "");
-    let config = modtree::KernelConfig::parse(
-        b"CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\nCONFIG_BINFMT_SCRIPT=y\nCONFIG_UEVENT_HELPER=y\n",
-    );
-    let booted = packager::inspect::check::Booted {
-        version: None,
-        config: Some(&config),
-    };
-    let report = check(&plan.archive(Options::default()).unwrap(), booted);
-    assert_eq!(report.findings, []);
 }
 
 #[test]
@@ -467,6 +407,7 @@ fn every_code_is_made_by_a_test() {
         include_str!("check_initramfs.rs"),
         include_str!("check_modules.rs"),
         include_str!("check_programs.rs"),
+        include_str!("check_scripts.rs"),
     ]
     .concat();
     for code in codes::ALL {

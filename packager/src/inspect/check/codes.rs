@@ -79,6 +79,9 @@ codes! {
     COMMAND = "missing-command", Error,
         "/init calls a command that is no applet of this busybox, no program of the image and no function of the script: not found.",
         "Use a busybox that has the applet, or add the program.";
+    UNLINKED = "applet-without-link", Warning,
+        "The shell of busybox starts an applet without a link through /proc/self/exe, and only if it was built to (FEATURE_SH_STANDALONE, or FEATURE_PREFER_APPLETS). Before /proc is mounted it says not found, so that mount without a link mounts nothing, not even that.",
+        "Add a link (`/bin/mount -> busybox`), or write `/bin/busybox mount -t proc proc /proc` or `/bin/busybox --install -s` first.";
     OPTION = "kernel-option-missing", Error,
         "The kernel was built without something that an initramfs cannot do without: unpacking one at all, starting programs, or starting scripts such as /init.",
         "Take a kernel with the option, or build it anew with it.";
