@@ -109,6 +109,32 @@ fn configurations_of_syslinux() {
 }
 
 #[test]
+fn modules_of_syslinux_that_need_others() {
+    let Some(built) = built() else { return };
+    let read = |name: &str| fs::read(Path::new(MODULES).join("bios").join(name));
+    let names_of_files = ["vesamenu.c32", "libutil.c32", "libcom32.c32"];
+    let Ok(files) = names_of_files
+        .map(read)
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+    else {
+        return;
+    };
+    let text = b"UI vesamenu.c32\nLABEL linux\nLINUX /vmlinuz\nINITRD /initrd.img\n";
+    let all = [
+        ("::/syslinux.cfg", &text[..]),
+        ("::/vesamenu.c32", &files[0]),
+        ("::/libutil.c32", &files[1]),
+        ("::/libcom32.c32", &files[2]),
+    ];
+    warns(&built.with(&all), &[]);
+    let found = built.with(&all[..3]);
+    let words = "`vesamenu.c32` needs `libcom32.c32`";
+    assert!(found.1.contains(words), "`{words}` is not in {}", found.1);
+    names(found, "missing-syslinux-module");
+}
+
+#[test]
 fn entries_of_systemd_boot() {
     let Some(built) = built() else { return };
     let entry = "::/loader/entries/linux.conf";

@@ -94,7 +94,7 @@ pub(super) fn check<M: Medium + ?Sized>(
     if version >= WITH_CORE_MODULE {
         core_module(files, &in_folder(&folder, CORE_MODULE), report)?;
     }
-    if let Some(fact) = configuration::check(files, &configurations(&folder), report)? {
+    if let Some(fact) = configuration::check(files, &configurations(&folder), &folder, report)? {
         report.facts.push(format!("BIOS: syslinux, {fact}"));
     }
     Ok(true)

@@ -94,6 +94,9 @@ codes! {
     MISSING_FILE = "missing-file", Error,
         "A configuration names a file that is not there: the boot loader stops with an error.",
         "Copy the file to that place, or correct the configuration. FAT does not tell large letters from small ones.";
+    NO_LIBRARY = "missing-syslinux-module", Error,
+        "A module of syslinux (`.c32`) needs others, such as libutil.c32. syslinux looks for them where its configuration is and in the folders of PATH, not beside the module; without them it says `Failed to load`, and shows `boot:`.",
+        "Copy the module that is named, of the same version, beside the configuration, or name its folder: `PATH /syslinux`.";
     MISSING_EXTRA = "missing-extra-file", Warning,
         "A configuration includes or shows a file that is not there: the boot loader goes on without it.",
         "Copy the file to that place, or take its line out.";

@@ -1,18 +1,30 @@
-//! `syslinux.cfg`, of syslinux and of isolinux: what it starts is there.
+//! `syslinux.cfg`, of syslinux and of isolinux: what it starts is there, and what that needs.
+
+#[cfg(test)]
+mod tests;
 
 use super::files::Files;
 use super::payload::Payload;
 use super::{Report, codes, entries};
 use crate::disk::fat::read::FatError;
 use crate::disk::syslinux::config::{Config, Entry, Kind, SUFFIXES};
+use crate::elf::Elf;
 
 /// More entries than people make; those behind them are not looked at. Each of them is looked for in a directory several times.
 const ENTRIES_MAX: usize = 1000;
 
-/// Checks the first configuration that is at one of the places; gives how many entries it has, and where it is.
+/// How many configurations may lead to one another.
+const DEPTH_MAX: usize = 8;
+
+/// How many modules one may need (`MAX_NR_DEPS` in syslinux).
+const NEEDED_MAX: usize = 64;
+
+/// Checks the first configuration that is at one of the places, and those that it leads to; gives how many entries it has, and where it
+/// is. `core` is the folder of `ldlinux.c32`.
 pub(super) fn check(
     files: &Files<'_>,
     places: &[String],
+    core: &str,
     report: &mut Report,
 ) -> Result<Option<String>, FatError> {
     let mut found = None;
@@ -28,6 +40,34 @@ pub(super) fn check(
         return Ok(None);
     };
     let folder = place.rsplit_once('/').map_or("", |(folder, _)| folder);
+    files.is_checked(mark(place));
+    let config = read(files, folder, &bytes, report)?;
+    let check = Check {
+        files,
+        place,
+        folder,
+        core,
+        config: &config,
+        path: &config.path,
+        depth: 0,
+    };
+    check.run(report)?;
+    let count = entries(config.entries.len());
+    Ok(Some(format!("{count} in {place}")))
+}
+
+/// What is noted of a configuration that has been checked.
+fn mark(place: &str) -> String {
+    format!("configuration {}", place.to_lowercase())
+}
+
+/// A configuration with what it includes.
+fn read(
+    files: &Files<'_>,
+    folder: &str,
+    bytes: &[u8],
+    report: &mut Report,
+) -> Result<Config, FatError> {
     let mut failed = None;
     let mut include = |path: &str| match files.file(&resolve(folder, path), report) {
         Ok(file) => Some(String::from_utf8_lossy(&file.bytes()?).into_owned()),
@@ -36,19 +76,11 @@ pub(super) fn check(
             None
         }
     };
-    let config = Config::parse_with(&String::from_utf8_lossy(&bytes), &mut include);
-    if let Some(error) = failed {
-        return Err(error);
+    let config = Config::parse_with(&String::from_utf8_lossy(bytes), &mut include);
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(config),
     }
-    let check = Check {
-        files,
-        place,
-        folder,
-        config: &config,
-    };
-    check.run(report)?;
-    let count = entries(config.entries.len());
-    Ok(Some(format!("{count} in {place}")))
 }
 
 /// A path from the root, without a leading `/`. `..` of the root is the root.
@@ -72,8 +104,13 @@ fn resolve(folder: &str, path: &str) -> String {
 struct Check<'a> {
     files: &'a Files<'a>,
     place: &'a str,
+    /// Where relative paths begin.
     folder: &'a str,
+    core: &'a str,
     config: &'a Config,
+    /// Where modules are looked for, too: what this configuration says, and what those say that led to it.
+    path: &'a [String],
+    depth: usize,
 }
 
 impl Check<'_> {
@@ -87,7 +124,7 @@ impl Check<'_> {
             // The menu marks another entry where there is none of this name.
             let program = words(&config.ui).0;
             let program = self.find(program).unwrap_or_else(|| self.path(program));
-            self.files.require(self.place, &program, report);
+            self.program(&program, report)?;
         } else if default.is_empty() {
             let seen = format!("`{}` has neither DEFAULT nor UI", self.place);
             report.find(&codes::NO_DEFAULT, seen);
@@ -142,6 +179,7 @@ impl Check<'_> {
     fn entry(&self, entry: &Entry, report: &mut Report) -> Result<(), FatError> {
         let kernel = match entry.kind {
             Kind::Local => return Ok(()),
+            Kind::Config => return self.configuration(entry, report),
             Kind::ByName | Kind::Other => self.find(&entry.kernel),
             Kind::Linux => None,
         };
@@ -149,8 +187,7 @@ impl Check<'_> {
         let lower = kernel.to_lowercase();
         let has_suffix = SUFFIXES.iter().any(|suffix| lower.ends_with(suffix));
         if entry.kind == Kind::Other || entry.kind == Kind::ByName && has_suffix {
-            self.files.require(self.place, &kernel, report);
-            return Ok(());
+            return self.program(&kernel, report);
         }
         let payload = Payload {
             named_in: self.place,
@@ -158,6 +195,63 @@ impl Check<'_> {
             initramfs: entry.initramfs.iter().map(|it| self.path(it)).collect(),
         };
         payload.check(self.files, false, report)
+    }
+
+    /// What is started instead of a kernel, with what it needs.
+    fn program(&self, path: &str, report: &mut Report) -> Result<(), FatError> {
+        self.files.require(self.place, path, report);
+        match is_module(path) {
+            true => self.modules(path, report),
+            false => Ok(()),
+        }
+    }
+
+    /// A module names others, which syslinux loads first. Before version 5 modules were no ELF files, and needed none.
+    fn modules(&self, path: &str, report: &mut Report) -> Result<(), FatError> {
+        let mut paths = vec![path.to_owned()];
+        while let Some(path) = paths.pop() {
+            if self.files.is_checked(format!("module {path}")) {
+                continue;
+            }
+            let module = self.files.file(&path, report)?.bytes();
+            let Some(Ok(module)) = module.map(|bytes| Elf::parse(&bytes)) else {
+                continue;
+            };
+            for needed in module.needed.into_iter().take(NEEDED_MAX) {
+                match self.library(&needed) {
+                    Some(path) => paths.push(path),
+                    None => {
+                        let seen =
+                            format!("`{path}` needs `{needed}`, which is not where syslinux looks");
+                        report.find_once(&codes::NO_LIBRARY, seen);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Another configuration. The words behind it are the folder that its paths begin in.
+    fn configuration(&self, entry: &Entry, report: &mut Report) -> Result<(), FatError> {
+        let place = self.path(&entry.kernel);
+        let Some(bytes) = self.files.named(self.place, &place, report)? else {
+            return Ok(());
+        };
+        if self.depth == DEPTH_MAX || self.files.is_checked(mark(&place)) {
+            return Ok(());
+        }
+        let folder = self.path(words(&entry.append).0);
+        let config = read(self.files, &folder, &bytes, report)?;
+        let path = [self.path, &config.path].concat();
+        let check = Check {
+            place: &place,
+            folder: &folder,
+            config: &config,
+            path: &path,
+            depth: self.depth + 1,
+            ..*self
+        };
+        check.run(report)
     }
 
     /// A kernel under its name, or with a suffix that syslinux tries.
@@ -169,138 +263,28 @@ impl Check<'_> {
         beside.or_else(|| self.in_path(name))
     }
 
+    /// A module that another one needs. Where syslinux is installed is where it begins to look.
+    fn library(&self, name: &str) -> Option<String> {
+        let beside = [self.path(name), resolve(self.core, name)];
+        let mut beside = beside.into_iter();
+        let beside = beside.find(|path| self.files.is_there(path));
+        beside.or_else(|| self.in_path(name))
+    }
+
     /// A module in one of the folders of `PATH`.
     fn in_path(&self, name: &str) -> Option<String> {
-        let is_module = name.to_lowercase().ends_with(".c32") && !name.contains('/');
-        let folders = self.config.path.iter().filter(|_| is_module);
+        let may_be = is_module(name) && !name.contains('/');
+        let folders = self.path.iter().filter(|_| may_be);
         let mut paths = folders.map(|folder| self.path(&format!("{folder}/{name}")));
         paths.find(|path| self.files.is_there(path))
     }
 }
 
+fn is_module(path: &str) -> bool {
+    path.to_lowercase().ends_with(".c32")
+}
+
 /// The first word, and the others.
 fn words(text: &str) -> (&str, &str) {
     text.split_once(char::is_whitespace).unwrap_or((text, ""))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::super::files::Tree;
-    use super::*;
-
-    /// Files that are not looked into.
-    struct Names(BTreeMap<&'static str, &'static str>);
-
-    impl Tree for Names {
-        fn size(&self, path: &str) -> Result<Option<u64>, FatError> {
-            Ok(self.0.get(path).map(|text| text.len() as u64))
-        }
-
-        fn contents(&self, path: &str) -> Result<Vec<u8>, FatError> {
-            let text = self.0.get(path).copied().unwrap_or_default();
-            Ok(text.as_bytes().to_vec())
-        }
-
-        fn names(&self, _: &str) -> Result<Vec<String>, FatError> {
-            Ok(Vec::new())
-        }
-    }
-
-    /// What is found in a configuration beside `chain.c32`, `menu.c32` and `more.cfg`.
-    fn found(text: &'static str) -> Vec<String> {
-        let files = [
-            ("boot/syslinux/syslinux.cfg", text),
-            ("boot/syslinux/chain.c32", ""),
-            ("boot/syslinux/more.cfg", "LABEL more\nLOCALBOOT 0\n"),
-            ("menu.c32", ""),
-        ];
-        let tree = Names(files.into_iter().collect());
-        let files = Files::new(&tree, 1 << 20);
-        let mut report = Report::default();
-        let place = "boot/syslinux/syslinux.cfg".to_owned();
-        check(&files, &[place], &mut report).unwrap();
-        let findings = report.findings.iter();
-        findings
-            .map(|it| format!("{}: {}", it.code.name, it.seen))
-            .collect()
-    }
-
-    #[test]
-    fn paths_begin_in_the_configurations_folder() {
-        assert_eq!(resolve("boot/syslinux", "/vmlinuz"), "vmlinuz");
-        assert_eq!(
-            resolve("boot/syslinux", "./vmlinuz"),
-            "boot/syslinux/vmlinuz"
-        );
-        assert_eq!(resolve("boot/syslinux", "../../vmlinuz"), "vmlinuz");
-        assert_eq!(resolve("", "../a//b/./c"), "a/b/c");
-    }
-
-    #[test]
-    fn what_is_not_there_is_named() {
-        for (text, code, words) in [
-            ("", "no-syslinux-entries", "no LABEL"),
-            ("# nothing\nPROMPT 1\n", "no-syslinux-entries", "no LABEL"),
-            (
-                "LABEL a\nLOCALBOOT 0\n",
-                "no-default-entry",
-                "neither DEFAULT",
-            ),
-            (
-                "DEFAULT b\nLABEL a\nLOCALBOOT 0\n",
-                "missing-file",
-                "is `b`",
-            ),
-            ("DEFAULT a\nLABEL a\n", "missing-file", "syslinux/a`"),
-            (
-                "DEFAULT a\nLABEL a\nCOM32 no.c32\n",
-                "missing-file",
-                "no.c32",
-            ),
-            (
-                "DEFAULT a\nLABEL a\nKERNEL no.c32\n",
-                "missing-file",
-                "no.c32",
-            ),
-            (
-                "DEFAULT a\nLABEL a\nCONFIG no.cfg\n",
-                "missing-file",
-                "no.cfg",
-            ),
-            ("UI menu.c32\n", "missing-file", "syslinux/menu.c32"),
-            (
-                "DEFAULT chain\nDISPLAY x.txt\n",
-                "missing-extra-file",
-                "x.txt",
-            ),
-            (
-                "DEFAULT chain\nINCLUDE no.cfg\n",
-                "missing-extra-file",
-                "no.cfg",
-            ),
-            ("DEFAULT chain\nONTIMEOUT b\n", "missing-file", "ONTIMEOUT"),
-        ] {
-            let found = found(text);
-            assert_eq!(found.len(), 1, "{text}: {found:?}");
-            assert!(found[0].starts_with(&format!("{code}: ")), "{found:?}");
-            assert!(found[0].contains(words), "{found:?}");
-        }
-    }
-
-    #[test]
-    fn what_works_is_no_finding() {
-        for text in [
-            "DEFAULT chain hd0 1\n",
-            "DEFAULT chain.c32\n",
-            "UI ../../menu.c32\nLABEL a\nLOCALBOOT 0\n",
-            "UI ../../menu.c32\nDEFAULT b\nLABEL a\nKERNEL ./chain.c32\n",
-            "PATH /none:/\nUI menu.c32\nDEFAULT b\nLABEL a\nCOM32 menu.c32\n",
-            "DEFAULT more\nMENU INCLUDE more.cfg Title\n",
-            "DEFAULT a\nLABEL a\nLOCALBOOT 0\nTEXT HELP\nKERNEL of no use\nENDTEXT\n",
-        ] {
-            assert_eq!(found(text), [""; 0], "{text}");
-        }
-    }
 }

@@ -81,7 +81,8 @@ pub(super) fn check<M: Medium + ?Sized>(
         let paths = CONFIGS.map(|name| format!("{folder}/{name}"));
         paths.map(|path| path.trim_start_matches('/').to_owned())
     });
-    let found = configuration::check(&files, &configs.collect::<Vec<_>>(), report)?;
+    let core = module.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let found = configuration::check(&files, &configs.collect::<Vec<_>>(), core, report)?;
     let fact = found.map_or_else(String::new, |fact| format!(", {fact}"));
     report
         .facts

@@ -15,8 +15,10 @@ pub enum Kind {
     Linux,
     /// What its name says: a kernel, unless it has the suffix of something else.
     ByName,
-    /// A module of syslinux, a boot sector, another configuration.
+    /// A module of syslinux, a boot sector.
     Other,
+    /// Another configuration. The command line is the folder that its paths begin in, if there is one.
+    Config,
     /// No file: the next disk.
     Local,
 }

@@ -176,7 +176,8 @@ fn kind_of(keyword: &str) -> Option<Kind> {
     Some(match keyword {
         "linux" => Kind::Linux,
         "kernel" => Kind::ByName,
-        "com32" | "comboot" | "config" | "boot" | "bss" | "pxe" | "fdimage" => Kind::Other,
+        "config" => Kind::Config,
+        "com32" | "comboot" | "boot" | "bss" | "pxe" | "fdimage" => Kind::Other,
         _ => return None,
     })
 }
