@@ -20,6 +20,9 @@ pub use file::{TEMPLATE, schema};
 pub(crate) use path::clean;
 pub use size::parse_size;
 
+/// What files' data is aligned to where that is asked for, in bytes: the blocks of most file systems.
+pub const ALIGNED: u32 = 4096;
+
 /// What an initramfs shall be made of.
 ///
 /// ```
@@ -43,6 +46,8 @@ pub struct Recipe {
     pub modules: Vec<String>,
     /// What the modules are for: goals of [`modtree::goal`], such as `usb-storage` or `rootfs:ext4`.
     pub goals: Vec<String>,
+    /// Modules to leave out, whoever needs them, by name.
+    pub exclude: Vec<String>,
     /// When the modules are loaded.
     pub load: Load,
     /// In which form the modules' files are taken.
@@ -179,6 +184,7 @@ impl Default for Recipe {
             keymaps: Vec::new(),
             modules: ["usb_storage", "vfat", "usbhid"].map(str::to_owned).into(),
             goals: Vec::new(),
+            exclude: Vec::new(),
             load: Load::default(),
             module_files: ModuleFiles::default(),
             strip_signed: false,

@@ -95,6 +95,50 @@ fn the_written_recipe_makes_the_same_image_as_no_recipe() {
 }
 
 #[test]
+fn the_archive_is_written_as_the_recipe_says() {
+    let Some(kitchen) = Kitchen::new("align = true\nchecksum = true") else {
+        return;
+    };
+    let image = kitchen.packed(&[]);
+    assert!(image.starts_with(b"070702"));
+    let entries = by_name(&image);
+    let data = entries["init"].data.as_ptr() as usize - image.as_ptr() as usize;
+    assert_eq!(data % 4096, 0);
+    let plain = Kitchen::new("align = false").unwrap();
+    assert!(plain.packed(&[]).starts_with(b"070701"));
+    // Options say the same.
+    assert!(plain.packed(&["--align", "--checksum"]) == image);
+}
+
+#[test]
+fn modules_are_left_out() {
+    let Some(kitchen) = Kitchen::new("modules = [\"vfat\"]\nexclude = [\"nls-ascii\"]") else {
+        return;
+    };
+    let names = |arguments: &[&str]| {
+        let output = kitchen.pack(&[&["--no-check"], arguments].concat());
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{told}");
+        let image = fs::read(kitchen.image()).unwrap();
+        let names: Vec<String> = by_name(&image).into_keys().collect();
+        (names, told)
+    };
+    let has = |names: &[String], module: &str| names.iter().any(|it| it.ends_with(module));
+    let (left, told) = names(&[]);
+    assert!(has(&left, "/vfat.ko") && !has(&left, "/nls_ascii.ko"));
+    assert!(told.contains("nls_ascii is left out (fat"), "{told}");
+    // The option takes the place of the key.
+    let (left, told) = names(&["--exclude", "fat,none"]);
+    assert!(has(&left, "/vfat.ko") && !has(&left, "/fat.ko"));
+    assert!(told.contains("without fat not all modules"), "{told}");
+    assert!(told.contains("none is to be left out"), "{told}");
+    assert!(has(&names(&["--exclude", ""]).0, "/nls_ascii.ko"));
+    // An image that cannot work is not written without being asked for.
+    let refused = kitchen.pack(&["--exclude", "fat"]);
+    assert_eq!(refused.status.code(), Some(1));
+}
+
+#[test]
 fn files_have_the_owner_and_mode_of_the_recipe() {
     let recipe = r#"
         modules = ["vfat"]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use codec::Mapped;
 use modtree::goal::Goals;
-use modtree::{Closure, ClosureOptions, Module, Planned};
+use modtree::{Closure, ClosureOptions, Module, ModuleName, Planned};
 use rayon::prelude::*;
 
 use super::selection::{Chosen, Selection};
@@ -159,6 +159,11 @@ pub(super) fn closure(kernel: &Kernel, recipe: &Recipe) -> Result<Closure, PlanE
     let roots: Vec<_> = recipe.modules.iter().map(String::as_str).collect();
     let mut options = ClosureOptions {
         runtime: recipe.runtime,
+        exclude: recipe
+            .exclude
+            .iter()
+            .map(|it| ModuleName::new(it))
+            .collect(),
         ..ClosureOptions::default()
     };
     if !recipe.goals.is_empty() {

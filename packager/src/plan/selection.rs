@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use modtree::{Closure, Planned, Reason, ReasonKind};
+use modtree::{Closure, Excluded, Planned, Reason, ReasonKind};
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;
@@ -158,7 +158,10 @@ impl Selection {
         };
         Self {
             modules: modules.collect(),
-            notes: builtins.chain(closure.notes.iter().cloned()).collect(),
+            notes: builtins
+                .chain(closure.excluded.iter().map(without))
+                .chain(closure.notes.iter().cloned())
+                .collect(),
             listed: listed.into_iter().map(str::to_owned).collect(),
             filesystems,
             indexes: Vec::new(),
@@ -267,6 +270,18 @@ fn key(kernel: &Kernel, recipe: &Recipe) -> Result<Option<(Key, Fingerprint)>, P
     Ok(Some((key, files)))
 }
 
+/// What is missed of a module that is left out.
+fn without(excluded: &Excluded) -> String {
+    let (name, why) = (&excluded.name, reasons(&excluded.reasons));
+    match excluded.is_vital() {
+        _ if excluded.reasons.is_empty() => {
+            format!("{name} is to be left out, and would not be in the image anyway")
+        }
+        true => format!("without {name} not all modules of the image can be loaded ({why})"),
+        false => format!("{name} is left out ({why})"),
+    }
+}
+
 /// Whether no module is asked for by its file, which may lie anywhere.
 pub(super) fn has_names_only(recipe: &Recipe) -> bool {
     let is_file = |name: &String| name.contains('/') || name.contains(".ko");
@@ -276,7 +291,8 @@ pub(super) fn has_names_only(recipe: &Recipe) -> bool {
 /// What of a recipe a selection follows from, but for the kernel.
 pub(super) fn wanted(recipe: &Recipe) -> String {
     let wanted = (
-        (&recipe.modules, &recipe.goals, recipe.runtime),
+        (&recipe.modules, &recipe.goals, &recipe.exclude),
+        recipe.runtime,
         (recipe.load, recipe.module_files),
     );
     format!("{wanted:?}")

@@ -10,8 +10,9 @@ use super::choice::{Choice, choose, none_of};
 use super::entries::{DirectoryTable, FileTable, StepTable, SymlinkTable};
 use super::error::{RecipeError, Refused};
 use super::size::Size;
-use super::{Entry, Load, ModuleFiles, Recipe, Segments, Step};
+use super::{ALIGNED, Entry, Load, ModuleFiles, Recipe, Segments, Step};
 use crate::compression::Compression;
+use crate::cpio;
 use crate::kernel::{KernelChoice, KernelSource};
 
 /// A recipe to start from, with every key explained.
@@ -29,6 +30,8 @@ struct File {
     modules: Option<Vec<String>>,
     /// What the modules are for, such as `usb-storage` or `rootfs:ext4` (`modtree goals`).
     goals: Vec<String>,
+    /// Modules to leave out, whoever needs them, by name.
+    exclude: Vec<String>,
     /// When modules are loaded: all in their order, or those whose devices are there.
     #[schemars(schema_with = "one_of::<Load>")]
     load: Option<Spanned<String>>,
@@ -60,6 +63,10 @@ struct File {
     /// Several compressed archives in a row, or one.
     #[schemars(schema_with = "one_of::<Segments>")]
     segments: Option<Spanned<String>>,
+    /// Begin files' data at multiples of 4096 bytes, for file systems that share blocks.
+    align: bool,
+    /// Give each file a checksum, which the kernel checks.
+    checksum: bool,
     /// Keep the reasons of all files inside the image, for `packager why`.
     explain: Option<bool>,
     /// The most that the image may have: bytes, or a text with K, M or G.
@@ -164,6 +171,7 @@ impl File {
             microcode: self.microcode,
             modules: self.modules.unwrap_or(usual),
             goals: self.goals,
+            exclude: self.exclude,
             runtime: self.runtime.unwrap_or(default.runtime),
             firmware: self.firmware.unwrap_or(default.firmware),
             sysroot: self.sysroot.map(absolute),
@@ -173,7 +181,14 @@ impl File {
             append: self.append.into_iter().map(absolute).collect(),
             explain: self.explain.unwrap_or(default.explain),
             size_limit: self.size_limit.map(|size| size.0),
-            archive: default.archive,
+            archive: cpio::Options {
+                alignment: match self.align {
+                    true => ALIGNED,
+                    false => default.archive.alignment,
+                },
+                checksums: self.checksum,
+                ..default.archive
+            },
         })
     }
 

@@ -21,10 +21,11 @@ use crate::report;
 const LIMIT: u64 = 2 << 30;
 
 /// The options about an initramfs that is packed, and not there already.
-const PACKING: [&str; 20] = [
+const PACKING: [&str; 21] = [
     "recipe",
     "modules",
     "goals",
+    "exclude",
     "load",
     "module_files",
     "strip_signed",

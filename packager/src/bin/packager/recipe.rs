@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cli::Failure;
+use packager::Recipe;
 use packager::cache::Cache;
 use packager::compression::Compression;
 use packager::kernel::KernelChoice;
-use packager::recipe::{Choice, Load, ModuleFiles, Segments};
-use packager::{Recipe, cpio};
+use packager::recipe::{ALIGNED, Choice, Load, ModuleFiles, Segments};
 
 use crate::args::KernelArgs;
 use crate::complete;
@@ -38,6 +38,10 @@ pub(crate) struct RecipeArgs {
     /// What the modules are for: usb-storage, keyboard, rootfs:ext4, … (`modtree goals` lists them)
     #[arg(long = "for", value_name = "GOAL,…", value_delimiter = ',', add = complete::goals())]
     goals: Option<Vec<String>>,
+
+    /// Leave out these modules, whoever needs them; a note says what is missing then
+    #[arg(short = 'x', long, value_name = "NAME,…", value_delimiter = ',', add = complete::modules())]
+    exclude: Option<Vec<String>>,
 
     /// When /init loads the modules: all, in their order, or those whose devices are there [default: all]
     #[arg(long, value_name = "WHEN", value_parser = one_of::<Load>())]
@@ -147,6 +151,10 @@ impl RecipeArgs {
             let named = modules.iter().filter(|name| !name.is_empty());
             recipe.modules = named.cloned().collect();
         }
+        if let Some(exclude) = &self.exclude {
+            let named = exclude.iter().filter(|name| !name.is_empty());
+            recipe.exclude = named.cloned().collect();
+        }
         if let Some(keymaps) = &self.keymap {
             recipe.keymaps.clone_from(keymaps);
         }
@@ -156,15 +164,20 @@ impl RecipeArgs {
         recipe.programs.extend(self.program.iter().cloned());
         recipe.prepend.extend(self.archive_before.iter().cloned());
         recipe.append.extend(self.archive_behind.iter().cloned());
-        recipe.archive = cpio::Options {
-            mtime: source_date_epoch()?,
-            alignment: if self.align { 4096 } else { 4 },
-            checksums: self.checksum,
-        };
+        recipe.archive.mtime = source_date_epoch()?;
+        recipe.archive.checksums |= self.checksum;
+        if self.align {
+            recipe.archive.alignment = ALIGNED;
+        }
         recipe.compression = self.compression(output, recipe.compression)?;
         recipe.segments = self.segments.unwrap_or(recipe.segments);
         recipe.load = self.load.unwrap_or(recipe.load);
         recipe.module_files = self.module_files.unwrap_or(recipe.module_files);
+        if self.strip_signed && recipe.module_files != ModuleFiles::Stripped {
+            return Err(Failure::usage(
+                "--strip-signed would do nothing, since no module is stripped: say --module-files stripped as well",
+            ));
+        }
         recipe.strip_signed |= self.strip_signed;
         recipe.microcode |= self.microcode;
         Ok(recipe)
