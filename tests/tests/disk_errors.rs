@@ -245,11 +245,8 @@ fn a_program_for_uefi_alone_needs_no_kernel() {
         .status();
     assert!(made.unwrap().success());
     let image = folder.path().join("out.img");
-    let nothing = tempfile::tempdir().unwrap();
     let made = command("packager")
-        .args(["image", "--firmware", "uefi", "--root"])
-        .arg(nothing.path())
-        .arg("--efi")
+        .args(["image", "--firmware", "uefi", "--efi"])
         .arg(&program)
         .arg("-o")
         .arg(&image)
@@ -354,6 +351,35 @@ fn options_that_would_do_nothing_or_harm() {
             &["--firmware", "uefi", "--efi", there, "--append", "x"],
             "which has its own command line",
         ),
+        // Also with the value that they have anyway.
+        (
+            &["--firmware", "uefi", "--uki", "--timeout", "0"],
+            "--timeout would do nothing",
+        ),
+        (
+            &[
+                "--firmware",
+                "bios",
+                "--syslinux-config",
+                there,
+                "--append",
+                "quiet",
+            ],
+            "--append would do nothing",
+        ),
+        (
+            &["-o", "x.iso", "--firmware", "bios", "--fat", "16"],
+            "--fat would do nothing",
+        ),
+        (
+            &["-o", "x.iso", "--firmware", "bios", "--serial", "1234-ABCD"],
+            "--serial would do nothing",
+        ),
+        (
+            &["--initramfs", there, "--kernel", there],
+            "--root and --deb would do nothing",
+        ),
+        (&["--strip-signed"], "--module-files stripped"),
         (
             &["--table", "gpt", "--disk-signature", "1234abcd"],
             "about an MBR",
@@ -382,6 +408,48 @@ fn options_that_would_do_nothing_or_harm() {
     }
     assert_eq!(fs::read(&initramfs).unwrap(), b"070701");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Kernel, initramfs and menu of an image that starts nothing but the program of --efi.
+#[test]
+fn a_program_alone_leaves_no_other_option_anything_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("linux.efi");
+    fs::write(&program, "").unwrap();
+    let program = program.to_str().unwrap();
+    for option in [
+        &["--kernel", "6.1"][..],
+        &["--root", "/"],
+        &["--deb", "x.deb"],
+        &["--initramfs", "x.igz"],
+        &["--modules", "vfat"],
+        &["--for", "usb-storage"],
+        &["--exclude", "uas"],
+        &["--keymap", "es"],
+        &["--no-check"],
+        &["--append", "quiet"],
+        &["--timeout", "0"],
+        &["--prompt"],
+    ] {
+        let output = command("packager")
+            .args(["image", "--firmware", "uefi", "--efi", program])
+            .args(option)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{option:?}: {stderr}");
+        let words = format!("{} would do nothing", option[0]);
+        assert!(stderr.contains(&words), "`{words}` is not in: {stderr}");
+    }
+    // What is about the disk is of use: the program is looked at.
+    let output = command("packager")
+        .args(["image", "--firmware", "uefi", "--efi", program])
+        .args(["--label", "X", "--fat", "32", "--table", "gpt"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
 
 #[test]

@@ -39,12 +39,10 @@ fn signed(root: &Path, folder: &Path) -> PathBuf {
     signed
 }
 
-fn start(root: &Path, folder: &Path, program: &Path) -> Session {
+fn start(folder: &Path, program: &Path) -> Session {
     let image = folder.join("secure.img");
     run(command("packager")
-        .args(["image", "-q", "--firmware", "uefi", "--root"])
-        .arg(root)
-        .arg("--efi")
+        .args(["image", "-q", "--firmware", "uefi", "--efi"])
         .arg(program)
         .arg("-o")
         .arg(&image));
@@ -82,7 +80,7 @@ fn a_signed_program_starts_and_a_changed_one_does_not() {
     };
     let folder = tempfile::tempdir().unwrap();
     let program = signed(&root, folder.path());
-    let mut session = start(&root, folder.path(), &program);
+    let mut session = start(folder.path(), &program);
     session.expect("init: ready", PATIENCE).unwrap();
     session.expect("# ", PATIENCE).unwrap();
     let log = session.run("dmesg", PATIENCE).unwrap().text;
@@ -95,7 +93,7 @@ fn a_signed_program_starts_and_a_changed_one_does_not() {
     let at = bytes.windows(words.len()).position(|part| part == words);
     bytes[at.unwrap()] = b'Q';
     std::fs::write(&program, bytes).unwrap();
-    let mut session = start(&root, folder.path(), &program);
+    let mut session = start(folder.path(), &program);
     session.expect("Access Denied", PATIENCE).unwrap();
     assert!(!session.transcript().contains("init: ready"));
 }

@@ -20,8 +20,11 @@ use crate::report;
 /// Larger than any kernel or initramfs that a boot loader takes.
 const LIMIT: u64 = 2 << 30;
 
+/// The options about where the kernel comes from.
+pub(crate) const KERNEL: [&str; 3] = ["kernel", "root", "deb"];
+
 /// The options about an initramfs that is packed, and not there already.
-const PACKING: [&str; 21] = [
+pub(crate) const PACKING: [&str; 21] = [
     "recipe",
     "modules",
     "goals",
@@ -169,6 +172,11 @@ impl ContentArgs {
     fn kernel(&self) -> Result<(Image, Option<KernelConfig>, PathBuf), Failure> {
         let choice = self.recipe.kernel.choice();
         if let KernelChoice::Image(path) = choice {
+            if self.recipe.kernel.named_source().is_some() {
+                return Err(Failure::usage(
+                    "--kernel names the kernel's file, and --initramfs has its modules, so that --root and --deb would do nothing; give a version with them, or leave them out",
+                ));
+            }
             let image = read_image(&path)?;
             let config = configuration(&path, &image.1);
             return Ok((image, config, path));

@@ -1,13 +1,15 @@
 //! `packager image`: a disk image that boots, from the same inputs as an initramfs.
 
+mod given;
 mod options;
 mod uefi;
+mod values;
 mod verdict;
 
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 use cli::Failure;
 use packager::disk::fat::{FatKind, Label};
 use packager::disk::iso::{Iso, Isolinux, IsolinuxError};
@@ -24,6 +26,8 @@ use crate::progress::Progress;
 use crate::recipe::source_date_epoch;
 use crate::report;
 use crate::values::{parse_serial, parse_signature, parse_size};
+use given::Given;
+use values::{Fat, Firmware, Table, Type};
 
 /// The headings of the options.
 const LOADERS: &str = "Boot loaders";
@@ -40,6 +44,10 @@ Examples:
   packager image -o simple.iso                          a CD, and a stick as well
   packager boot simple.img                              try it in QEMU")]
 pub(crate) struct ImageArgs {
+    // The first, because the others take their values away.
+    #[command(flatten)]
+    given: Given,
+
     /// The image to write
     #[arg(short, long, value_name = "FILE", default_value = "simple.img")]
     output: PathBuf,
@@ -120,38 +128,6 @@ pub(crate) struct ImageArgs {
 
     #[command(flatten, next_help_heading = "Boot menu")]
     menu: MenuArgs,
-}
-
-/// The values of `--firmware`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Firmware {
-    Both,
-    Bios,
-    Uefi,
-}
-
-/// The values of `--fat`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Fat {
-    #[value(name = "16")]
-    Fat16,
-    #[value(name = "32")]
-    Fat32,
-}
-
-/// The values of `--table`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Table {
-    Mbr,
-    Gpt,
-    None,
-}
-
-/// The values of `--partition-type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Type {
-    Fat,
-    Esp,
 }
 
 pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
