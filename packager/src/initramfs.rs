@@ -218,7 +218,8 @@ impl<'plan> Initramfs<'plan> {
         let mut parts = parts.into_iter().peekable();
         let length = self.length();
         if length > 0 && parts.peek().is_some() {
-            let zeros = (length + 4).next_multiple_of(512) - length;
+            let next = start_behind(0, length as u64).unwrap_or_default();
+            let zeros = (next as usize).saturating_sub(length);
             self.parts.push(Part::Zeros(&ZEROS[..zeros]));
         }
         self.parts.extend(parts);
@@ -236,6 +237,12 @@ impl Plan {
     pub fn is_joined(&self, recipe: &Recipe) -> bool {
         self.early.is_some() || !recipe.prepend.is_empty() || !recipe.append.is_empty()
     }
+}
+
+/// Where an archive begins behind one that begins at `start` and has `size` bytes; `None` where no file is as long.
+pub(crate) fn start_behind(start: u64, size: u64) -> Option<u64> {
+    let end = start.checked_add(size)?.checked_add(4)?;
+    end.checked_next_multiple_of(512)
 }
 
 impl Part<'_> {

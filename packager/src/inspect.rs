@@ -209,7 +209,7 @@ impl Segment<'_> {
     }
 
     /// The entries with the numbers of their archives, and their places.
-    fn numbered_entries(
+    pub fn numbered_entries(
         &self,
     ) -> impl Iterator<Item = Result<(usize, Range<usize>, Entry<'_>), InspectError>> {
         let mut archive = cpio::entries(&self.archive);

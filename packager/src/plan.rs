@@ -32,7 +32,7 @@ use crate::timing::Timings;
 pub use archive::SEGMENT_LENGTH;
 pub use data::Data;
 pub use error::PlanError;
-pub use record::{RECORD, Record, Recorded};
+pub use record::{Given, RECORD, Record, Recorded};
 
 /// Every file of the image, sorted by path, parents first.
 #[derive(Clone, Debug, Default)]

@@ -359,6 +359,65 @@ fn archives_stand_before_and_behind() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("late.cpio.zst"));
 }
 
+/// The image keeps which archives were given, so that its files can be told from those of the plan.
+#[test]
+fn why_knows_files_of_given_archives() {
+    let Some(kitchen) = Kitchen::new("modules = [\"vfat\"]") else {
+        return;
+    };
+    let give = |name: &str, bytes: &[u8]| {
+        let path = kitchen.folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let zstd = |bytes: Vec<u8>| codec::encode(&bytes, codec::Format::Zstd, None).unwrap();
+    let early = give(
+        "early.cpio",
+        &archive("kernel/x86/microcode/GenuineIntel.bin"),
+    );
+    let second = give("second.cpio.zst", &zstd(archive("second")));
+    let late = give("late.cpio.zst", &zstd(archive("late")));
+    let last = give("last.cpio", &[archive("last"), archive("init")].concat());
+    let before = ["--archive-before", &early, "--archive-before", &second];
+    let behind = ["--archive-behind", &late, "--archive-behind", &last];
+    let options = [&before[..], &behind, &["--compress", "zstd", "--no-check"]].concat();
+    let image = kitchen.packed(&options);
+    let why = |path: &str| {
+        let mut why = command("packager");
+        let output = why.arg("why").arg(kitchen.image()).arg(path).output();
+        let output = output.unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        String::from_utf8(told).unwrap()
+    };
+    for (path, told) in [
+        (
+            "kernel/x86/microcode/GenuineIntel.bin",
+            "`early.cpio`, which stands before",
+        ),
+        ("/second", "`second.cpio.zst`, which stands before"),
+        ("late", "`late.cpio.zst`, which stands behind"),
+        ("last", "`last.cpio`, which stands behind"),
+        (
+            "/init",
+            "`last.cpio`, which stands behind the image's own, and replaces",
+        ),
+    ] {
+        let found = why(path);
+        let line = format!("/{}: in the archive {told}", path.trim_start_matches('/'));
+        assert!(found.starts_with(&line), "{found}");
+    }
+    assert!(why("vfat").contains("asked for as vfat"), "{}", why("vfat"));
+    assert!(why("/bin/mount").starts_with("/usr/bin/busybox: "));
+    // Something that was put there later.
+    fs::write(kitchen.image(), [image, zstd(archive("later"))].concat()).unwrap();
+    assert!(why("later").contains("of which the image's plan says nothing"));
+    assert!(
+        why("none").contains("there is no `none`"),
+        "{}",
+        why("none")
+    );
+}
+
 fn archive(name: &str) -> Vec<u8> {
     let mut writer = cpio::Writer::new(cpio::Options::default());
     writer

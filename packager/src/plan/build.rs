@@ -123,7 +123,7 @@ impl Plan {
             plan.add_microcode(recipe)?;
         }
         if recipe.explain {
-            plan.add_record();
+            plan.add_record(recipe);
         }
         plan.add_inputs(recipe, &kernel);
         plan.kernel = Some(kernel);

@@ -1,7 +1,10 @@
 //! `packager why`: the chain of reasons for a file of an image.
 
+mod archive;
+
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
+use std::fs;
 use std::iter::successors;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -14,6 +17,7 @@ use packager::plan::{RECORD, Record};
 use serde_json::{Value, json};
 
 use crate::{complete, input};
+use archive::Image;
 
 /// Reasons of reasons are indented so many times at most; real ones are a handful.
 const DEEPEST: usize = 40;
@@ -34,7 +38,7 @@ pub(crate) struct WhyArgs {
 
 pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
     let wanted = names::text(args.path.as_bytes());
-    input::with_files(&args.image, |_, files| {
+    input::with_files(&args.image, |segments, files| {
         let record = files.get(RECORD).ok_or_else(|| {
             Failure::input(format_args!(
                 "`{}` keeps no record of its plan; packager makes one unless the recipe says `explain = false`",
@@ -44,10 +48,20 @@ pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
         let record: Record = serde_json::from_slice(record.data).map_err(|error| {
             Failure::input(format_args!("`/{RECORD}` in the image is damaged: {error}"))
         })?;
-        let path = files
-            .follow(&wanted)
-            .map(|(path, _)| path)
-            .filter(|path| record.files.contains_key(path))
+        let real = files.follow(&wanted).map(|(path, _)| path);
+        let planned = real.clone();
+        let planned = planned.filter(|path| record.files.contains_key(path));
+        let image = Image {
+            segments,
+            files,
+            length: fs::metadata(&args.image).map_or(0, |found| found.len()),
+        };
+        // What the kernel looks for before it has a file system is in no folder (microcode).
+        let wanted_by_path = real.as_deref().unwrap_or(wanted.trim_start_matches('/'));
+        if let Some(reason) = image.reason(&record, wanted_by_path) {
+            return print(args, &[(wanted_by_path, &reason)]);
+        }
+        let path = planned
             .or_else(|| module(&record, &wanted))
             .or_else(|| named(&record, &wanted))
             .or_else(|| linked(&record, files, &wanted))
@@ -67,13 +81,16 @@ pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
         let chain: Vec<(&str, &str)> = chain
             .map(|path| (path, record.files.get(path).map_or("", |file| &file.reason)))
             .collect();
-        let out = if args.json {
-            json_text(&chain)
-        } else {
-            text(&chain)
-        };
-        cli::print(out.as_bytes())
+        print(args, &chain)
     })
+}
+
+fn print(args: &WhyArgs, chain: &[(&str, &str)]) -> Result<(), Failure> {
+    let out = match args.json {
+        true => json_text(chain),
+        false => text(chain),
+    };
+    cli::print(out.as_bytes())
 }
 
 fn text(chain: &[(&str, &str)]) -> String {
