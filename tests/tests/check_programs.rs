@@ -87,22 +87,27 @@ fn dynamic(plan: &mut Plan, folder: &str) {
     let bytes = fs::read(&loader).unwrap();
     plan.file(loader.trim_start_matches('/'), 0o755, bytes, "");
     for library in elf.needed {
-        let places = [
-            "/lib",
-            "/usr/lib",
-            "/lib64",
-            "/usr/lib64",
-            "/lib/x86_64-linux-gnu",
-        ];
-        let mut paths = places.iter().map(|place| Path::new(place).join(&library));
-        let found = paths.find(|path| path.is_file()).unwrap();
         plan.file(
             &format!("{folder}/{library}"),
             0o755,
-            fs::read(found).unwrap(),
+            a_library(&library),
             "",
         );
     }
+}
+
+/// A library of this machine.
+fn a_library(name: &str) -> Vec<u8> {
+    let places = [
+        "/lib",
+        "/usr/lib",
+        "/lib64",
+        "/usr/lib64",
+        "/lib/x86_64-linux-gnu",
+        "/usr/lib/x86_64-linux-gnu",
+    ];
+    let mut paths = places.iter().map(|place| Path::new(place).join(name));
+    fs::read(paths.find(|path| path.is_file()).unwrap()).unwrap()
 }
 
 #[test]
@@ -144,6 +149,19 @@ fn libraries_are_looked_for_where_the_loader_looks() {
         plan.file(&library, 0o755, Vec::new(), "");
     });
     assert_eq!(damaged, only("missing-library"));
+}
+
+#[test]
+fn a_library_that_no_program_needs_may_lack_its_own() {
+    let Some(sound) = &*SOUND else { return };
+    let library = a_library("libstdc++.so.6");
+    let plugin = sound.after(|plan| plan.file("usr/lib/libmine.so", 0o644, library.clone(), ""));
+    assert_eq!(plugin, only("missing-library-of-plugin"));
+    let needed = sound.after(|plan| {
+        dynamic(plan, "usr/lib");
+        plan.file("usr/lib/libc.so.6", 0o644, library.clone(), "");
+    });
+    assert_eq!(needed, only("missing-library"));
 }
 
 #[test]

@@ -67,6 +67,9 @@ codes! {
     LIBRARY = "missing-library", Error,
         "The dynamic loader ends a program whose library it does not find.",
         "Add the library: `programs` in a recipe brings all that a program needs.";
+    PLUGIN_LIBRARY = "missing-library-of-plugin", Warning,
+        "No program of the image names this library; one that opens it while it runs (dlopen: name services, PAM, character sets) is told that it cannot, and goes on without.",
+        "Add what it needs, or leave the library out.";
     LIBRARY_PLACE = "library-out-of-the-way", Warning,
         "The dynamic loader looks in the usual folders, in those that a program names (RUNPATH), and in those of ld.so.conf and its cache; it does not find this library, unless LD_LIBRARY_PATH names its folder.",
         "Move the library, or name its folder in /etc/ld.so.conf and make the cache anew (ldconfig).";

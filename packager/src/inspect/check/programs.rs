@@ -23,7 +23,7 @@ pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) 
     for (path, file) in files.iter() {
         match file.attributes.kind {
             Kind::Symlink => check_link(path, file, files, report),
-            Kind::File if file.data.starts_with(b"\x7fELF") && !path.contains(".ko") => {
+            Kind::File if is_elf(path, file) => {
                 // A library that is no program, or damage, is told where the file is needed.
                 let elf = parsed.elf(file.data);
                 let Ok(elf) = &*elf else {
@@ -45,6 +45,11 @@ pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) 
     {
         report.find(&codes::NO_PROGRAM, format_args!("/init {problem}"));
     }
+}
+
+/// Whether a file is a program or a library: modules are ELF files, too.
+fn is_elf(path: &str, file: &File<'_>) -> bool {
+    file.data.starts_with(b"\x7fELF") && !path.contains(".ko")
 }
 
 /// Whose programs the kernel starts.

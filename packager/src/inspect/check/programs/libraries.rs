@@ -1,8 +1,9 @@
 //! The libraries of programs: whether they are there, whole, of the same machine, and where the loader looks (ld.so(8)).
 
-use std::cell::{LazyCell, RefCell};
+use std::cell::{LazyCell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::is_elf;
 use super::parsed::Parsed;
 use crate::elf::Elf;
 use crate::finding::Report;
@@ -33,13 +34,14 @@ const MUSL_OWN: [&str; 7] = [
 pub(super) struct Libraries<'files, 'image> {
     files: &'files Files<'image>,
     names: LazyCell<BTreeMap<&'files str, Vec<&'files str>>, Names<'files>>,
-    told: LazyCell<BTreeSet<String>, Tells<'files>>,
+    told: LazyCell<BTreeSet<String>, Paths<'files>>,
+    wanted: OnceCell<BTreeSet<String>>,
     parsed: &'files Parsed<'image>,
     verdicts: RefCell<HashMap<(String, Kind), Verdict>>,
 }
 
 type Names<'files> = Box<dyn FnOnce() -> BTreeMap<&'files str, Vec<&'files str>> + 'files>;
-type Tells<'files> = Box<dyn FnOnce() -> BTreeSet<String> + 'files>;
+type Paths<'files> = Box<dyn FnOnce() -> BTreeSet<String> + 'files>;
 
 /// `e_machine`, and whether addresses have 64 bits.
 type Kind = (u16, bool);
@@ -67,6 +69,7 @@ impl<'files, 'image> Libraries<'files, 'image> {
             files,
             names: LazyCell::new(Box::new(names)),
             told: LazyCell::new(Box::new(|| told(files, parsed))),
+            wanted: OnceCell::new(),
             parsed,
             verdicts: RefCell::default(),
         }
@@ -84,11 +87,15 @@ impl<'files, 'image> Libraries<'files, 'image> {
                 verdict
             });
             let needs = format!("/{path} needs {library}");
+            let code = match program.interpreter {
+                None if !self.is_wanted(path) => &codes::PLUGIN_LIBRARY,
+                _ => &codes::LIBRARY,
+            };
             match verdict {
                 Verdict::Right => {}
-                Verdict::Missing => report.find(&codes::LIBRARY, needs),
+                Verdict::Missing => report.find(code, needs),
                 Verdict::Wrong(first) => report.find(
-                    &codes::LIBRARY,
+                    code,
                     format_args!("{needs}, and /{first} is no library for it"),
                 ),
                 Verdict::OutOfTheWay(first) => report.find(
@@ -99,14 +106,44 @@ impl<'files, 'image> Libraries<'files, 'image> {
         }
     }
 
+    /// Whether a program needs the library at `path`, or a library that one needs: else it is a plug-in, which starts nothing.
+    fn is_wanted(&self, path: &str) -> bool {
+        self.wanted.get_or_init(|| self.wanted()).contains(path)
+    }
+
+    fn wanted(&self) -> BTreeSet<String> {
+        let mut wanted = BTreeSet::new();
+        let elf = |data| self.parsed.elf(data);
+        let files = self.files.iter();
+        let programs = files.filter(|(path, file)| is_elf(path, file));
+        let mut open: Vec<_> = programs
+            .map(|(_, file)| elf(file.data))
+            .filter(|elf| matches!(&**elf, Ok(elf) if elf.interpreter.is_some()))
+            .collect();
+        while let Some(next) = open.pop() {
+            let Ok(next) = &*next else {
+                continue;
+            };
+            let paths = asked_for(next).flat_map(|name| self.candidates(name));
+            for (path, file) in paths.filter_map(|path| self.files.follow(path)) {
+                if wanted.insert(path) {
+                    open.push(elf(file.data));
+                }
+            }
+        }
+        wanted
+    }
+
+    /// The paths where a library may be: its own if it is named by one, else those of all files of its name.
+    fn candidates<'a>(&'a self, library: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.names.get(library).filter(|_| !library.contains('/'));
+        let own = library.contains('/').then_some(library);
+        named.into_iter().flatten().copied().chain(own)
+    }
+
     fn look_for(&self, library: &str, kind: Kind) -> Verdict {
-        let by_path = [library];
-        let candidates: &[&str] = match library.contains('/') {
-            true => &by_path,
-            false => self.names.get(library).map_or(&[], Vec::as_slice),
-        };
-        let there = candidates.iter().copied();
-        let there: Vec<&str> = there
+        let candidates = self.candidates(library);
+        let there: Vec<&str> = candidates
             .filter(|path| self.files.follow(path).is_some())
             .collect();
         let Some(first) = there.first().map(|first| (*first).to_owned()) else {
@@ -149,6 +186,14 @@ impl<'files, 'image> Libraries<'files, 'image> {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         is_standard(folder) || self.told.contains(folder)
     }
+}
+
+/// The libraries that a program or library asks its loader for, and those that it cannot do without once it runs.
+fn asked_for(elf: &Elf) -> impl Iterator<Item = &str> {
+    let notes = elf.dlopen.iter();
+    let required = notes.filter(|note| note.priority.as_deref() == Some("required"));
+    let opened = required.flat_map(|note| &note.soname);
+    elf.needed.iter().chain(opened).map(String::as_str)
 }
 
 /// Whether loaders look there without being told: `/lib`, `/usr/lib64`, `/usr/lib/x86_64-linux-gnu`, and for processors of a kind
