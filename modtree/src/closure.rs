@@ -211,8 +211,8 @@ impl Closure {
     /// The modules that were built for another kernel than `release`, each with the release that it was built for.
     pub fn foreign<'a>(&'a self, release: &'a str) -> impl Iterator<Item = (&'a Planned, String)> {
         self.modules.iter().filter_map(move |planned| {
-            let built_for = planned.info.vermagic_release()?;
-            (built_for != release).then(|| (planned, built_for.into_owned()))
+            let magic = planned.info.vermagic()?;
+            (magic.release() != release).then(|| (planned, magic.release().to_owned()))
         })
     }
 }

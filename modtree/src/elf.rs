@@ -285,11 +285,6 @@ impl Module {
         };
         Ok(read(bytes, wanted)?.modinfo)
     }
-
-    /// The kernel release that the module was built for: see [`ModInfo::vermagic_release`].
-    pub fn vermagic_release(&self) -> Option<Cow<'_, str>> {
-        self.info.vermagic_release()
-    }
 }
 
 /// Reads the wanted parts of a module. Nothing else of `data` is touched.

@@ -68,6 +68,7 @@ mod signature;
 mod testing;
 mod text;
 mod tree;
+mod vermagic;
 
 pub use builtin::Builtins;
 pub use calls::{CallSite, call_sites};
@@ -95,3 +96,4 @@ pub use request::{
 pub use sections::{Section, sections};
 pub use signature::Signature;
 pub use tree::{Entry, ReadModInfo, Resolution, Tree, TreeError};
+pub use vermagic::{Vermagic, VermagicMismatch};

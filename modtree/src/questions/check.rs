@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::tree::{Entry, Tree, TreeError};
-use crate::{KernelSymbols, ModuleName};
+use crate::{KernelSymbols, ModuleName, Vermagic};
 
 /// What kind of thing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -114,7 +114,7 @@ struct Summary {
     entry: Entry,
     depends: Vec<ModuleName>,
     firmware: Vec<String>,
-    vermagic: String,
+    vermagic: Option<Vermagic>,
     is_signed: bool,
     /// With the checksum that the module was built for, or 0, and whether the symbol may be missing.
     imports: Vec<(String, u64, bool)>,
@@ -205,12 +205,7 @@ fn summary(tree: &Tree, entry: &Entry) -> Result<Summary, TreeError> {
         entry: entry.clone(),
         depends: module.info.depends().map(ModuleName::new).collect(),
         firmware: firmware.map(|name| name.into_owned()).collect(),
-        vermagic: module
-            .info
-            .get("vermagic")
-            .unwrap_or_default()
-            .trim()
-            .to_owned(),
+        vermagic: module.info.vermagic(),
         is_signed: module.signed,
         imports: imports
             .map(|(name, (crc, is_weak))| (name, crc, is_weak))

@@ -8,7 +8,9 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use codec::Format;
-use modtree::{Builtins, KernelConfig, ModInfo, Module, ModuleName, When, alias};
+use modtree::{
+    Builtins, KernelConfig, ModInfo, Module, ModuleName, Vermagic, VermagicMismatch, When, alias,
+};
 use rayon::prelude::*;
 
 use super::{Booted, codes};
@@ -182,40 +184,22 @@ fn check_each(modules: &Modules<'_>, report: &mut Report) {
     }
 }
 
-/// The kernel compares the whole string (`same_magic`, `kernel/module/version.c`); but where both were built with MODVERSIONS, which
-/// is a word of it, not the release: the symbols' checksums stand for that.
 fn check_vermagic(modules: &Modules<'_>, version: &str, report: &mut Report) {
-    let magics = modules.modules.iter().filter_map(|(name, info)| {
-        let magic = info.get("vermagic")?;
-        let (release, options) = magic.trim().split_once(' ').unwrap_or((magic.trim(), ""));
-        Some((name, release.to_owned(), options.trim().to_owned()))
-    });
+    let magics = modules.modules.iter();
+    let magics = magics.filter_map(|(name, info)| Some((name, info.vermagic()?)));
     let magics: Vec<_> = magics.collect();
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, _, options) in &magics {
-        *counts.entry(options).or_default() += 1;
-    }
-    let most = counts.iter().max_by_key(|(_, count)| **count);
-    let most = most.map_or("", |(options, _)| *options);
-    for (name, release, options) in &magics {
-        if options != most {
-            report.find(
-                &codes::VERMAGIC,
-                format_args!("{name} was built for a kernel `{options}`, most others for `{most}`"),
-            );
-        }
-        if release == version {
+    let most = Vermagic::most_common_options(magics.iter().map(|(_, magic)| magic));
+    for (name, magic) in &magics {
+        let Some(mismatch) = magic.mismatch(version, most) else {
             continue;
-        }
-        let has_sums = options.split(' ').any(|word| word == "modversions");
-        let code = if has_sums {
-            &codes::RELEASE
-        } else {
-            &codes::VERMAGIC
+        };
+        let code = match mismatch {
+            VermagicMismatch::Release { .. } if magic.has_modversions() => &codes::RELEASE,
+            _ => &codes::VERMAGIC,
         };
         report.find(
             code,
-            format_args!("{name} was built for {release}, and is in the folder of {version}"),
+            format_args!("{name} {mismatch}, and is in the folder of {version}"),
         );
     }
 }

@@ -85,12 +85,13 @@ fn state(module: &ModuleFile<'_, '_>) -> ModuleState {
         .ok()
         .and_then(|bytes| Module::parse(&bytes).ok());
     let parsed = parsed.as_ref();
-    let owned = |text: std::borrow::Cow<'_, str>| text.into_owned();
     ModuleState {
         path: module.path.to_owned(),
         size: data.len(),
         compression: codec::detect(data),
-        kernel: parsed.and_then(|module| module.vermagic_release().map(owned)),
-        version: parsed.and_then(|module| module.info.all("version").next().map(owned)),
+        kernel: parsed
+            .and_then(|module| module.info.vermagic())
+            .map(|magic| magic.release().to_owned()),
+        version: parsed.and_then(|module| Some(module.info.get("version")?.into_owned())),
     }
 }
