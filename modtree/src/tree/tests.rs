@@ -319,3 +319,26 @@ fn a_fifo_is_no_module() {
     assert_eq!(tree.modules().unwrap().len(), 2);
     assert!(tree.find(&"pipe".into()).unwrap().is_none());
 }
+
+/// What a link to a directory above it leads to is in its own place, and nowhere else.
+#[test]
+fn a_link_upwards_gives_no_module_a_second_place() {
+    let root = Root::new("1.0");
+    for path in ["kernel/z/a.ko", "extra/b.ko"] {
+        root.module(path, "depends=\n");
+    }
+    for (to, link) in [
+        (".", "kernel/loop"),
+        ("..", "extra/a"),
+        ("../z", "kernel/z/a"),
+    ] {
+        std::os::unix::fs::symlink(to, root.dir.join(link)).unwrap();
+    }
+    let tree = Tree::open(&root.dir).unwrap();
+    let modules = tree.modules().unwrap().iter();
+    let places: Vec<_> = modules
+        .map(|entry| entry.relative.to_str().unwrap())
+        .collect();
+    assert_eq!(places, ["extra/b.ko", "kernel/z/a.ko"]);
+    assert_eq!(search::all_files(&root.dir).unwrap().len(), 2);
+}

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::hash::BuildHasher;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -222,8 +223,10 @@ pub(super) fn is_update(entry: &Entry) -> bool {
 
 struct Walker<'a> {
     dir: &'a Path,
-    /// Directories that were reached through a symbolic link: device and inode, against loops.
+    /// Directories that were reached through a symbolic link: device and inode. None is searched twice.
     linked: HashSet<(u64, u64)>,
+    /// The directories that are being searched, each in the one before it.
+    ancestors: Vec<PathBuf>,
 }
 
 impl<'a> Walker<'a> {
@@ -231,18 +234,32 @@ impl<'a> Walker<'a> {
         Self {
             dir,
             linked: HashSet::new(),
+            ancestors: Vec::new(),
         }
     }
 
+    /// Whether a link leads to a directory that it lies in, or that another link has led to.
+    fn leads_astray(&mut self, target: &Metadata) -> bool {
+        let place = |found: &Metadata| (found.dev(), found.ino());
+        let mut ancestors = self.ancestors.iter();
+        let is_above = ancestors.any(|ancestor| {
+            let found = std::fs::metadata(self.dir.join(ancestor));
+            found.is_ok_and(|found| place(&found) == place(target))
+        });
+        is_above || !self.linked.insert(place(target))
+    }
+
     /// Collects the module files below `relative`. As depmod does, skips `build` and `source`, which lead out of the
-    /// tree, and follows other symbolic links.
+    /// tree, and follows other symbolic links, but for those to a directory above them.
     fn directory(
         &mut self,
         relative: &Path,
         found: &mut Vec<Entry>,
         enter: &dyn Fn(&Path) -> bool,
     ) -> io::Result<()> {
-        for entry in std::fs::read_dir(self.dir.join(relative))? {
+        let entries = std::fs::read_dir(self.dir.join(relative))?;
+        self.ancestors.push(relative.to_path_buf());
+        for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
             if name == "build" || name == "source" {
@@ -256,7 +273,7 @@ impl<'a> Walker<'a> {
                     continue;
                 };
                 kind = target.file_type();
-                if kind.is_dir() && !self.linked.insert((target.dev(), target.ino())) {
+                if kind.is_dir() && self.leads_astray(&target) {
                     continue;
                 }
             }
@@ -271,6 +288,7 @@ impl<'a> Walker<'a> {
                 });
             }
         }
+        self.ancestors.pop();
         Ok(())
     }
 }
