@@ -306,3 +306,21 @@ proptest! {
         }
     }
 }
+
+/// As for kmod 34, the module exports nothing.
+#[test]
+fn export_names_without_an_end_are_warned_of() {
+    let root = Root::new("1.0");
+    let module = Synthetic {
+        ksymtab_strings: Some(b"first\0last"),
+        ..Synthetic::new("depends=\n")
+    };
+    root.file("kernel/a.ko", &module.bytes());
+    let done = run(&root, false);
+    let warned = |warning: &String| {
+        warning.contains("kernel/a.ko`") && warning.contains("does not end with a NUL byte")
+    };
+    assert!(done.warnings.iter().any(warned), "{:?}", done.warnings);
+    let text = String::from_utf8(done.text()).unwrap();
+    assert!(!text.contains("symbol:"), "{text}");
+}

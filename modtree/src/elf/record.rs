@@ -102,9 +102,32 @@ where
         if record.exports.is_empty()
             && let Some(strings) = strings
         {
-            record_strings(record, strings);
+            return read.and(self.record_strings(record, strings));
         }
         read
+    }
+
+    /// The strings of `__ksymtab_strings`, all or, as in kmod 34, none: they must end in NUL.
+    fn record_strings(&self, record: &mut Record<'_>, strings: &[u8]) -> Result<(), ElfError> {
+        const NAME: &str = "__ksymtab_strings";
+        let Some(names) = strings.strip_suffix(b"\0") else {
+            return match self.section_in_bounds(NAME) {
+                Some(section) if !strings.is_empty() => Err(ElfError::Unterminated {
+                    section: NAME.to_owned(),
+                    offset: section.sh_offset(self.endian).into(),
+                }),
+                _ => Ok(()),
+            };
+        };
+        for name in names.split(|&byte| byte == 0) {
+            if !name.is_empty() {
+                record.exports.push(name);
+                if let Some(checks) = &mut record.checks {
+                    checks.exports.push(0);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// `.strtab`, with the end of its last string where that is behind the section.
@@ -299,21 +322,6 @@ impl Record<'_> {
         self.exports = Names::default();
         if let Some(checks) = &mut self.checks {
             checks.exports.clear();
-        }
-    }
-}
-
-/// The strings of `__ksymtab_strings`, which must end in NUL.
-fn record_strings(record: &mut Record<'_>, strings: &[u8]) {
-    let Some(strings) = strings.strip_suffix(b"\0") else {
-        return;
-    };
-    for name in strings.split(|&byte| byte == 0) {
-        if !name.is_empty() {
-            record.exports.push(name);
-            if let Some(checks) = &mut record.checks {
-                checks.exports.push(0);
-            }
         }
     }
 }

@@ -220,7 +220,7 @@ pub(crate) fn devname(items: &[Item<'_>]) -> (Vec<u8>, Vec<Incomplete>) {
     (file, incomplete)
 }
 
-/// The numbers of `char-major-%u-%u` or `block-major-%u-%u`; more may follow them.
+/// The numbers of `char-major-%u-%u` or `block-major-%u-%u`, as sscanf(3) reads them; more may follow them.
 fn device_number(alias: &[u8]) -> Option<(char, u32, u32)> {
     let (kind, rest) = match alias.strip_prefix(b"char-major-") {
         Some(rest) => ('c', rest),
@@ -231,10 +231,26 @@ fn device_number(alias: &[u8]) -> Option<(char, u32, u32)> {
     Some((kind, major, minor))
 }
 
+/// What `%u` takes: blanks, a sign, digits. As in strtoul(3), a number that is too large for 64 bits is the largest one, and of
+/// any the lower 32 bits are kept.
 fn number(text: &[u8]) -> Option<(u32, &[u8])> {
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+    let start = text.iter().position(|byte| !blank(byte))?;
+    let text = text.get(start..)?;
+    let (is_negative, text) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        text => (false, text),
+    };
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, rest) = text.split_at(digits);
-    Some((std::str::from_utf8(number).ok()?.parse().ok()?, rest))
+    let number = match (std::str::from_utf8(number).ok()?.parse::<u64>(), digits) {
+        (_, 0) => return None,
+        (Ok(number), _) if is_negative => number.wrapping_neg(),
+        (Ok(number), _) => number,
+        (Err(_), _) => u64::MAX,
+    };
+    Some((number as u32, rest))
 }
 
 /// The name of the module in a file: the last component up to its first dot, dashes as underscores.
@@ -270,5 +286,31 @@ fn ascii(entries: &Entries<'_>) -> Result<(), BadKey> {
             value: value.to_vec(),
         }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::device_number;
+
+    #[test]
+    fn device_numbers_are_read_as_sscanf_reads_them() {
+        for (alias, expected) in [
+            ("char-major-10-200", Some(('c', 10, 200))),
+            ("block-major-8-0x", Some(('b', 8, 0))),
+            ("char-major- +10- 7", Some(('c', 10, 7))),
+            ("char-major--1-4294967297", Some(('c', u32::MAX, 1))),
+            (
+                "char-major-99999999999999999999-1",
+                Some(('c', u32::MAX, 1)),
+            ),
+            ("char-major-10--", None),
+            ("char-major-10 -1", None),
+            ("char-major-10-*", None),
+            ("char-major-10-", None),
+            ("net-pf-10-1", None),
+        ] {
+            assert_eq!(device_number(alias.as_bytes()), expected, "{alias}");
+        }
     }
 }

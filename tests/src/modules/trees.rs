@@ -201,6 +201,18 @@ pub fn small() -> Synthetics {
         &[],
     )
     .module(
+        "updates/odd-number.ko",
+        "alias=char-major-10 -1\nalias=char-major- +10--1\nalias=devname:odd\n",
+        &[],
+        &[],
+    )
+    .module(
+        "updates/large-number.ko",
+        "alias=devname:large\nalias=block-major-4294967297-99999999999999999999\n",
+        &[],
+        &[],
+    )
+    .module(
         "extra/alone.ko",
         "alias\n=x\nalias=fs-a\nalias=fs-a\n",
         &["nowhere"],
