@@ -13,7 +13,7 @@
 //! * [`Member`] reads one member (a gzip member, an xz stream, a zstd frame) and tells where it ended, which is what a
 //!   reader of an initramfs needs: that is a sequence of archives, each compressed in its own way.
 //! * [`encode`] gives the same bytes for the same input on every machine.
-//! * [`mod@file`] reads regular files, and only those, up to a limit; [`map()`] maps them into memory.
+//! * [`mod@file`] reads regular files, and only those, up to a limit; [`map()`] maps them into memory; [`names`] are theirs as text.
 
 mod decode;
 mod encode;
@@ -22,6 +22,7 @@ mod format;
 mod lz4;
 mod lzo;
 mod map;
+pub mod names;
 
 pub use decode::{DecodeError, Member, decode, decode_into, decodes_to};
 pub use encode::{EncodeError, REVISION, check_level, encode, encode_parts};
