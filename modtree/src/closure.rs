@@ -4,7 +4,7 @@ mod ahead;
 mod build;
 mod minimal;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::goal::GoalRoots;
@@ -24,6 +24,20 @@ pub enum SoftdepLines {
     First,
 }
 
+/// What is wanted of a closure's modules. The modules and their order are always the same; where an up-to-date index of depmod's
+/// may answer for a module, [`Planned::info`] and the reasons may be incomplete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything: each module is read.
+    #[default]
+    All,
+    /// Names, paths and notes: of a compressed module that an index knows, no more is decoded than it takes to see whether it is
+    /// one of this kernel's own, of which there is nothing to note. Others are read.
+    Notes,
+    /// Names and paths: a module that an index knows is not opened.
+    Names,
+}
+
 /// What a closure takes in.
 #[derive(Clone, Debug, Default)]
 pub struct ClosureOptions {
@@ -33,10 +47,9 @@ pub struct ClosureOptions {
     pub weak: bool,
     /// Which softdep lines count.
     pub softdeps: SoftdepLines,
-    /// Only names and paths are wanted: where an up-to-date index of depmod's tells what a module needs, the module is not
-    /// read. The modules and their order are the same; [`Planned::info`] and the reasons may be incomplete. Counts where
-    /// nothing but hard and soft dependencies of all modules is asked for.
-    pub names_only: bool,
+    /// What is wanted of each module. Less than [`Detail::All`] counts where nothing but hard and soft dependencies of all modules is
+    /// asked for.
+    pub detail: Detail,
     /// Rules to use in place of the ones that come with this crate.
     pub rules: Option<Rules>,
     /// Modules to leave out whoever needs them, by name: see [`Closure::excluded`].
@@ -49,15 +62,13 @@ pub struct ClosureOptions {
 /// Why there is no closure.
 #[derive(Debug, thiserror::Error)]
 pub enum ClosureError {
-    /// A root is neither a module nor an alias of one, nor part of the kernel.
-    #[error("no module and no alias `{name}` in `{}`{}", dir.display(), suggest::question(near))]
+    /// Roots are neither modules nor aliases of some, nor part of the kernel.
+    #[error("no module and no alias {}", in_dir(names, dir))]
     Unknown {
-        /// What was asked for.
-        name: String,
+        /// What was asked for: at least one.
+        names: Vec<UnknownName>,
         /// The modules directory.
         dir: PathBuf,
-        /// Names which are spelled like it.
-        near: Vec<ModuleName>,
     },
     /// A goal cannot be met: there is nothing of what it wants.
     #[error("this kernel has nothing for the goal {goal}: neither in `{}` nor as part of the kernel is there {wanted}{}", dir.display(), suggest::question(near))]
@@ -98,15 +109,57 @@ impl ClosureOptions {
         self.runtime || !self.goals.is_empty()
     }
 
-    /// Whether depmod's indexes have what is wanted. They do not tell through which module another one needs a third, which
-    /// matters where one is left out.
-    fn index_suffices(&self) -> bool {
-        let more = self.runs() || self.weak || !self.exclude.is_empty();
-        self.names_only && !more
+    /// What is wanted of modules for which depmod's indexes may answer. They do not tell through which module another one needs a
+    /// third, which matters where one is left out.
+    fn wanted(&self) -> Detail {
+        match self.runs() || self.weak || !self.exclude.is_empty() {
+            true => Detail::All,
+            false => self.detail,
+        }
     }
 }
 
+/// A name that stands for nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownName {
+    /// What was asked for.
+    pub name: String,
+    /// Names which are spelled like it.
+    pub near: Vec<ModuleName>,
+}
+
+/// The names, where they are not, and what may be meant by each.
+fn in_dir(names: &[UnknownName], dir: &Path) -> String {
+    let dir = dir.display();
+    if let [UnknownName { name, near }] = names {
+        return format!("`{name}` in `{dir}`{}", suggest::question(near));
+    }
+    let names = names.iter().map(|UnknownName { name, near }| {
+        let question = suggest::question(near);
+        match question.strip_prefix("; ") {
+            Some(question) => format!("`{name}` ({question})"),
+            None => format!("`{name}`"),
+        }
+    });
+    format!("in `{dir}`: {}", names.collect::<Vec<_>>().join(", "))
+}
+
 impl ClosureError {
+    /// The error that names, at least one, stand for nothing in a tree, with those that may be meant; or that the tree cannot be read.
+    pub fn unknown(tree: &Tree, names: &[&str]) -> Self {
+        let names = names.iter().map(|&name| {
+            Ok(UnknownName {
+                name: name.to_owned(),
+                near: tree.near_names(name)?,
+            })
+        });
+        let dir = tree.shown(tree.dir());
+        match names.collect::<Result<_, TreeError>>() {
+            Ok(names) => ClosureError::Unknown { names, dir },
+            Err(error) => ClosureError::Tree(error),
+        }
+    }
+
     /// Whether the input is at fault, and not the machine.
     pub fn is_input(&self) -> bool {
         match self {
@@ -252,14 +305,14 @@ pub fn closure(
     let mut builder = Builder::new(tree, options)?;
     if !options.runs() {
         // No thread is started for a handful of modules.
-        tree.prefetch(&names, options.index_suffices());
+        tree.prefetch(&names, options.wanted());
         builder.roots(roots)?;
         return builder.build();
     }
     // Most rules ask about all modules.
     builder.read_ahead(names.clone());
     // Those that are elsewhere.
-    tree.prefetch(&names, false);
+    tree.prefetch(&names, Detail::All);
     builder.roots(roots)?;
     builder.foresee();
     builder.build()

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use codec::file::ReadError;
@@ -133,6 +133,21 @@ impl Host {
     /// [`HostError::Read`], [`HostError::NoRecord`], [`HostError::Line`].
     pub fn of_record(path: &Path) -> Result<Self, HostError> {
         let bytes = codec::file::read(path, LIMIT)?;
+        Self::parse(&String::from_utf8_lossy(&bytes), path)
+    }
+
+    /// Reads a record from a stream, such as standard input; `path` is its name for errors.
+    ///
+    /// # Errors
+    /// As [`of_record`](Self::of_record).
+    pub fn of_stream(stream: impl Read, path: &Path) -> Result<Self, HostError> {
+        let mut bytes = Vec::new();
+        let read = stream.take(LIMIT + 1).read_to_end(&mut bytes);
+        let read = read.map_err(ReadError::io(path))?;
+        if read as u64 > LIMIT {
+            let (path, limit) = (path.to_path_buf(), LIMIT);
+            return Err(ReadError::TooLarge { path, limit }.into());
+        }
         Self::parse(&String::from_utf8_lossy(&bytes), path)
     }
 

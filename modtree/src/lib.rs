@@ -73,8 +73,8 @@ mod vermagic;
 pub use builtin::Builtins;
 pub use calls::{CallSite, call_sites};
 pub use closure::{
-    Closure, ClosureError, ClosureOptions, Excluded, Necessity, Planned, PlannedBuiltin,
-    SoftdepLines, closure,
+    Closure, ClosureError, ClosureOptions, Detail, Excluded, Necessity, Planned, PlannedBuiltin,
+    SoftdepLines, UnknownName, closure,
 };
 pub use config::KernelConfig;
 pub use depmod::{

@@ -10,6 +10,7 @@
 
 mod error;
 pub(crate) mod file;
+mod glance;
 mod indexed;
 mod kept;
 mod listed;
@@ -195,6 +196,17 @@ impl Tree {
     /// Where a file of the kernel that is not a module may be: `boot/WHAT-VERSION` of the root that the directory is in.
     pub(crate) fn boot_files(&self, what: &str) -> Vec<PathBuf> {
         select::boot_files(&self.dir, &self.version, what)
+    }
+
+    /// The root that the modules directory is in, if it is `lib/modules/VERSION` or `usr/lib/modules/VERSION` there.
+    pub fn root(&self) -> Option<&Path> {
+        select::roots(&self.dir).last()
+    }
+
+    /// Where firmware files are: `lib/firmware` of the root, if it is there.
+    pub fn firmware_dir(&self) -> Option<PathBuf> {
+        let dirs = select::roots(&self.dir).map(|root| root.join("lib/firmware"));
+        dirs.into_iter().find(|dir| dir.is_dir())
     }
 
     /// The same tree, with a configuration that was found elsewhere.

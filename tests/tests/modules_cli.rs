@@ -157,6 +157,30 @@ fn a_modules_directory_is_as_good_as_its_root() {
     assert_eq!(packed(dir), packed(root.to_str().unwrap()));
 }
 
+/// What lies beside it is found, and goes to its place.
+#[test]
+fn a_modules_directory_has_its_root_around_it() {
+    for place in ["lib/modules/5.0-x", "usr/lib/modules/5.0-x"] {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join(place);
+        std::fs::create_dir_all(dir.join("kernel")).unwrap();
+        std::fs::create_dir_all(root.path().join("lib/firmware")).unwrap();
+        let module = Synthetic::new("depends=\nfirmware=a.bin\n", &[], &[]);
+        std::fs::write(dir.join("kernel/a.ko"), module.bytes()).unwrap();
+        let out = root.path().join("out");
+        for basedir in [root.path(), &dir] {
+            let basedir = basedir.to_str().unwrap();
+            let checked = modtree(&["check", "-b", basedir]);
+            let missed = "missing firmware: a: names a.bin\n";
+            assert!(text(&checked.stdout).starts_with(missed), "{basedir}");
+            let done = modtree(&["depmod", "-b", basedir, "-o", out.to_str().unwrap()]);
+            assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+            assert!(out.join(place).join("modules.dep").is_file(), "{basedir}");
+            std::fs::remove_dir_all(&out).unwrap();
+        }
+    }
+}
+
 /// A modules directory with none of the usual names, and a folder of modules.
 #[test]
 fn any_module_file_makes_a_modules_directory() {
@@ -240,4 +264,36 @@ fn a_goal_made_of_goals_does_what_it_can() {
     // By itself, a part is an error.
     let output = modtree(&["closure", "-b", root, "--for", "mmc"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+}
+
+/// Nobody mends one name only to hear of the next.
+#[test]
+fn names_that_stand_for_nothing_are_told_together() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("lib/modules/5.0-x");
+    std::fs::create_dir_all(dir.join("kernel")).unwrap();
+    for name in ["vfat", "usb-storage"] {
+        let module = Synthetic::new("depends=", &[], &[]).bytes();
+        std::fs::write(dir.join("kernel").join(name).with_extension("ko"), module).unwrap();
+    }
+    for command in [
+        &["closure"][..],
+        &["closure", "-q"],
+        &["closure", "--modprobe-compat"],
+        &["graph", "--dot", "-"],
+        &["why"],
+        &["resolve"],
+        &["info"],
+    ] {
+        let mut args = command.to_vec();
+        args.extend(["-b", root.path().to_str().unwrap(), "vaft", "usb_storge"]);
+        let output = modtree(&args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert_eq!(text(&output.stdout), "", "{args:?}");
+        let expected = format!(
+            "error: no module and no alias in `{}`: `vaft` (did you mean `vfat`?), `usb_storge` (did you mean `usb_storage`?)\n",
+            dir.display()
+        );
+        assert_eq!(text(&output.stderr), expected, "{args:?}");
+    }
 }

@@ -207,6 +207,27 @@ fn the_devices_of_another_machine_bring_their_modules() {
         assert!(names.contains(&name), "{name}: {names:?}");
     }
     assert!(!names.contains(&"e1000"));
+    let mut piped = command("modtree");
+    piped.args([
+        "closure",
+        "-q",
+        "--format",
+        "name",
+        "--host-file",
+        "-",
+        "-b",
+    ]);
+    piped.arg(&root).stdin(std::fs::File::open(file).unwrap());
+    assert_eq!(piped.output().unwrap().stdout, output.stdout);
+    let mut piped = command("modtree");
+    piped
+        .args(["closure", "--host-file", "-"])
+        .arg("-b")
+        .arg(&root);
+    let refused = piped.stdin(std::process::Stdio::null()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let complaint = "error: `<standard input>` is no record of a machine: ";
+    assert!(stderr(&refused).starts_with(complaint));
     std::fs::write(folder.path().join("pc.txt"), "modalias x\n").unwrap();
     let output = modtree("closure", &root, &["--host-file", file]);
     assert_eq!(output.status.code(), Some(1));

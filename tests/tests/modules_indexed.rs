@@ -9,7 +9,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use modtree::{ClosureOptions, DepmodOptions, Tree, closure, depmod};
+use codec::Format;
+use modtree::{Closure, ClosureOptions, DepmodOptions, Detail, Tree, closure, depmod};
 use tests::environment::command;
 use tests::modules::Kmod;
 use tests::modules::synthetic::Synthetic;
@@ -26,14 +27,17 @@ fn index(dir: &Path) {
 }
 
 /// The files to load, in their order, or the error.
-fn paths(tree: &Tree, root: &str, names_only: bool) -> Result<Vec<PathBuf>, String> {
+fn paths(tree: &Tree, root: &str, detail: Detail) -> Result<Vec<PathBuf>, String> {
+    let modules = found(tree, root, detail)?.modules.into_iter();
+    Ok(modules.map(|module| module.relative).collect())
+}
+
+fn found(tree: &Tree, root: &str, detail: Detail) -> Result<Closure, String> {
     let options = ClosureOptions {
-        names_only,
+        detail,
         ..ClosureOptions::default()
     };
-    let found = closure(tree, &[root], &options).map_err(|error| error.to_string())?;
-    let modules = found.modules.into_iter();
-    Ok(modules.map(|module| module.relative).collect())
+    closure(tree, &[root], &options).map_err(|error| error.to_string())
 }
 
 /// Every module of a kernel, with the index of this tree: of our depmod's, or of kmod's.
@@ -50,13 +54,23 @@ fn every_module(kernel: &str, write: impl Fn(&Path, &Path)) {
     for entry in &modules {
         let name = entry.name.as_str();
         assert_eq!(
-            paths(&indexed, name, true),
-            paths(&read, name, false),
+            paths(&indexed, name, Detail::Names),
+            paths(&read, name, Detail::All),
             "{name}"
         );
     }
     // So it was the index that answered.
     assert_eq!(indexed.files_read(), 0);
+    for entry in modules.iter().step_by(10) {
+        let name = entry.name.as_str();
+        let [noted, all] =
+            [(&indexed, Detail::Notes), (&read, Detail::All)].map(|(tree, detail)| {
+                let found = found(tree, name, detail).unwrap();
+                assert_eq!(found.foreign(tree.version()).count(), 0);
+                (found.notes, found.builtins.len())
+            });
+        assert_eq!(noted, all, "{name}");
+    }
 }
 
 #[test]
@@ -99,9 +113,9 @@ fn tree() -> Synthetics {
 /// What the tree answers for `a`, with the index and without; gives it, and how many modules were opened with the index.
 #[track_caller]
 fn both(tree: &Synthetics, what: &str) -> (Result<Vec<PathBuf>, String>, usize) {
-    let [indexed, read] = [true, false].map(|names_only| {
+    let [indexed, read] = [Detail::Names, Detail::All].map(|detail| {
         let tree = Tree::open(&tree.dir).unwrap();
-        (paths(&tree, "a", names_only), tree.files_read())
+        (paths(&tree, "a", detail), tree.files_read())
     });
     assert_eq!(indexed.0, read.0, "{what}");
     indexed
@@ -248,4 +262,60 @@ fn the_command_gives_the_same_in_every_form() {
     index(&tree.dir);
     assert_eq!(forms.map(closure), before);
     assert_eq!(before[2], "b\ns\na\n");
+}
+
+/// The notes, and the modules that were read for them in a tree of compressed modules with an index.
+fn noted(fields_of_b: &str) -> (Vec<String>, Vec<String>) {
+    let tree = Synthetics::new();
+    let module = |path: &str, fields: &str, imports: &[&str], exports: &[&str]| {
+        let bytes = Synthetic::new(fields, imports, exports).bytes();
+        let bytes = codec::encode(&bytes, Format::Zstd, None).unwrap();
+        tree.file(path, &bytes);
+    };
+    let version = tree.dir.file_name().unwrap().to_str().unwrap();
+    let own = format!("license=GPL\nintree=Y\nvermagic={version} SMP \n");
+    let a = format!("{own}depends=b\nsoftdep=pre: gone\n");
+    module("kernel/a.ko.zst", &a, &["b1"], &[]);
+    let b = fields_of_b.replace("OWN", &own);
+    module("kernel/b.ko.zst", &b, &["c1"], &["b1"]);
+    module("kernel/c.ko.zst", &format!("{own}depends=\n"), &[], &["c1"]);
+    tree.file("modules.order", b"kernel/a.ko\nkernel/b.ko\nkernel/c.ko\n");
+    index(&tree.dir);
+    let [(notes, read), (all, _)] = [Detail::Notes, Detail::All].map(|detail| {
+        let tree = Tree::open(&tree.dir).unwrap();
+        let found = found(&tree, "a", detail).unwrap();
+        let foreign = found.foreign(tree.version());
+        let foreign: Vec<_> = foreign
+            .map(|(module, release)| format!("{}: {release}", module.name))
+            .collect();
+        let modules = found.modules.iter();
+        let read = modules.filter(|module| module.info.vermagic().is_some());
+        let read = read.map(|module| module.name.to_string()).collect();
+        ([found.notes, foreign].concat(), read)
+    });
+    assert_eq!(notes, all, "{fields_of_b}");
+    (notes, read)
+}
+
+#[test]
+fn notes_have_a_compressed_module_read_only_where_there_is_something_to_note() {
+    let gone = "a has a soft dependency on gone, which is not there";
+    let undeclared = "b uses c1 of c, which its depends= does not name";
+    for (fields, notes, read) in [
+        ("OWNdepends=c\n", &[gone][..], &[][..]),
+        (
+            "intree=Y\nvermagic=6.0 SMP \ndepends=c\n",
+            &[gone, "b: 6.0"],
+            &["b"],
+        ),
+        (
+            "vermagic=6.0 SMP \ndepends=\n",
+            &[gone, undeclared, "b: 6.0"],
+            &["b"],
+        ),
+    ] {
+        let (found, were_read) = noted(fields);
+        assert_eq!(found, notes, "{fields}");
+        assert_eq!(were_read, read, "{fields}");
+    }
 }

@@ -1,22 +1,20 @@
 //! Building a closure: a work list of modules whose needs are not known yet, and rules until nothing is new.
 
+mod ahead;
+mod finish;
+mod roots;
+
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use petgraph::Direction;
 use petgraph::graph::NodeIndex;
-use petgraph::visit::EdgeRef;
-use rayon::Scope;
 
-use super::ahead::Ahead;
-use super::{Closure, ClosureError, ClosureOptions, Excluded, Planned, PlannedBuiltin, softdeps};
+use super::{Closure, ClosureError, ClosureOptions, Excluded, PlannedBuiltin, softdeps};
 use crate::fast_hash::FastSet;
-use crate::goal::{GoalRoot, GoalRoots};
 use crate::graph::undeclared;
-use crate::request::{Addition, Question, Requests, Rules, Selector, passed_over};
+use crate::request::{Addition, Question, Requests, Rules};
 use crate::tree::{Entry, Resolution, Tree, TreeError};
-use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind, RuleReason};
+use crate::{Graph, ModInfo, ModuleName, Reason, ReasonKind};
 
 /// A closure in the making.
 pub(super) struct Builder<'a> {
@@ -74,55 +72,6 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Reads modules, and those that they depend on, for all that will be asked of each by itself: which needs no index. Finds out
-    /// at the same time whether there are indexes to be believed, and asks what the modules will ask for if there are. What goes
-    /// wrong will be told when it is asked for.
-    pub(super) fn read_ahead(&mut self, names: Vec<ModuleName>) {
-        if !self.runtime {
-            return;
-        }
-        self.look_ahead(|tree, ahead, scope| {
-            scope.spawn(|scope| ahead.open_indexes(scope));
-            tree.open_order();
-            if tree.has_open_indexes() {
-                ahead.open_indexes(scope);
-            }
-            ahead.read(scope, names);
-        });
-    }
-
-    /// Asks what modules that have been looked at ahead will ask for, where no index answers. Each question may take a look at every
-    /// module; the first that does reads them on all cores.
-    pub(super) fn foresee(&mut self) {
-        while !self.waiting.is_empty() {
-            let mut waiting = std::mem::take(&mut self.waiting);
-            waiting.sort_by_key(|question| matches!(question, Question::Providers(_)));
-            self.look_ahead(|_, ahead, scope| {
-                for question in waiting {
-                    ahead.answer(scope, question);
-                }
-            });
-        }
-    }
-
-    /// Does some work ahead, and keeps what it finds.
-    fn look_ahead(
-        &mut self,
-        work: impl for<'scope> FnOnce(&'a Tree, &'scope Ahead<'_>, &Scope<'scope>) + Send,
-    ) {
-        let tree = self.tree;
-        let ahead = Ahead::new(tree, self.options, &self.requests, &mut self.ahead);
-        rayon::scope(|scope| work(tree, &ahead, scope));
-        let (found, waiting) = ahead.finish();
-        self.requests.keep(found);
-        self.waiting.extend(waiting);
-    }
-
-    /// Takes the roots in. They need nothing but the modules themselves, so that a wrong one is told soon.
-    pub(super) fn roots(&mut self, roots: &[&str]) -> Result<(), ClosureError> {
-        roots.iter().try_for_each(|root| self.root(root))
-    }
-
     /// Finds everything for the roots and the goals.
     pub(super) fn build(mut self) -> Result<Closure, ClosureError> {
         for goal in &self.options.goals {
@@ -130,90 +79,6 @@ impl<'a> Builder<'a> {
         }
         self.settle()?;
         self.finish()
-    }
-
-    fn root(&mut self, asked: &str) -> Result<(), ClosureError> {
-        let reason = Reason {
-            kind: ReasonKind::Root,
-            by: None,
-            asked: asked.to_owned(),
-            rule: None,
-        };
-        let located = self.tree.locate(asked)?;
-        if !self.take(located, None, &reason)? {
-            return Err(ClosureError::Unknown {
-                name: asked.to_owned(),
-                dir: self.tree.shown(self.tree.dir()),
-                near: self.tree.near_names(asked)?,
-            });
-        }
-        Ok(())
-    }
-
-    fn goal(&mut self, goal: &GoalRoots) -> Result<(), ClosureError> {
-        let (mut any, mut missed) = (false, Vec::new());
-        for root in &goal.roots {
-            let mut found = false;
-            for selector in &root.find {
-                found |= self.goal_root(goal, root, selector)?;
-            }
-            any |= found;
-            if !found && !root.optional {
-                missed.push(root);
-            }
-        }
-        match missed.first() {
-            Some(root) if !(goal.combined && any) => Err(self.nothing_for(goal, root)?),
-            _ => {
-                for root in missed {
-                    let (asked, wanted) = (&goal.asked, root.wanted());
-                    self.note(format!(
-                        "this kernel has nothing for a part of the goal {asked}: {wanted}"
-                    ));
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn nothing_for(&self, goal: &GoalRoots, root: &GoalRoot) -> Result<ClosureError, ClosureError> {
-        let near = match &goal.parameter {
-            Some(value) => self.tree.near_names(value)?,
-            None => Vec::new(),
-        };
-        Ok(ClosureError::Goal {
-            goal: goal.asked.clone(),
-            wanted: root.wanted(),
-            dir: self.tree.shown(self.tree.dir()),
-            near,
-        })
-    }
-
-    /// Takes in what one selector of a goal finds; says whether it finds anything.
-    fn goal_root(
-        &mut self,
-        goal: &GoalRoots,
-        root: &GoalRoot,
-        selector: &Selector,
-    ) -> Result<bool, ClosureError> {
-        let asker = format!("goal {}", goal.asked);
-        let selected = self.requests.select(&asker, selector)?;
-        self.take_notes();
-        let mut found = false;
-        for (asked, resolution, evidence) in selected {
-            let reason = Reason {
-                kind: ReasonKind::Goal,
-                by: None,
-                asked,
-                rule: Some(RuleReason {
-                    name: goal.asked.clone(),
-                    text: root.why.clone(),
-                    evidence,
-                }),
-            };
-            found |= self.take(resolution, None, &reason)?;
-        }
-        Ok(found)
     }
 
     fn take_notes(&mut self) {
@@ -242,29 +107,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Does for the modules from this number on what has not been done [ahead](Self::read_ahead).
-    fn prepare(&mut self, first: usize) {
-        let new = self.modules[first..].iter();
-        let new = new.filter(|member| !self.requests.is_prepared(&member.entry));
-        let new: Vec<_> = new
-            .map(|member| (member.entry.clone(), Arc::clone(&member.info)))
-            .collect();
-        let names = new.iter().map(|(entry, _)| entry.name.clone());
-        self.ahead.extend(names);
-        self.look_ahead(|_, ahead, scope| {
-            // The answer is known by now.
-            ahead.open_indexes(scope);
-            for (entry, info) in new {
-                scope.spawn(move |scope| ahead.look_at(scope, &entry, &info));
-            }
-        });
-        self.foresee();
-    }
-
     fn hard_needs(&mut self, node: NodeIndex) -> Result<(), ClosureError> {
         let (by, info) = self.member(node);
         let needed: Vec<ModuleName> = info.depends().map(ModuleName::new).collect();
-        self.tree.prefetch(&needed, self.options.index_suffices());
+        self.tree.prefetch(&needed, self.options.wanted());
         for (depends, missing) in info.depends().zip(needed) {
             let reason = Reason {
                 kind: ReasonKind::Hard,
@@ -420,10 +266,7 @@ impl<'a> Builder<'a> {
             if self.runtime {
                 self.tree.keep(entry);
             }
-            let indexed = match self.options.index_suffices() {
-                true => self.tree.indexed_needs(entry)?,
-                false => None,
-            };
+            let indexed = self.tree.indexed_needs(entry, self.options.wanted())?;
             self.modules.push(Member {
                 entry: entry.clone(),
                 is_indexed: indexed.is_some(),
@@ -465,41 +308,6 @@ impl<'a> Builder<'a> {
         let member = &self.modules[node.index()];
         (member.entry.name.clone(), Arc::clone(&member.info))
     }
-
-    fn finish(mut self) -> Result<Closure, ClosureError> {
-        let order = self.graph.load_order().map_err(ClosureError::Cycle)?;
-        for error in self.tree.damaged() {
-            self.note(passed_over(error));
-        }
-        let modules = order.into_iter().map(|node| self.planned(node)).collect();
-        Ok(Closure {
-            modules,
-            builtins: self.builtins,
-            excluded: self.excluded,
-            possible: self.requests.take_possible(),
-            notes: self.notes,
-            graph: self.graph,
-        })
-    }
-
-    fn planned(&self, node: NodeIndex) -> Planned {
-        let member = &self.modules[node.index()];
-        let mut reasons = member.asked.clone();
-        let mut needs: Vec<_> = self
-            .graph
-            .graph
-            .edges_directed(node, Direction::Incoming)
-            .collect();
-        needs.sort_by_key(|edge| edge.id());
-        reasons.extend(needs.into_iter().map(|edge| edge.weight().clone()));
-        Planned {
-            name: member.entry.name.clone(),
-            path: self.tree.dir().join(&member.entry.relative),
-            relative: place(&member.entry.relative),
-            info: Arc::clone(&member.info),
-            reasons,
-        }
-    }
 }
 
 fn without_reason(name: &ModuleName) -> Excluded {
@@ -512,13 +320,5 @@ fn without_reason(name: &ModuleName) -> Excluded {
 fn add_reason(known: &mut Vec<Reason>, reason: Reason) {
     if !known.contains(&reason) {
         known.push(reason);
-    }
-}
-
-/// A module's place below the modules directory; for a file from elsewhere, where `make modules_install` puts such ones.
-fn place(relative: &Path) -> PathBuf {
-    match relative.file_name() {
-        Some(name) if relative.is_absolute() => Path::new("updates").join(name),
-        _ => relative.to_path_buf(),
     }
 }

@@ -7,6 +7,8 @@
 //! * the module and all that it needs are below `kernel`, are the files that this tree finds by these names, and have not
 //!   changed since ([`listed`](super::listed) has more about times).
 //!
+//! Where there will be notes, a compressed module has to [agree](glance), too.
+//!
 //! Whatever else came, went or changed in the tree is of no concern to this module. Where there is a doubt, the module
 //! itself is read.
 
@@ -23,8 +25,8 @@ use super::listed::{LIMIT, file_name, lines};
 use super::unchanged::{Time, changed_before, oldest};
 use super::walk::Order;
 use super::{Entry, Tree, TreeError, lock, try_once};
-use crate::ModInfo;
 use crate::fast_hash::FastMap;
+use crate::{Detail, ModInfo, ModuleName};
 
 /// `modules.dep` and `modules.softdep` of a tree, line by line those of `modules.order`.
 #[derive(Debug)]
@@ -36,12 +38,22 @@ pub(super) struct Indexed {
     since: Time,
     /// By path: whether a module is the one that was indexed.
     sound: Mutex<FastMap<Vec<u8>, bool>>,
+    /// By name: whether a compressed module [agrees](Tree::agrees).
+    agree: Mutex<FastMap<ModuleName, bool>>,
 }
 
 impl Tree {
-    /// What a module needs, if an index tells: the fields `depends` and `softdep` alone. `depends` may list what the direct
-    /// dependencies need, too, and has what shows by symbols only.
-    pub(crate) fn indexed_needs(&self, entry: &Entry) -> Result<Option<ModInfo>, TreeError> {
+    /// What a module needs, if an index tells and no more than `detail` is wanted: the fields `depends` and `softdep` alone. `depends`
+    /// may list what the direct dependencies need, too, and has what shows by symbols only.
+    pub(crate) fn indexed_needs(
+        &self,
+        entry: &Entry,
+        detail: Detail,
+    ) -> Result<Option<ModInfo>, TreeError> {
+        // To read some sections of a plain module costs little more than a glance.
+        if detail == Detail::All || detail == Detail::Notes && entry.is_plain() {
+            return Ok(None);
+        }
         let order = self.order()?;
         let indexed = try_once(&self.indexed, || Ok(Indexed::read(&self.dir, order)))?;
         let Some(indexed) = indexed else {
@@ -55,9 +67,13 @@ impl Tree {
                 return Ok(None);
             }
         }
+        let needed: Vec<ModuleName> = needed.map(file_name).collect();
+        if detail == Detail::Notes && !self.agrees_once(indexed, entry, &needed) {
+            return Ok(None);
+        }
         let mut section = b"depends=".to_vec();
-        for path in needed {
-            section.extend_from_slice(file_name(path).as_str().as_bytes());
+        for name in needed {
+            section.extend_from_slice(name.as_str().as_bytes());
             section.push(b',');
         }
         let start = format!("softdep {} ", entry.name);
@@ -68,6 +84,16 @@ impl Tree {
             }
         }
         Ok(Some(ModInfo::new(&section)))
+    }
+
+    /// Whether a module [agrees](Self::agrees), which is asked of each once.
+    fn agrees_once(&self, indexed: &Indexed, entry: &Entry, needed: &[ModuleName]) -> bool {
+        if let Some(&known) = lock(&indexed.agree).get(&entry.name) {
+            return known;
+        }
+        let agrees = self.agrees(entry, needed);
+        lock(&indexed.agree).insert(entry.name.clone(), agrees);
+        agrees
     }
 
     /// Whether the module at `path` is the one of its name, and the one that was indexed.
@@ -104,6 +130,7 @@ impl Indexed {
             softdep: is_whole(&softdep).then_some(softdep)?,
             since,
             sound: Mutex::default(),
+            agree: Mutex::default(),
         })
     }
 

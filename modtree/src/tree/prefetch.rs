@@ -7,28 +7,34 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 
 use rayon::Scope;
+use rayon::prelude::*;
 
 use super::{Entry, Tree, lock};
-use crate::ModuleName;
+use crate::{Detail, ModuleName};
 
 /// The work of one call.
 struct Prefetch<'a> {
     tree: &'a Tree,
-    /// Whether only needs are asked for, which an index may tell.
-    needs: bool,
+    /// What is asked for, which an index may tell.
+    detail: Detail,
     begun: Mutex<HashSet<ModuleName>>,
 }
 
 impl Tree {
-    /// Reads the fields of some modules and of all that they depend on. Where `needs` is all that will be asked for, those that
-    /// an index knows are left, too. What goes wrong will be told by [`modinfo`](Self::modinfo).
-    pub(crate) fn prefetch(&self, names: &[ModuleName], needs: bool) {
+    /// Reads the fields of some modules and of all that they depend on. Those are left for which an index may answer where no more than
+    /// `detail` will be asked for. What goes wrong will be told by [`modinfo`](Self::modinfo).
+    pub(crate) fn prefetch(&self, names: &[ModuleName], detail: Detail) {
         let work = Prefetch {
             tree: self,
-            needs,
+            detail,
             begun: Mutex::default(),
         };
-        let mut wanted: Vec<Entry> = names.iter().filter_map(|name| work.begin(name)).collect();
+        let begin = |name| work.begin(name);
+        // A glance at each module, where they are some.
+        let mut wanted: Vec<Entry> = match detail == Detail::Notes && names.len() > 1 {
+            true => names.par_iter().filter_map(begin).collect(),
+            false => names.iter().filter_map(begin).collect(),
+        };
         // No thread is started for one module, or for a chain.
         while let [only] = wanted.as_slice() {
             wanted = work.fetch(only);
@@ -62,7 +68,7 @@ impl<'a> Prefetch<'a> {
     fn begin(&self, name: &ModuleName) -> Option<Entry> {
         let entry = self.tree.find(name).ok().flatten()?;
         let known = || lock(&self.tree.infos).contains_key(name);
-        let indexed = || self.needs && matches!(self.tree.indexed_needs(&entry), Ok(Some(_)));
+        let indexed = || matches!(self.tree.indexed_needs(&entry, self.detail), Ok(Some(_)));
         let wanted = !entry.is_plain() && !known() && !indexed();
         (wanted && lock(&self.begun).insert(name.clone())).then_some(entry)
     }

@@ -161,6 +161,15 @@ pub(super) fn config_places(dir: &Path, version: &str) -> Vec<PathBuf> {
 
 /// Where distributions put a file of a kernel that is not a module: `boot/WHAT-VERSION` of the root that `dir` is in.
 pub(super) fn boot_files(dir: &Path, version: &str, what: &str) -> Vec<PathBuf> {
+    let name = format!("{what}-{version}");
+    roots(dir)
+        .map(|root| root.join("boot").join(&name))
+        .collect()
+}
+
+/// The root that a modules directory is in. `usr/lib/modules` also ends with `lib/modules`: there both roots are tried, the inner one
+/// first.
+pub(super) fn roots(dir: &Path) -> impl Iterator<Item = &Path> {
     let root = PLACES.iter().find_map(|place| {
         let parent = dir.parent()?;
         parent.ends_with(place).then(|| {
@@ -169,13 +178,10 @@ pub(super) fn boot_files(dir: &Path, version: &str, what: &str) -> Vec<PathBuf> 
                 .nth(Path::new(place).components().count())
         })?
     });
-    // `usr/lib/modules` also ends with `lib/modules`: both roots are tried.
     let usr = root
         .filter(|root| root.ends_with("usr"))
         .and_then(Path::parent);
-    let name = format!("{what}-{version}");
-    let roots = [root, usr].into_iter().flatten();
-    roots.map(|root| root.join("boot").join(&name)).collect()
+    [root, usr].into_iter().flatten()
 }
 
 /// The kernel's configuration, from there.

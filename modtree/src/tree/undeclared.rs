@@ -88,7 +88,7 @@ fn symbol_name(symbol: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use crate::testing::{Root, Synthetic};
-    use crate::{ClosureError, ClosureOptions, DepmodOptions, Tree, closure, users};
+    use crate::{ClosureError, ClosureOptions, DepmodOptions, Detail, Tree, closure, users};
 
     /// `zfs` was built without the list of `spl`'s symbols, `core` with the kernel.
     fn root() -> Root {
@@ -126,10 +126,10 @@ mod tests {
         root
     }
 
-    fn load(root: &Root, name: &str, names_only: bool) -> Result<Vec<String>, ClosureError> {
+    fn load(root: &Root, name: &str, detail: Detail) -> Result<Vec<String>, ClosureError> {
         let tree = Tree::open(&root.dir).unwrap();
         let options = ClosureOptions {
-            names_only,
+            detail,
             ..ClosureOptions::default()
         };
         let found = closure(&tree, &[name], &options)?;
@@ -152,15 +152,12 @@ mod tests {
                 };
                 crate::depmod(&options).unwrap().write(&root.dir).unwrap();
             }
-            for names_only in [false, true] {
-                assert_eq!(
-                    load(&root, "zfs", names_only).unwrap(),
-                    ["core", "spl", "zfs"]
-                );
+            for detail in [Detail::All, Detail::Notes, Detail::Names] {
+                assert_eq!(load(&root, "zfs", detail).unwrap(), ["core", "spl", "zfs"]);
                 // It uses nothing of what is gone: what it uses beside core is the kernel's, since core uses it.
-                assert_eq!(load(&root, "old", names_only).unwrap(), ["core", "old"]);
+                assert_eq!(load(&root, "old", detail).unwrap(), ["core", "old"]);
                 assert!(matches!(
-                    load(&root, "lost", names_only),
+                    load(&root, "lost", detail),
                     Err(ClosureError::Missing { .. })
                 ));
             }

@@ -51,8 +51,8 @@ pub(crate) enum Command {
 /// Print everything that has to be loaded for some modules, in load order
 ///
 /// Reads the modules themselves: depmod need not have run. Paths go to standard output, one a line; what is built into
-/// the kernel and what else is worth knowing goes to standard error. With --quiet, indexes that are up to date save the
-/// reading.
+/// the kernel and what else is worth knowing goes to standard error. Indexes that are up to date save the reading: with --quiet all
+/// of it, otherwise most of it where modules are compressed.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -124,7 +124,8 @@ pub(crate) struct WantedArgs {
     #[command(flatten)]
     pub(crate) sys: SysArgs,
 
-    /// The modules for the devices of another machine, which `modtree host --record` has written into FILE
+    /// The modules for the devices of another machine, which `modtree host --record` has written into FILE; - is
+    /// standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) host_file: Option<PathBuf>,
 
@@ -149,18 +150,23 @@ pub(crate) struct WantedArgs {
 #[command(after_help = "\
 Examples:
   modtree graph --runtime usb_storage vfat --svg stick.svg
-  modtree graph --for rootfs:btrfs --dot - | dot -Tpdf > btrfs.pdf")]
+  modtree graph --for rootfs:btrfs --dot - | dot -Tpdf > btrfs.pdf
+  modtree graph --for rootfs:btrfs --json | jq '.edges[].from'")]
 pub(crate) struct GraphArgs {
     #[command(flatten)]
     pub(crate) wanted: WantedArgs,
 
     /// A picture for any browser; - is standard output
-    #[arg(long, value_name = "FILE", required_unless_present = "dot")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["dot", "json"])]
     pub(crate) svg: Option<PathBuf>,
 
-    /// Text for Graphviz
+    /// The graph in DOT, the language of Graphviz; - is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) dot: Option<PathBuf>,
+
+    /// One JSON document to standard output: modules, and an edge for each reason
+    #[arg(long, conflicts_with_all = ["svg", "dot"])]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -194,7 +200,7 @@ pub(crate) enum Format {
     Insmod,
     /// Who needs whom, as a tree
     Tree,
-    /// The graph, for Graphviz
+    /// The graph in DOT, for Graphviz
     Dot,
     /// The graph, as a picture
     Svg,

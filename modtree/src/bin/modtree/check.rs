@@ -51,13 +51,13 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     // A kernel's package has none of its firmware.
     let default = match args.tree.deb {
         Some(_) => None,
-        None => Some(args.tree.basedir.join("lib/firmware")),
+        None => tree.firmware_dir(),
     };
     let firmware = args.firmware.clone();
     let symvers = args.symvers.clone().map(KernelSymbols::Symvers);
     let system_map = args.system_map.clone().map(KernelSymbols::SystemMap);
     let options = CheckOptions {
-        firmware: firmware.or_else(|| default.filter(|dir| dir.is_dir())),
+        firmware: firmware.or(default),
         kernel_symbols: symvers.or(system_map),
     };
     let checked = check(&tree, &options).map_err(tree_failure)?;

@@ -5,10 +5,12 @@ use std::path::Path;
 use cli::{Failure, Fault, print};
 use modtree::drawing::{self, TooMany};
 use modtree::{
-    Action, Closure, ClosureOptions, DepmodError, Indexes, IndexesError, ModuleName, Tree, closure,
+    Action, Closure, ClosureOptions, DepmodError, Detail, Indexes, IndexesError, ModuleName, Tree,
+    closure,
 };
 
 use crate::args::{ClosureArgs, Format, GraphArgs, WantedArgs};
+use crate::questions::print_json;
 use crate::run::{closure_failure, open, tree_failure, unknown};
 use crate::{depmod, goals, host, report};
 
@@ -21,7 +23,7 @@ pub(crate) fn run(args: &ClosureArgs) -> Result<(), Failure> {
     if args.modprobe_compat {
         return show_depends(&open(&args.wanted.tree)?, &args.wanted.modules);
     }
-    let (tree, found) = find(&args.wanted, names_only(args))?;
+    let (tree, found) = find(&args.wanted, detail(args))?;
     let text = match if args.json { Format::Json } else { args.format } {
         Format::Json => report::json(&tree, &found)?,
         Format::Tree => drawing::tree(&found),
@@ -42,7 +44,10 @@ pub(crate) fn run(args: &ClosureArgs) -> Result<(), Failure> {
 }
 
 pub(crate) fn run_graph(args: &GraphArgs) -> Result<(), Failure> {
-    let (_, found) = find(&args.wanted, false)?;
+    let (tree, found) = find(&args.wanted, Detail::All)?;
+    if args.json {
+        return print_json(&report::graph(&tree, &found));
+    }
     // Both are made before either is written.
     let svg = args.svg.as_ref().map(|path| Ok((path, svg(&found)?)));
     let svg = svg.transpose()?;
@@ -60,15 +65,19 @@ fn svg(found: &Closure) -> Result<String, Failure> {
     drawing::svg(found).map_err(|error: TooMany| Failure::input(error))
 }
 
-/// Whether names and paths are all that is asked for. The notes tell of builtins and of strangers among the modules.
-fn names_only(args: &ClosureArgs) -> bool {
+/// What is asked for: for names and paths, and for notes, an index may do.
+fn detail(args: &ClosureArgs) -> Detail {
     let names = matches!(args.format, Format::Path | Format::Name | Format::Insmod);
     let more = args.json || args.builtin || args.why || args.minimal;
-    names && args.quiet && !more
+    match names && !more {
+        false => Detail::All,
+        true if args.quiet => Detail::Names,
+        true => Detail::Notes,
+    }
 }
 
 /// The closure of what the command line asks for.
-fn find(args: &WantedArgs, names_only: bool) -> Result<(Tree, Closure), Failure> {
+fn find(args: &WantedArgs, detail: Detail) -> Result<(Tree, Closure), Failure> {
     let mut goals = goals::select(&args.goals, &args.goal_files)?;
     if args.host {
         goals.push(host::of_sys(&args.sys)?.goal());
@@ -82,7 +91,7 @@ fn find(args: &WantedArgs, names_only: bool) -> Result<(Tree, Closure), Failure>
         weak: args.weak,
         exclude: exclude.collect(),
         goals,
-        names_only,
+        detail,
         ..ClosureOptions::default()
     };
     let tree = open(&args.tree)?;
@@ -99,11 +108,11 @@ fn show_depends(tree: &Tree, modules: &[String]) -> Result<(), Failure> {
         IndexesError::Read(error) => tree_failure(tree.named(error)),
         error => Failure::from_error(Fault::Input, &error),
     })?;
-    let mut text = String::new();
+    let (mut text, mut missed) = (String::new(), Vec::new());
     for module in modules {
         let actions = indexes.show_depends(module);
         if actions.is_empty() {
-            return Err(unknown(tree, module));
+            missed.push(module.as_str());
         }
         for action in actions {
             match action {
@@ -118,5 +127,8 @@ fn show_depends(tree: &Tree, modules: &[String]) -> Result<(), Failure> {
             }
         }
     }
-    print(text.as_bytes())
+    match missed.as_slice() {
+        [] => print(text.as_bytes()),
+        missed => Err(unknown(tree, missed)),
+    }
 }

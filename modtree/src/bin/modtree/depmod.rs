@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use cli::{Failure, Fault, print};
 use modtree::{
-    Compat, DepmodConfig, DepmodError, DepmodOptions, KernelSymbols, Tree, depmod, is_up_to_date,
+    Compat, Depmod, DepmodConfig, DepmodError, DepmodOptions, KernelSymbols, Tree, depmod,
+    is_up_to_date,
 };
+use serde_json::{Value, json};
 
 use crate::complete;
+use crate::questions::print_json;
+use crate::report::json_path;
 use crate::run::{choice_failure, tree_failure};
 
 /// Write the files by which modprobe finds modules, as depmod does
@@ -94,6 +98,10 @@ pub(crate) struct DepmodArgs {
     /// Do not print warnings
     #[arg(short, long)]
     quiet: bool,
+
+    /// Print what was done as one JSON document: modules, files with their sizes in bytes, warnings
+    #[arg(long, conflicts_with = "dry_run")]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -112,10 +120,14 @@ impl From<CompatArg> for Compat {
 }
 
 pub(crate) fn run(args: &DepmodArgs) -> Result<(), Failure> {
-    let dir = modules_dir(args)?;
-    let out = out_dir(args, &dir);
+    let tree = open(args)?;
+    let dir = tree.dir().to_path_buf();
+    let out = out_dir(args, &tree);
     if args.quick && is_up_to_date(&dir, &out).map_err(|error| io_failure(&dir, &error))? {
-        return Ok(());
+        return match args.json {
+            true => print_json(&summary(&out, None, &[])),
+            false => Ok(()),
+        };
     }
     let version = dir.file_name().unwrap_or_default().to_string_lossy();
     let (config, notes) = DepmodConfig::read(&args.config, &version, args.compat.into())
@@ -133,18 +145,40 @@ pub(crate) fn run(args: &DepmodArgs) -> Result<(), Failure> {
         incremental: args.incremental.then(|| out.clone()),
     };
     let done = depmod(&options).map_err(failure)?;
+    let mut warnings = Vec::new();
+    if args.errsyms && !options.unresolved {
+        warnings.push("-e needs -E or -F");
+    }
+    warnings.extend(notes.iter().chain(&done.warnings).map(String::as_str));
     if !args.quiet {
-        if args.errsyms && !options.unresolved {
-            cli::tell!("warning: -e needs -E or -F");
-        }
-        for warning in notes.iter().chain(&done.warnings) {
+        for warning in &warnings {
             cli::tell!("warning: {warning}");
         }
     }
     if args.dry_run {
         return print(&done.text());
     }
-    done.write(&out).map_err(|error| io_failure(&out, &error))
+    done.write(&out).map_err(|error| io_failure(&out, &error))?;
+    match args.json {
+        true => print_json(&summary(&out, Some(&done), &warnings)),
+        false => Ok(()),
+    }
+}
+
+/// What was done; nothing, where all was up to date.
+fn summary(out: &Path, done: Option<&Depmod>, warnings: &[&str]) -> Value {
+    let files = done.map_or(&[][..], |done| &done.files);
+    let files = files
+        .iter()
+        .map(|(name, contents)| json!({ "name": name, "size": contents.len() }));
+    json!({
+        "directory": json_path(out),
+        "written": done.is_some(),
+        "modules": done.map(|done| done.modules),
+        "read": done.map(|done| done.read),
+        "files": files.collect::<Vec<_>>(),
+        "warnings": warnings,
+    })
 }
 
 fn prefix(args: &DepmodArgs) -> Result<Option<u8>, Failure> {
@@ -160,30 +194,32 @@ fn kernel_symbols(args: &DepmodArgs) -> Option<KernelSymbols> {
     symvers.or_else(|| args.filesyms.clone().map(KernelSymbols::SystemMap))
 }
 
-fn modules_dir(args: &DepmodArgs) -> Result<PathBuf, Failure> {
+fn open(args: &DepmodArgs) -> Result<Tree, Failure> {
     let Some(moduledir) = &args.moduledir else {
-        let tree = Tree::select(&args.basedir, args.version.as_deref());
-        let tree = tree.map_err(|error| {
+        return Tree::select(&args.basedir, args.version.as_deref()).map_err(|error| {
             let root = "name the root of another system with --root";
             choice_failure(error, root, "give one of them as VERSION")
-        })?;
-        return Ok(tree.dir().to_path_buf());
+        });
     };
     let Some(version) = &args.version else {
         return Err(Failure::usage("--moduledir needs a VERSION"));
     };
     let relative = moduledir.strip_prefix("/").unwrap_or(moduledir);
-    let dir = args.basedir.join(relative).join(version);
-    Tree::open(&dir).map_err(tree_failure)?;
-    Ok(dir)
+    Tree::open(&args.basedir.join(relative).join(version)).map_err(tree_failure)
 }
 
-/// The same place below the output root as the modules have below theirs.
-fn out_dir(args: &DepmodArgs, dir: &Path) -> PathBuf {
-    match &args.outdir {
-        None => dir.to_path_buf(),
-        Some(out) => out.join(dir.strip_prefix(&args.basedir).unwrap_or(dir)),
-    }
+/// The same place below the output root as the modules have below theirs, also where their directory was named in its place.
+fn out_dir(args: &DepmodArgs, tree: &Tree) -> PathBuf {
+    let dir = tree.dir();
+    let Some(out) = &args.outdir else {
+        return dir.to_path_buf();
+    };
+    let of_root = || dir.strip_prefix(tree.root()?).ok();
+    let below = match dir.strip_prefix(&args.basedir) {
+        Ok(below) if below.as_os_str().is_empty() => of_root().unwrap_or(below),
+        below => below.unwrap_or(dir),
+    };
+    out.join(below)
 }
 
 pub(crate) fn failure(error: DepmodError) -> Failure {

@@ -28,7 +28,8 @@ pub(crate) struct SysArgs {
 Examples:
   modtree host                                        each device, and its modules
   ssh box modtree host --record > box.txt
-  modtree closure -b unpacked --host-file box.txt     what that machine needs, of this kernel")]
+  modtree closure -b unpacked --host-file box.txt     what that machine needs, of this kernel
+  ssh box modtree host --record | modtree closure -b unpacked --host-file -")]
 pub(crate) struct HostArgs {
     /// Print the record: a line for each modalias and each driver
     #[arg(long)]
@@ -82,7 +83,11 @@ pub(crate) fn of_sys(args: &SysArgs) -> Result<Host, Failure> {
 }
 
 pub(crate) fn of_record(path: &Path) -> Result<Host, Failure> {
-    Host::of_record(path).map_err(failure)
+    let host = match path == Path::new("-") {
+        true => Host::of_stream(std::io::stdin().lock(), Path::new("<standard input>")),
+        false => Host::of_record(path),
+    };
+    host.map_err(failure)
 }
 
 fn failure(error: HostError) -> Failure {

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::args::TreeArgs;
 use crate::complete;
 use crate::questions::print_json;
+use crate::report::json_path;
 use crate::run::{entry_bytes, file_bytes, open, tree_failure, unknown};
 
 /// Print what modules say about themselves, as modinfo does
@@ -65,14 +66,22 @@ type Field = (Vec<u8>, Vec<u8>);
 pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     let mut documents = Vec::new();
+    let mut missed = Vec::new();
     let tree = OnceCell::new();
     for module in &args.modules {
-        for found in find(module, &args.tree, &tree)? {
+        let found = find(module, &args.tree, &tree)?;
+        if found.is_empty() {
+            missed.push(module.as_str());
+        }
+        for found in found {
             match args.json {
                 true => documents.push(document(&found)?),
                 false => text(&mut bytes, &found, args)?,
             }
         }
+    }
+    if let Some(tree) = tree.get().filter(|_| !missed.is_empty()) {
+        return Err(unknown(tree, &missed));
     }
     match args.json {
         true => print_json(&json!(documents)),
@@ -80,7 +89,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     }
 }
 
-/// What a word stands for. The tree is opened once, by the first word that needs it.
+/// What a word stands for, if anything. The tree is opened once, by the first word that needs it.
 fn find(module: &str, args: &TreeArgs, opened: &OnceCell<Tree>) -> Result<Vec<Found>, Failure> {
     if module.contains('/') || Path::new(module).is_file() {
         let path = std::path::absolute(module).unwrap_or_else(|_| module.into());
@@ -107,7 +116,7 @@ fn find(module: &str, args: &TreeArgs, opened: &OnceCell<Tree>) -> Result<Vec<Fo
         Resolution::Aliases(entries) => entries.into_iter().map(file).collect(),
         Resolution::Builtin(name) => Ok(vec![builtin(name)?]),
         Resolution::BuiltinAliases(names) => names.into_iter().map(builtin).collect(),
-        Resolution::Unknown => Err(unknown(tree, module)),
+        Resolution::Unknown => Ok(Vec::new()),
     }
 }
 
@@ -314,7 +323,7 @@ fn document(found: &Found) -> Result<serde_json::Value, Failure> {
             } = read(path, bytes)?;
             json!({
                 "name": ModuleName::of_file(path.file_name().unwrap_or_default()),
-                "path": path.to_string_lossy(),
+                "path": json_path(path),
                 "fields": list(&fields),
                 "imports": module.imports,
                 "exports": module.exports,

@@ -3,8 +3,8 @@
 use clap::Args;
 use cli::{Failure, print};
 use modtree::{
-    CallSite, ClosureOptions, ModuleName, Possible, Reason, ReasonKind, RuleReason, Traces,
-    call_sites, closure, is_rare_request, providers, users,
+    CallSite, ClosureError, ClosureOptions, ModuleName, Possible, Reason, ReasonKind, RuleReason,
+    Traces, Tree, call_sites, closure, is_rare_request, providers, users,
 };
 use serde_json::{Value, json};
 
@@ -60,14 +60,20 @@ pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
         weak: true,
         ..ClosureOptions::default()
     };
-    let found = closure(&tree, &[&args.from], &options).map_err(closure_failure)?;
+    let to = ModuleName::new(&args.to);
+    let found = match closure(&tree, &[&args.from], &options) {
+        // Both are told together.
+        Err(ClosureError::Unknown { .. }) if !has(&tree, &to)? => {
+            return Err(unknown(&tree, &[&args.from, &args.to]));
+        }
+        found => found.map_err(closure_failure)?,
+    };
     let roots: Vec<ModuleName> = found
         .modules
         .iter()
         .filter(|module| module.reasons.iter().any(|reason| reason.by.is_none()))
         .map(|module| module.name.clone())
         .collect();
-    let to = ModuleName::new(&args.to);
     if let Some(builtin) = found.builtins.iter().find(|builtin| builtin.name == to) {
         return args.answer.print(
             &builtin.reasons,
@@ -76,9 +82,8 @@ pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
         );
     }
     let Some(chain) = found.graph.chain(&roots, &to) else {
-        let is_module = tree.find(&to).map_err(tree_failure)?.is_some();
-        if !is_module && !tree.builtins().map_err(tree_failure)?.contains(&to) {
-            return Err(unknown(&tree, &args.to));
+        if !has(&tree, &to)? {
+            return Err(unknown(&tree, &[&args.to]));
         }
         if let Some(possible) = found.possible.iter().find(|one| may_be(one, &to)) {
             let reason = Reason {
@@ -120,6 +125,12 @@ pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
     )
 }
 
+/// Whether a module, or a part of the kernel, has this name.
+fn has(tree: &Tree, name: &ModuleName) -> Result<bool, Failure> {
+    let is_module = tree.find(name).map_err(tree_failure)?.is_some();
+    Ok(is_module || tree.builtins().map_err(tree_failure)?.contains(name))
+}
+
 /// Whether a request that depends on what happens while running may be for a module. One of which nothing is known may be for any.
 fn may_be(possible: &Possible, to: &ModuleName) -> bool {
     let asked = ModuleName::new(&possible.asked);
@@ -140,9 +151,8 @@ pub(crate) struct UsersArgs {
 pub(crate) fn run_users(args: &UsersArgs) -> Result<(), Failure> {
     let tree = open(&args.answer.tree)?;
     let name = ModuleName::new(&args.module);
-    let builtin = tree.builtins().map_err(tree_failure)?.contains(&name);
-    if tree.find(&name).map_err(tree_failure)?.is_none() && !builtin {
-        return Err(unknown(&tree, &args.module));
+    if !has(&tree, &name)? {
+        return Err(unknown(&tree, &[&args.module]));
     }
     let found = users(&tree, &name).map_err(tree_failure)?;
     if found.is_empty() {
@@ -214,12 +224,16 @@ pub(crate) struct ResolveArgs {
 
 pub(crate) fn resolve(args: &ResolveArgs) -> Result<(), Failure> {
     let tree = open(&args.answer.tree)?;
-    let mut found = Vec::new();
+    let (mut found, mut missed) = (Vec::new(), Vec::new());
     for query in &args.queries {
-        let names = tree.resolve(query).map_err(tree_failure)?.names();
-        let (builtin, names) = names.ok_or_else(|| unknown(&tree, query))?;
-        let kind = if builtin { "builtin" } else { "module" };
-        found.push((query, kind, names));
+        match tree.resolve(query).map_err(tree_failure)?.names() {
+            Some((true, names)) => found.push((query, "builtin", names)),
+            Some((false, names)) => found.push((query, "module", names)),
+            None => missed.push(query.as_str()),
+        }
+    }
+    if !missed.is_empty() {
+        return Err(unknown(&tree, &missed));
     }
     args.answer.print(
         found,

@@ -1,11 +1,13 @@
 //! Results as text.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use cli::Failure;
-use modtree::{Closure, ModuleName, Necessity, Tree};
-use serde_json::json;
+use modtree::{Closure, ModuleName, Necessity, Reason, Tree};
+use serde_json::{Value, json};
 
 use crate::args::Format;
 
@@ -46,6 +48,11 @@ pub(crate) fn path_text(path: &Path) -> Result<&str, Failure> {
         })
 }
 
+/// A path as text, without loss: see [`codec::names`].
+pub(crate) fn json_path(path: &Path) -> Cow<'_, str> {
+    codec::names::text(path.as_os_str().as_bytes())
+}
+
 /// One document: modules, builtins, what is left out, notes, each with its reasons.
 pub(crate) fn json(tree: &Tree, closure: &Closure) -> Result<String, Failure> {
     let modules: Vec<_> = closure
@@ -54,8 +61,8 @@ pub(crate) fn json(tree: &Tree, closure: &Closure) -> Result<String, Failure> {
         .map(|module| {
             json!({
                 "name": module.name,
-                "path": tree.shown(&module.path).to_string_lossy(),
-                "relative": module.relative.to_string_lossy(),
+                "path": json_path(&tree.shown(&module.path)),
+                "relative": json_path(&module.relative),
                 "firmware": module.info.all("firmware").collect::<Vec<_>>(),
                 "reasons": module.reasons,
             })
@@ -75,6 +82,26 @@ pub(crate) fn json(tree: &Tree, closure: &Closure) -> Result<String, Failure> {
     serde_json::to_string_pretty(&document)
         .map(|text| text + "\n")
         .map_err(Failure::machine)
+}
+
+/// The graph: modules in load order, and an edge from who needs to what is needed for each reason.
+pub(crate) fn graph(tree: &Tree, closure: &Closure) -> Value {
+    let modules = closure.modules.iter().map(|module| {
+        let is_root = module.reasons.iter().any(|reason| reason.by.is_none());
+        json!({ "name": module.name, "root": is_root })
+    });
+    let edges = closure.modules.iter().flat_map(|module| {
+        let edge = |reason: &Reason| {
+            let from = reason.by.as_ref()?;
+            Some(json!({ "from": from, "to": module.name, "reason": reason }))
+        };
+        module.reasons.iter().filter_map(edge)
+    });
+    json!({
+        "kernel": tree.version(),
+        "modules": modules.collect::<Vec<_>>(),
+        "edges": edges.collect::<Vec<_>>(),
+    })
 }
 
 /// Each module with its reasons, indented.

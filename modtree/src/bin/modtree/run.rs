@@ -48,7 +48,7 @@ pub(crate) fn module_bytes(module: &str, args: &TreeArgs) -> Result<(PathBuf, Ve
     };
     match entry {
         Some(entry) => entry_bytes(&tree, &entry),
-        None => Err(unknown(&tree, module)),
+        None => Err(unknown(&tree, &[module])),
     }
 }
 
@@ -128,14 +128,7 @@ pub(crate) fn closure_failure(error: ClosureError) -> Failure {
     }
 }
 
-/// No module is called so, and this is what it might have been.
-pub(crate) fn unknown(tree: &Tree, name: &str) -> Failure {
-    match tree.near_names(name) {
-        Err(error) => tree_failure(error),
-        Ok(near) => closure_failure(ClosureError::Unknown {
-            name: name.to_owned(),
-            dir: tree.shown(tree.dir()),
-            near,
-        }),
-    }
+/// No modules are called so, and these are what they might have been.
+pub(crate) fn unknown(tree: &Tree, names: &[&str]) -> Failure {
+    closure_failure(ClosureError::unknown(tree, names))
 }
