@@ -29,11 +29,13 @@ impl Tree {
             detail,
             begun: Mutex::default(),
         };
-        let begin = |name| work.begin(name);
-        // A glance at each module, where they are some.
-        let mut wanted: Vec<Entry> = match detail == Detail::Notes && names.len() > 1 {
-            true => names.par_iter().filter_map(begin).collect(),
-            false => names.iter().filter_map(begin).collect(),
+        let compressed = names.iter().filter_map(|name| work.compressed(name));
+        let compressed: Vec<Entry> = compressed.collect();
+        let begin = |entry| work.begin(entry);
+        // A glance at each, where they are some.
+        let mut wanted: Vec<Entry> = match detail == Detail::Notes && compressed.len() > 1 {
+            true => compressed.into_par_iter().filter_map(begin).collect(),
+            false => compressed.into_iter().filter_map(begin).collect(),
         };
         // No thread is started for one module, or for a chain.
         while let [only] = wanted.as_slice() {
@@ -61,15 +63,22 @@ impl<'a> Prefetch<'a> {
             return Vec::new();
         };
         let needed = info.depends().map(ModuleName::new);
-        needed.filter_map(|name| self.begin(&name)).collect()
+        let needed = needed.filter_map(|name| self.compressed(&name));
+        needed.filter_map(|entry| self.begin(entry)).collect()
     }
 
-    /// The module of this name, if it is to be read and nobody has begun to.
-    fn begin(&self, name: &ModuleName) -> Option<Entry> {
+    /// The module of this name, if it is compressed.
+    fn compressed(&self, name: &ModuleName) -> Option<Entry> {
         let entry = self.tree.find(name).ok().flatten()?;
+        (!entry.is_plain()).then_some(entry)
+    }
+
+    /// The module, if it is to be read and nobody has begun to.
+    fn begin(&self, entry: Entry) -> Option<Entry> {
+        let name = &entry.name;
         let known = || lock(&self.tree.infos).contains_key(name);
         let indexed = || matches!(self.tree.indexed_needs(&entry, self.detail), Ok(Some(_)));
-        let wanted = !entry.is_plain() && !known() && !indexed();
+        let wanted = !known() && !indexed();
         (wanted && lock(&self.begun).insert(name.clone())).then_some(entry)
     }
 }
