@@ -8,17 +8,22 @@ use std::rc::Rc;
 
 use crate::elf::Elf;
 
+/// Where a file's bytes are in memory: address and length.
+type Place = (usize, usize);
+
+type Headers = Rc<Result<Elf, String>>;
+
 /// What their headers say, by where their bytes are in memory: names of one file share them.
 #[derive(Default)]
 pub(super) struct Parsed<'image> {
-    known: RefCell<HashMap<(usize, usize), Rc<Result<Elf, String>>>>,
+    known: RefCell<HashMap<Place, Headers>>,
     /// They stay where they are as long as this is used.
     bytes: PhantomData<&'image [u8]>,
 }
 
 impl<'image> Parsed<'image> {
     /// As [`Elf::parse`].
-    pub(super) fn elf(&self, bytes: &'image [u8]) -> Rc<Result<Elf, String>> {
+    pub(super) fn elf(&self, bytes: &'image [u8]) -> Headers {
         let place = (bytes.as_ptr() as usize, bytes.len());
         let mut known = self.known.borrow_mut();
         let parsed = known
