@@ -49,7 +49,7 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Make a disk image that starts a PC from USB or disk, by BIOS and by UEFI: partition table, FAT, boot loaders, kernel and
     /// initramfs in one file.
-    Image(ImageArgs),
+    Image(Box<ImageArgs>),
     /// Make one EFI program of kernel, initramfs and command line (a unified kernel image), which can be signed as a whole.
     Uki(UkiArgs),
     /// Write a recipe to start from, with every key explained

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         args::Command::Initramfs(args) => initramfs::run(args),
         args::Command::Plan(args) => plan::run(&args),
         args::Command::Init(args) => init::run(&args),
-        args::Command::Image(args) => image::run(args),
+        args::Command::Image(args) => image::run(*args),
         args::Command::Uki(args) => uki::run(args),
         args::Command::Pxe(args) => pxe::run(args),
         args::Command::Check(args) => check::run(&args),
