@@ -75,11 +75,18 @@ impl Symbols {
     }
 }
 
+fn begins(found: &[u8]) -> String {
+    match found {
+        [] => "it is empty".to_owned(),
+        found => format!("it begins with {found:02x?}"),
+    }
+}
+
 /// Why bytes are not a readable module. Offsets and sizes are bytes from the beginning of the (decompressed) file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ElfError {
     /// Not even the magic bytes are there.
-    #[error("not an ELF file: it begins with {found:02x?}, and ELF begins with [7f, 45, 4c, 46]")]
+    #[error("not an ELF file: {}, and ELF begins with [7f, 45, 4c, 46]", begins(.found))]
     Magic {
         /// The first bytes, at most four.
         found: Vec<u8>,

@@ -69,6 +69,8 @@ pub struct Goal {
     pub summary: String,
     /// What stands behind a colon, if anything may.
     pub parameter: Option<Parameter>,
+    /// The program without which the modules do nothing, `cryptsetup` for example.
+    pub program: Option<String>,
     /// The file's text, comments included.
     pub text: String,
     goals: Vec<String>,

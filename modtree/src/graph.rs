@@ -71,6 +71,20 @@ pub struct RuleReason {
     pub evidence: Vec<String>,
 }
 
+impl Reason {
+    /// Reasons as text, separated by semicolons. Different ones may read alike, such as two aliases for one need, and stand once.
+    pub fn all(reasons: &[Self]) -> String {
+        let mut texts: Vec<String> = Vec::new();
+        for reason in reasons {
+            let text = reason.to_string();
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        texts.join("; ")
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by = self.by.as_ref().map_or("", ModuleName::as_str);

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use packager::cpio::Kind;
+use packager::kernel::KernelSource;
+use packager::{Plan, Recipe};
 use tests::environment::{command, has, kernel};
 use tests::root::{Root, pack, plan, small_root};
 
@@ -274,4 +276,51 @@ fn the_scripts_are_clean_for_shellcheck() {
         "{}",
         String::from_utf8_lossy(&output.stdout)
     );
+}
+
+#[test]
+fn a_keymap_that_is_compiled_already_is_taken_as_it_is() {
+    let Some(root) = small_root() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let text = plan(root.path());
+    let compiled = text.get("etc/keymap.bmap").unwrap().data.to_vec();
+    let file = folder.path().join("es.bmap");
+    fs::write(&file, &compiled).unwrap();
+    let taken = Plan::new(&Recipe {
+        kernel: KernelSource::Root(root.path().into()),
+        keymaps: vec![file.clone().into()],
+        ..Recipe::default()
+    })
+    .unwrap();
+    for path in ["etc/keymap.bmap", "etc/keymaps/es.bmap"] {
+        assert_eq!(taken.get(path).unwrap().data.to_vec(), compiled, "{path}");
+    }
+    assert!(taken.inputs.contains(&file));
+    fs::write(&file, &compiled[..1000]).unwrap();
+    root.refuses(
+        &["--keymap", file.to_str().unwrap()],
+        1,
+        &["es.bmap", "1000 bytes"],
+    );
+}
+
+#[test]
+fn modules_that_no_program_uses_are_told() {
+    let Some(root) = kernel("linux-6.1").filter(|_| has(&["busybox"])) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = folder.path().join("packager.toml");
+    let told = |file: &str| {
+        fs::write(&recipe, format!("goals = [\"crypt\"]\n{file}")).unwrap();
+        let arguments = ["--dry-run", "--recipe", recipe.to_str().unwrap()];
+        let result = pack(&root, &arguments);
+        let stderr = String::from_utf8_lossy(&result.stderr);
+        assert!(result.status.success(), "{stderr}");
+        stderr.contains("cryptsetup, which is not in the image")
+    };
+    assert!(told(""));
+    let program =
+        "[[file]]\npath = \"/usr/sbin/cryptsetup\"\nmode = \"0755\"\ntext = \"#!/bin/sh\\n\"\n";
+    assert!(!told(program));
 }

@@ -50,18 +50,13 @@ fn answers_on_the_plain_tree() {
         .collect();
     assert_eq!(names.len(), 8, "{providers}");
     assert!(names.contains(&"xhci_pci") && names.contains(&"dummy_hcd"));
-    let resolved = asked(
-        &root,
-        &[
-            "resolve",
-            "usb:v0781p5567d0126dc00dsc00dp00ic08isc06ip50in00",
-            "nls_base",
-        ],
-    );
+    let stick = "usb:v0781p5567d0126dc00dsc00dp00ic08isc06ip50in00";
+    let resolved = asked(&root, &["resolve", stick, "nls_base"]);
     assert_eq!(
         resolved,
-        "module uas\nmodule usb_storage\nbuiltin nls_base\n"
+        format!("{stick}: module uas\n{stick}: module usb_storage\nnls_base: builtin nls_base\n")
     );
+    assert_eq!(asked(&root, &["resolve", "fs-vfat"]), "module vfat\n");
     let requests = asked(&root, &["requests", "mlx4_core"]);
     assert!(
         requests.contains(

@@ -92,7 +92,7 @@ fn each_damage_has_its_sentence() {
     let error = |bytes: &[u8]| Module::parse(bytes).unwrap_err().to_string();
     assert_eq!(
         error(b""),
-        "not an ELF file: it begins with [], and ELF begins with [7f, 45, 4c, 46]"
+        "not an ELF file: it is empty, and ELF begins with [7f, 45, 4c, 46]"
     );
     assert_eq!(
         error(b"\x28\xb5\x2f\xfdxx"),

@@ -14,6 +14,7 @@ const LIMIT: u64 = 1 << 20;
 struct File {
     summary: String,
     parameter: Option<Parameter>,
+    program: Option<String>,
     #[serde(default)]
     goals: Vec<String>,
     #[serde(default)]
@@ -82,6 +83,7 @@ pub(super) fn goal(name: &str, file: &str, text: &str) -> Result<Goal, GoalError
         name: name.to_owned(),
         summary: parsed.summary,
         parameter: parsed.parameter,
+        program: parsed.program,
         text: text.to_owned(),
         goals: parsed.goals,
         roots: parsed.root,

@@ -1,11 +1,12 @@
 //! The plan of an initramfs, part by part.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use kmap::{Compiled, SearchPath};
+use kmap::{Compiled, FileSource, Keymap, SearchPath, Source, SourceText};
 
 use super::busybox::System;
 use super::kept::Kept;
@@ -209,12 +210,30 @@ fn find(
     Ok((found, compression))
 }
 
-/// The recipe's keymaps. The console is a UTF-8 one, so they are compiled for Unicode.
+/// The recipe's keymaps. The console is a UTF-8 one, so texts are compiled for Unicode; what is compiled already is taken as it is.
 fn compile_keymaps(recipe: &Recipe) -> Result<Vec<Compiled>, kmap::Report> {
-    let places = SearchPath::from_env();
-    let compile =
-        |name: &OsString| kmap::compile_named(name.as_ref(), &places, kmap::Mode::Unicode);
-    recipe.keymaps.iter().map(compile).collect()
+    let mut source = FileSource::new(SearchPath::from_env());
+    let mut compile = |name: &OsString| {
+        let text = source.open(name.as_ref())?;
+        match kmap::emit::is_bkeymap(&text.bytes) {
+            true => compiled_already(text),
+            false => kmap::compile_text(&mut source, text, kmap::Mode::Unicode),
+        }
+    };
+    recipe.keymaps.iter().map(&mut compile).collect()
+}
+
+fn compiled_already(file: SourceText) -> Result<Compiled, kmap::Report> {
+    let keymap = Keymap::from_bkeymap(&file.bytes, kmap::Endian::Little).map_err(|error| {
+        let name = format!("`{}`", kmap::shown_path(&file.path));
+        kmap::Report::unreadable(&name, io::Error::new(io::ErrorKind::InvalidData, error))
+    })?;
+    Ok(Compiled {
+        keymap,
+        mode: kmap::Mode::Unicode,
+        warnings: Vec::new(),
+        inputs: vec![file.path],
+    })
 }
 
 impl Plan {
@@ -254,7 +273,7 @@ fn keymap_name(name: &OsStr) -> String {
         .unwrap_or(name)
         .to_string_lossy();
     let mut name: &str = &file;
-    for suffix in [".gz", ".bz2", ".xz", ".zst", ".kmap", ".map"] {
+    for suffix in [".gz", ".bz2", ".xz", ".zst", ".kmap", ".map", ".bmap"] {
         name = name.strip_suffix(suffix).unwrap_or(name);
     }
     name.to_owned()

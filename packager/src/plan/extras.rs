@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use modtree::goal::Goals;
+
 use super::selection::Chosen;
 use super::{Data, Plan, PlanError};
 use crate::cpio::{Attributes, Kind};
@@ -34,7 +36,30 @@ impl Plan {
         recipe
             .entries
             .iter()
-            .try_for_each(|entry| self.add_entry(entry))
+            .try_for_each(|entry| self.add_entry(entry))?;
+        self.note_missing_programs(recipe)
+    }
+
+    /// Modules for encrypted disks open none by themselves.
+    fn note_missing_programs(&mut self, recipe: &Recipe) -> Result<(), PlanError> {
+        if recipe.goals.is_empty() {
+            return Ok(());
+        }
+        let goals = Goals::embedded()?;
+        for asked in &recipe.goals {
+            let name = asked.split(':').next().unwrap_or(asked);
+            let Some(program) = goals.get(name)?.program.as_deref() else {
+                continue;
+            };
+            let is_it = |path: &str| path.rsplit('/').next() == Some(program);
+            if !self.items().any(|(path, _)| is_it(path)) {
+                self.notes.push(format!(
+                    "goal {name}: its modules do nothing without {program}, which is not in the image: a recipe's `programs` \
+                     brings it along, and a script in a [[step]] calls it"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// What programs need, found below `root`.

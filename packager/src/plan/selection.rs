@@ -147,7 +147,7 @@ impl Selection {
     pub(super) fn of_closure(closure: &Closure, recipe: &Recipe) -> Self {
         let place = |planned: &Planned| place(recipe.module_files, planned);
         let builtins = closure.builtins.iter().map(|builtin| {
-            let reasons = reasons(&builtin.reasons);
+            let reasons = Reason::all(&builtin.reasons);
             format!("{} is built into the kernel ({reasons})", builtin.name)
         });
         let modules = closure.modules.iter();
@@ -219,16 +219,11 @@ impl Chosen {
             name: planned.name.to_string(),
             path: planned.path.clone(),
             place: place(planned),
-            reason: reasons(&planned.reasons),
+            reason: Reason::all(&planned.reasons),
             because: others.map(&place).collect(),
             firmware: firmware.map(|name| name.into_owned()).collect(),
         }
     }
-}
-
-fn reasons(reasons: &[Reason]) -> String {
-    let texts: Vec<_> = reasons.iter().map(ToString::to_string).collect();
-    texts.join("; ")
 }
 
 /// A length, as it stands before what it is the length of.
@@ -272,7 +267,7 @@ fn key(kernel: &Kernel, recipe: &Recipe) -> Result<Option<(Key, Fingerprint)>, P
 
 /// What is missed of a module that is left out.
 fn without(excluded: &Excluded) -> String {
-    let (name, why) = (&excluded.name, reasons(&excluded.reasons));
+    let (name, why) = (&excluded.name, Reason::all(&excluded.reasons));
     match excluded.is_vital() {
         _ if excluded.reasons.is_empty() => {
             format!("{name} is to be left out, and would not be in the image anyway")

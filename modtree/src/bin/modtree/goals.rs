@@ -40,7 +40,8 @@ pub(crate) struct GoalsArgs {
 
 pub(crate) fn run(args: &GoalsArgs) -> Result<(), Failure> {
     let goals = open(&args.files)?;
-    if let Some(name) = &args.goal {
+    if let Some(asked) = &args.goal {
+        let name = asked.split(':').next().unwrap_or(asked);
         return print(goals.get(name).map_err(failure)?.text.as_bytes());
     }
     if args.json {
@@ -49,6 +50,7 @@ pub(crate) fn run(args: &GoalsArgs) -> Result<(), Failure> {
                 "name": goal.name,
                 "summary": goal.summary,
                 "parameter": goal.parameter,
+                "program": goal.program,
             })
         });
         return print_json(&json!(list.collect::<Vec<_>>()));

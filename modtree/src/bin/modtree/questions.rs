@@ -212,7 +212,7 @@ pub(crate) fn run_providers(args: &ProvidersArgs) -> Result<(), Failure> {
     )
 }
 
-/// Print what a name, an alias or a device's modalias stands for
+/// Print what a name, an alias or a device's modalias stands for; several are answered with the query in front
 #[derive(Debug, Args)]
 pub(crate) struct ResolveArgs {
     /// What is asked for
@@ -232,17 +232,20 @@ pub(crate) fn resolve(args: &ResolveArgs) -> Result<(), Failure> {
             None => missed.push(query.as_str()),
         }
     }
-    if !missed.is_empty() {
-        return Err(unknown(&tree, &missed));
-    }
+    let is_one = args.queries.len() == 1;
     args.answer.print(
         found,
         |(query, kind, names)| json!({ "query": query, "kind": kind, "modules": names }),
-        |(_, kind, names)| {
-            let lines = names.iter().map(|name| format!("{kind} {name}\n"));
+        |(query, kind, names)| {
+            let query = if is_one { "" } else { &format!("{query}: ") };
+            let lines = names.iter().map(|name| format!("{query}{kind} {name}\n"));
             lines.collect()
         },
-    )
+    )?;
+    match missed.as_slice() {
+        [] => Ok(()),
+        missed => Err(unknown(&tree, missed)),
+    }
 }
 
 /// Print the places where a module's code asks for other modules

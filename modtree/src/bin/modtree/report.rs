@@ -156,17 +156,15 @@ pub(crate) fn necessities(closure: &Closure) -> String {
 pub(crate) fn notes(tree: &Tree, closure: &Closure) -> String {
     let mut text = String::new();
     for builtin in &closure.builtins {
-        let reasons: Vec<_> = builtin.reasons.iter().map(ToString::to_string).collect();
+        let reasons = Reason::all(&builtin.reasons);
         let _ = writeln!(
             text,
-            "note: {} is built into the kernel ({})",
-            builtin.name,
-            reasons.join("; ")
+            "note: {} is built into the kernel ({reasons})",
+            builtin.name
         );
     }
     for excluded in &closure.excluded {
-        let reasons: Vec<_> = excluded.reasons.iter().map(ToString::to_string).collect();
-        let _ = match reasons.join("; ") {
+        let _ = match Reason::all(&excluded.reasons) {
             none if none.is_empty() => {
                 writeln!(
                     text,
