@@ -11,13 +11,13 @@ const KT_SHIFT: u8 = 7;
 const KT_LOCK: u8 = 10;
 const KT_SLOCK: u8 = 12;
 /// The weight of Shift.
-const SHIFT: u8 = 1;
+pub(crate) const SHIFT: u8 = 1;
 /// Return, as a keysym of its own, as Control-M and as Control-J.
 const ENTER: [u16; 3] = [0x0201, 0x000d, 0x000a];
 /// `KP_Enter`, the keypad's.
 const KEYPAD_ENTER: u16 = 0x030e;
 /// CapsShift, which the kernel takes as Shift.
-const CAPSSHIFT: u8 = 8;
+pub(crate) const CAPSSHIFT: u8 = 8;
 
 impl Keymap {
     /// The weights of the modifiers that the keymap's keys give, together; every table whose number has only bits of this

@@ -2,20 +2,21 @@
 //!
 //! The kernel (drivers/tty/vt/keyboard.c) looks a key up in the table whose number is the sum of the modifiers that are held (KT_SHIFT)
 //! or set for one key (KT_SLOCK), exclusive-or those that are locked (KT_LOCK). A modifier's key is looked up in the table of its
-//! moment, too: a lock may be out of reach before another key is held.
+//! moment, too: a lock may be out of reach before another key is held. Caps Lock takes letters from the table with Shift exchanged.
 
 use std::collections::BTreeMap;
 
 use crate::keymap::{KEYS, Keymap};
-use crate::reach::modifier;
+use crate::reach::{CAPSSHIFT, modifier};
 use crate::{Keysym, Press};
 
 const KT_SPEC: u8 = 2;
 const KT_SHIFT: u8 = 7;
 const KT_LOCK: u8 = 10;
 const KT_SLOCK: u8 = 12;
-/// The values of KT_SPEC that put Caps Lock on: Caps_Lock and Caps_On.
-const CAPS_LOCKS: [u8; 2] = [7, 11];
+/// The values of KT_SPEC that concern Caps Lock: Caps_Lock takes it off again, Caps_On does not.
+const CAPS_LOCK: u8 = 7;
+const CAPS_ON: u8 = 13;
 /// The keys that have a modifier's name on them, with its weight: both Shift keys, AltGr, both Control keys, Alt.
 const USUAL_KEYS: [(u8, u8); 6] = [(42, 1), (54, 1), (100, 2), (29, 4), (97, 4), (56, 8)];
 
@@ -48,6 +49,45 @@ impl Step {
     }
 }
 
+/// What is locked at some moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Locked {
+    /// The sum of the weights that KT_LOCK has locked.
+    pub(crate) weights: u8,
+    /// Whether Caps Lock is on.
+    pub(crate) caps: bool,
+}
+
+impl Locked {
+    /// What a key makes of it, if it is a key that locks or unlocks.
+    fn pressed(self, keysym: Keysym) -> Option<Self> {
+        match (keysym.kind(), keysym.value()) {
+            (KT_LOCK, value) => Some(Self {
+                weights: self.weights ^ modifier(KT_LOCK, value)?,
+                ..self
+            }),
+            (KT_SPEC, CAPS_LOCK) => Some(Self {
+                caps: !self.caps,
+                ..self
+            }),
+            (KT_SPEC, CAPS_ON) => Some(Self { caps: true, ..self }),
+            (KT_SHIFT, CAPSSHIFT) => Some(Self {
+                caps: false,
+                ..self
+            }),
+            _ => None,
+        }
+    }
+
+    /// What it is when a way has been gone.
+    pub(crate) fn after(self, route: &Route) -> Self {
+        let keys = route.locks.iter().map(|lock| lock.key.keysym);
+        keys.fold(self, |locked, keysym| {
+            locked.pressed(keysym).unwrap_or(locked)
+        })
+    }
+}
+
 /// A lock, and the keys that are held while it is pressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
@@ -58,6 +98,17 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// How long it lasts: `ShiftL_Lock stays on until it is pressed again`. `None` for CapsShift, which takes Caps Lock off and locks nothing.
+    pub fn duration(&self) -> Option<String> {
+        let keysym = self.key.keysym;
+        let end = match (keysym.kind(), keysym.value()) {
+            (KT_SHIFT, _) => return None,
+            (KT_SPEC, CAPS_ON) => "Caps_Lock or CapsShift is pressed",
+            _ => "it is pressed again",
+        };
+        Some(format!("{} stays on until {end}", keysym.describe()))
+    }
+
     /// `ShiftL_Lock (Alt+key Shift (42))`
     fn describe(&self) -> String {
         let key = with_held(&self.held, self.key.press);
@@ -132,64 +183,58 @@ impl Route {
 
 /// The ways to all tables of a keymap that can be got to.
 pub(crate) struct Routes {
-    /// By the table's number.
-    pub(crate) to: BTreeMap<u8, Route>,
-    /// The way to Caps Lock, which takes letters from the table with Shift exchanged.
-    pub(crate) caps_lock: Option<Lock>,
+    /// By the table's number, and whether Caps Lock is on there.
+    pub(crate) to: BTreeMap<(u8, bool), Route>,
+    /// All that may be locked, what is locked at first among it.
+    pub(crate) states: Vec<Locked>,
 }
 
 impl Routes {
-    pub(crate) fn new(keymap: &Keymap) -> Self {
+    /// The ways for someone who has locked `from` before.
+    pub(crate) fn new(keymap: &Keymap, from: Locked) -> Self {
         let keys = Keys::new(keymap);
-        let mut to: BTreeMap<u8, Route> = BTreeMap::new();
-        let mut caps_lock = None;
-        // The sets of locks that were found, with the locks that lead there; the list grows as it is gone through.
-        let mut states: Vec<(u8, Vec<Lock>)> = vec![(0, Vec::new())];
+        let mut to = BTreeMap::new();
+        // With the locks that lead there; the list grows as it is gone through.
+        let mut states: Vec<(Locked, Vec<Lock>)> = vec![(from, Vec::new())];
         let mut index = 0;
         while let Some((locked, locks)) = states.get(index).cloned() {
             index += 1;
             for (weights, held) in keys.holds(locked) {
-                let map = weights ^ locked;
+                let map = weights ^ locked.weights;
                 let at = |latch| Route {
                     locks: locks.clone(),
                     held: held.clone(),
                     latch,
                 };
-                keep(&mut to, map, at(None));
+                keep(&mut to, (map, locked.caps), at(None));
                 for &key in keys.of(map) {
-                    let lock = || Lock {
-                        held: held.clone(),
-                        key,
-                    };
-                    match key.keysym.kind() {
-                        KT_SLOCK => {
-                            let latched = (weights | key.weight()) ^ locked;
-                            keep(&mut to, latched, at(Some(key)));
-                        }
-                        KT_LOCK => {
-                            let next = locked ^ key.weight();
-                            if states.iter().all(|(known, _)| *known != next) {
-                                let more = locks.iter().cloned().chain([lock()]);
-                                states.push((next, more.collect()));
-                            }
-                        }
-                        KT_SPEC if locks.is_empty() && caps_lock.is_none() => {
-                            caps_lock = Some(lock());
-                        }
-                        _ => {}
+                    if key.keysym.kind() == KT_SLOCK {
+                        let latched = (weights | key.weight()) ^ locked.weights;
+                        keep(&mut to, (latched, locked.caps), at(Some(key)));
+                    }
+                    let next = locked.pressed(key.keysym);
+                    let next = next.filter(|next| states.iter().all(|(known, _)| known != next));
+                    if let Some(next) = next {
+                        let lock = Lock {
+                            held: held.clone(),
+                            key,
+                        };
+                        let more = locks.iter().cloned().chain([lock]);
+                        states.push((next, more.collect()));
                     }
                 }
             }
         }
-        Self { to, caps_lock }
+        let states = states.into_iter().map(|(locked, _)| locked).collect();
+        Self { to, states }
     }
 }
 
-fn keep(to: &mut BTreeMap<u8, Route>, map: u8, route: Route) {
-    match to.get(&map) {
+fn keep(to: &mut BTreeMap<(u8, bool), Route>, table: (u8, bool), route: Route) {
+    match to.get(&table) {
         Some(known) if known.cost() <= route.cost() => {}
         _ => {
-            to.insert(map, route);
+            to.insert(table, route);
         }
     }
 }
@@ -221,13 +266,16 @@ impl Keys {
     }
 
     /// The sets of modifiers that can be held while some are locked, each with the keys to hold; those with the fewest keys first.
-    fn holds(&self, locked: u8) -> Vec<(u8, Vec<Step>)> {
+    fn holds(&self, locked: Locked) -> Vec<(u8, Vec<Step>)> {
         let mut found: Vec<(u8, Vec<Step>)> = vec![(0, Vec::new())];
         let mut index = 0;
         while let Some((weights, held)) = found.get(index).cloned() {
             index += 1;
-            let keys = self.of(weights ^ locked).iter();
-            for key in keys.filter(|key| key.keysym.kind() == KT_SHIFT) {
+            let keys = self.of(weights ^ locked.weights).iter();
+            // CapsShift takes Caps Lock off.
+            let stays = |keysym| !locked.caps || locked.pressed(keysym).is_none();
+            let is_held = |keysym: Keysym| keysym.kind() == KT_SHIFT && stays(keysym);
+            for key in keys.filter(|key| is_held(key.keysym)) {
                 let more = weights | key.weight();
                 if found.iter().all(|(known, _)| *known != more) {
                     found.push((more, held.iter().copied().chain([*key]).collect()));
@@ -240,7 +288,7 @@ impl Keys {
 
 fn leads_on(keysym: Keysym) -> bool {
     match keysym.kind() {
-        KT_SPEC => CAPS_LOCKS.contains(&keysym.value()),
+        KT_SPEC => [CAPS_LOCK, CAPS_ON].contains(&keysym.value()),
         kind => modifier(kind, keysym.value()).is_some(),
     }
 }
@@ -252,7 +300,7 @@ mod tests {
 
     fn routes(text: &str) -> Routes {
         let compiled = crate::compile_bytes(text.as_bytes(), Mode::EightBit).unwrap();
-        Routes::new(&compiled.keymap)
+        Routes::new(&compiled.keymap, Locked::default())
     }
 
     fn keycodes(steps: &[Step]) -> Vec<u8> {
@@ -262,23 +310,26 @@ mod tests {
     #[test]
     fn a_held_key_is_the_one_that_gives_the_modifier() {
         let found = routes("keymaps 0-3\nkeycode 58 = Shift\nkeycode 56 = AltGr\n");
-        assert_eq!(keycodes(&found.to[&3].held), [56, 58]);
+        assert_eq!(keycodes(&found.to[&(3, false)].held), [56, 58]);
         let usual = routes("keymaps 0-1\nkeycode 3 = Shift\nkeycode 54 = Shift\n");
-        assert_eq!(keycodes(&usual.to[&1].held), [54]);
-        assert_eq!(usual.to[&1].held[0].usual_name(), Some("Shift"));
+        assert_eq!(keycodes(&usual.to[&(1, false)].held), [54]);
+        assert_eq!(usual.to[&(1, false)].held[0].usual_name(), Some("Shift"));
     }
 
     #[test]
     fn a_table_without_a_modifier_key_is_out_of_reach() {
         let found = routes("keymaps 0-2\nkeycode 42 = Shift\nkeycode 30 = a\n");
-        assert_eq!(found.to.keys().collect::<Vec<_>>(), [&0, &1]);
+        assert_eq!(
+            found.to.keys().collect::<Vec<_>>(),
+            [&(0, false), &(1, false)]
+        );
     }
 
     #[test]
     fn a_lock_is_pressed_first_with_what_it_needs() {
         let text = "keymaps 0,8,16,17\nkeycode 56 = Alt\nalt keycode 42 = ShiftL_Lock\nshiftl keycode 42 = Shift\n";
         let found = routes(text);
-        let route = &found.to[&17];
+        let route = &found.to[&(17, false)];
         assert_eq!(keycodes(&route.held), [42]);
         let [lock] = &route.locks[..] else {
             panic!("{route:?}")
@@ -290,7 +341,7 @@ mod tests {
     #[test]
     fn a_latch_comes_last() {
         let found = routes("keymaps 0-3\nkeycode 42 = Shift\nkeycode 58 = SAltGr\n");
-        let route = &found.to[&3];
+        let route = &found.to[&(3, false)];
         assert_eq!(keycodes(&route.held), [42]);
         assert_eq!(route.latch.map(|step| step.press.keycode), Some(58));
         let key = Press {
@@ -309,7 +360,7 @@ mod tests {
         let text = "keymaps 0-3\nkeycode 42 = Shift\nshift keycode 58 = SShift\nshift keycode 56 = AltGr\n\
                     altgr shift keycode 58 = SShift\n";
         let found = routes(text);
-        assert!(!found.to.contains_key(&2));
-        assert_eq!(found.to[&3].latch, None);
+        assert!(!found.to.contains_key(&(2, false)));
+        assert_eq!(found.to[&(3, false)].latch, None);
     }
 }

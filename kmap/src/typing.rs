@@ -4,22 +4,17 @@
 //! table of rules says. A binary keymap cannot carry rules, so that it works with those that the kernel was built with:
 //! `compose as usual`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-use crate::keymap::{ComposeRule, KEYS, Keymap};
+use crate::keymap::{ComposeRule, Keymap};
 use crate::keysym::Keysym;
-use crate::route::{Lock, Route, Routes};
+use crate::reach::SHIFT;
+use crate::route::{Locked, Route, Routes};
+use crate::stroke::{Stroke, Strokes};
 use crate::usual;
 
-/// The weight of Shift in a table's number.
-const SHIFT: u8 = 1;
-/// `Compose`, the key that makes one character of the next two.
-const COMPOSE: u16 = 0x020e;
-/// The key that ends a line.
-const RETURN: u16 = 0x0201;
-const CARRIAGE_RETURN: u16 = 0x000d;
 const KT_LATIN: u8 = 0;
-const KT_PAD: u8 = 3;
 const KT_DEAD: u8 = 4;
 const KT_LETTER: u8 = 11;
 const KT_DEAD2: u8 = 13;
@@ -39,21 +34,27 @@ pub struct Press {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
     /// One key.
-    Direct(Press),
+    Direct(Stroke),
     /// A dead key, then another key.
-    Dead(Press, Press),
+    Dead(Stroke, Stroke),
     /// Compose, then two keys.
-    Compose(Press, Press, Press),
+    Compose(Stroke, Stroke, Stroke),
 }
 
 impl Way {
     /// The keys, in the order in which they are pressed.
-    pub fn presses(&self) -> Vec<Press> {
-        match *self {
-            Way::Direct(press) => vec![press],
-            Way::Dead(dead, press) => vec![dead, press],
+    pub fn strokes(&self) -> Vec<&Stroke> {
+        match self {
+            Way::Direct(stroke) => vec![stroke],
+            Way::Dead(dead, stroke) => vec![dead, stroke],
             Way::Compose(compose, first, second) => vec![compose, first, second],
         }
+    }
+
+    /// `Shift+key ' (40), then key A (30)`
+    pub fn describe(&self) -> String {
+        let strokes = self.strokes().into_iter().map(Stroke::describe);
+        strokes.collect::<Vec<_>>().join(", then ")
     }
 }
 
@@ -80,12 +81,12 @@ impl Keysym {
 /// Answers for one keymap.
 #[derive(Clone, Debug)]
 pub struct Typing {
-    direct: HashMap<char, Press>,
-    dead: HashMap<char, Press>,
-    compose: Option<Press>,
+    keymap: Keymap,
     rules: Vec<ComposeRule>,
-    /// The ways to the tables, by their numbers.
-    routes: BTreeMap<u8, Route>,
+    /// The ways to the tables while nothing is locked, by their numbers and whether Caps Lock is on there.
+    routes: BTreeMap<(u8, bool), Route>,
+    /// The strokes for all that may be locked, each made when it is first asked for.
+    strokes: BTreeMap<Locked, OnceLock<Strokes>>,
 }
 
 impl Typing {
@@ -97,34 +98,27 @@ impl Typing {
     ///
     /// let text = b"keycode 30 = a A\nkeycode 40 = dead_acute\nkeycode 42 = Shift\n";
     /// let typing = Typing::new(&kmap::compile(text)?);
-    /// let (shift, plain) = (Press { keycode: 30, map: 1 }, Press { keycode: 30, map: 0 });
-    /// let acute = Press { keycode: 40, map: 0 };
-    /// assert_eq!(typing.way('A'), Some(Way::Direct(shift)));
-    /// assert_eq!(typing.route(shift).describe(shift), "Shift+key A (30)");
-    /// assert_eq!(typing.way('á'), Some(Way::Dead(acute, plain)));
-    /// assert_eq!(typing.way('ñ'), None);
+    /// assert_eq!(typing.direct('A'), Some(Press { keycode: 30, map: 1 }));
+    /// let described = |character| typing.way(character).map(|way| way.describe());
+    /// assert_eq!(described('A').as_deref(), Some("Shift+key A (30)"));
+    /// assert_eq!(described('á').as_deref(), Some("key ' (40), then key A (30)"));
+    /// assert_eq!(described('ñ'), None);
     /// # Ok::<(), kmap::Report>(())
     /// ```
     pub fn new(keymap: &Keymap) -> Self {
-        let Routes { to, caps_lock } = Routes::new(keymap);
+        let Routes { to, states } = Routes::new(keymap, Locked::default());
         let mut typing = Self {
-            direct: HashMap::new(),
-            dead: HashMap::new(),
-            compose: None,
+            keymap: keymap.clone(),
             rules: kernels_rules(),
-            routes: to,
+            routes: BTreeMap::new(),
+            strokes: states
+                .iter()
+                .map(|state| (*state, OnceLock::new()))
+                .collect(),
         };
-        let maps = typing.maps();
-        for &map in &maps {
-            for keycode in 0..KEYS as u8 {
-                if let Some(keysym) = keymap.get(map, keycode) {
-                    typing.add(keysym, Press { keycode, map });
-                }
-            }
-        }
-        if let Some(lock) = caps_lock {
-            typing.add_capitals(keymap, &maps, lock);
-        }
+        let first = OnceLock::from(Strokes::new(keymap, &to));
+        typing.strokes.insert(Locked::default(), first);
+        typing.routes = to;
         typing
     }
 
@@ -137,102 +131,61 @@ impl Typing {
         typing
     }
 
-    /// How to get to a table; `None` where no keys of the keymap lead there.
+    /// How to get to a table; `None` where no keys of the keymap lead there. To letters, Caps Lock may be the only way.
     pub fn route_to(&self, map: u8) -> Option<&Route> {
-        self.routes.get(&map)
-    }
-
-    /// How to get to the table of a press.
-    pub fn route(&self, press: Press) -> Route {
-        self.routes.get(&press.map).cloned().unwrap_or_default()
-    }
-
-    /// The numbers of the tables, those first that are easiest to get to.
-    fn maps(&self) -> Vec<u8> {
-        let mut maps: Vec<(&u8, &Route)> = self.routes.iter().collect();
-        maps.sort_by_key(|(map, route)| (route.cost(), **map));
-        maps.into_iter().map(|(map, _)| *map).collect()
-    }
-
-    /// Caps Lock takes letters from the table with Shift exchanged, to which there may be no other way.
-    fn add_capitals(&mut self, keymap: &Keymap, maps: &[u8], lock: Lock) {
-        for map in maps {
-            let other = map ^ SHIFT;
-            let Some(route) = self.routes.get(map).filter(|_| !maps.contains(&other)) else {
-                continue;
-            };
-            let mut route = route.clone();
-            route.locks.insert(0, lock.clone());
-            self.routes.insert(other, route);
-            for keycode in 0..KEYS as u8 {
-                let is_letter = keymap.get(*map, keycode).map(Keysym::kind) == Some(KT_LETTER);
-                if let Some(keysym) = keymap.get(other, keycode).filter(|_| is_letter) {
-                    self.add(
-                        keysym,
-                        Press {
-                            keycode,
-                            map: other,
-                        },
-                    );
-                }
-            }
-        }
-    }
-
-    fn add(&mut self, keysym: Keysym, press: Press) {
-        if keysym.0 == COMPOSE {
-            self.compose.get_or_insert(press);
-        }
-        if let Some(character) = keysym.dead() {
-            self.dead.entry(character).or_insert(press);
-        }
-        if let Some(character) = keysym.character() {
-            self.direct.entry(character).or_insert(press);
-        }
-        // Enter ends a line, whether the line's end is called CR or LF.
-        if [RETURN, CARRIAGE_RETURN].contains(&keysym.0) {
-            self.direct.entry('\r').or_insert(press);
-            self.direct.entry('\n').or_insert(press);
-        }
-        // The keypad types only while Num Lock is on, so any other key comes first.
-        let keypad = (keysym.kind() == KT_PAD).then(|| keysym.value());
-        if let Some(character) =
-            keypad.and_then(|value| "0123456789+-*/\r,.".chars().nth(value.into()))
-        {
-            self.direct.entry(character).or_insert(press);
-        }
+        let with_caps = || self.routes.get(&(map ^ SHIFT, true));
+        self.routes.get(&(map, false)).or_else(with_caps)
     }
 
     /// The one key that types a character.
     pub fn direct(&self, character: char) -> Option<Press> {
-        self.direct.get(&character).copied()
+        Some(self.behind(&[], character)?.press)
     }
 
-    /// The shortest way to type a character: one key, else a dead key and another, else a compose sequence.
+    /// The shortest way to type a character while nothing is locked: one key, else a dead key and another, else a compose sequence. What
+    /// one key locks is locked for the next.
     pub fn way(&self, character: char) -> Option<Way> {
-        if let Some(press) = self.direct(character) {
-            return Some(Way::Direct(press));
+        if let Some(stroke) = self.behind(&[], character) {
+            return Some(Way::Direct(stroke));
         }
-        // A dead key and the space bar give the accent itself.
-        if let (Some(&dead), Some(space)) = (self.dead.get(&character), self.direct(' ')) {
-            return Some(Way::Dead(dead, space));
-        }
-        let rules = || {
-            self.rules
-                .iter()
-                .filter(|rule| rule.result == u32::from(character))
+        let first = self.strokes(Locked::default())?;
+        let behind_dead = |accent: char, character: char| {
+            let dead = first.dead.get(&accent)?;
+            let next = self.behind(&[dead], character)?;
+            Some(Way::Dead(dead.clone(), next))
         };
-        let dead = rules().find_map(|rule| {
-            let dead = self.dead.get(&char::from_u32(rule.first)?)?;
-            Some(Way::Dead(*dead, self.direct(char::from_u32(rule.second)?)?))
-        });
-        dead.or_else(|| {
-            rules().find_map(|rule| {
-                let first = self.direct(char::from_u32(rule.first)?)?;
-                let second = self.direct(char::from_u32(rule.second)?)?;
-                Some(Way::Compose(self.compose?, first, second))
-            })
-        })
+        let composed = |characters: (char, char)| {
+            let compose = first.compose.as_ref()?;
+            let one = self.behind(&[compose], characters.0)?;
+            let other = self.behind(&[compose, &one], characters.1)?;
+            Some(Way::Compose(compose.clone(), one, other))
+        };
+        let rules = || {
+            let rules = self.rules.iter();
+            rules
+                .filter(|rule| rule.result == u32::from(character))
+                .filter_map(|rule| {
+                    Some((char::from_u32(rule.first)?, char::from_u32(rule.second)?))
+                })
+        };
+        // A dead key and the space bar give the accent itself.
+        behind_dead(character, ' ')
+            .or_else(|| rules().find_map(|(accent, next)| behind_dead(accent, next)))
+            .or_else(|| rules().find_map(composed))
+    }
+
+    /// The one key that types a character behind others, which may have locked something.
+    fn behind(&self, strokes: &[&Stroke], character: char) -> Option<Stroke> {
+        let routes = strokes.iter().map(|stroke| &stroke.route);
+        let locked = routes.fold(Locked::default(), Locked::after);
+        self.strokes(locked)?.direct.get(&character).cloned()
+    }
+
+    /// The strokes for someone who has locked this; `None` where nobody can.
+    fn strokes(&self, locked: Locked) -> Option<&Strokes> {
+        let strokes = self.strokes.get(&locked)?;
+        let make = || Strokes::new(&self.keymap, &Routes::new(&self.keymap, locked).to);
+        Some(strokes.get_or_init(make))
     }
 }
 

@@ -21,7 +21,24 @@ fn type_names_the_keys_that_give_the_modifiers() {
                        alt keycode 42 = ShiftL_Lock\nshiftl keycode 42 = ShiftL_Lock\n";
     let moved = "keymaps 0-3\nkeycode 58 = Shift\nkeycode 56 = SAltGr\nkeycode 3 = a A U+00e9\n";
     let capitals = "keymaps 0-1\nkeycode 58 = Caps_Lock\nkeycode 30 = +a +A\nkeycode 3 = two at\n";
+    let behind_lock = "keymaps 0,2\nkeycode 18 = e x\nkeycode 40 = j dead_acute\nkeycode 58 = AltGr_Lock AltGr_Lock\n";
+    let caps_on = "keymaps 0-1,4\nkeycode 3 = +a +quotedbl\nkeycode 18 = +e +E\nkeycode 127 = Compose\n\
+                   keycode 58 = Caps_On\nplain keycode 29 = Control\ncontrol keycode 54 = CapsShift\n";
     let cases = [
+        (
+            behind_lock,
+            "é",
+            0,
+            "é  key ' (40) after AltGr_Lock (key Caps Lock (58)), then key E (18) after AltGr_Lock (key Caps Lock (58))\n\
+             AltGr_Lock stays on until it is pressed again\n",
+        ),
+        (
+            caps_on,
+            "ë",
+            0,
+            "ë  key Menu (127), then key 2 (3) after Caps_On (key Caps Lock (58)), then key E (18) after CapsShift \
+             (Ctrl+key right Shift (54))\nCaps_On stays on until Caps_Lock or CapsShift is pressed\n",
+        ),
         (
             two_layouts,
             "яZ",

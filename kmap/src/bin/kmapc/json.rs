@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cli::Failure;
-use kmap::{Diagnostic, KEYS, KeyDifference, Keymap, Press, Report, Route, Severity, Step, Typing};
+use kmap::{Diagnostic, KEYS, KeyDifference, Keymap, Press, Report, Route, Severity, Step};
 use serde_json::{Value, json};
 
 use crate::typing::Answer;
@@ -59,12 +59,12 @@ pub(crate) fn keys(keymap: &Keymap) -> Value {
 
 /// For each character the presses that type it, in their order, each with the modifier keys that lead to it; `null` where it cannot
 /// be typed, with what else could be done.
-pub(crate) fn ways(typing: &Typing, answers: &[Answer]) -> Value {
+pub(crate) fn ways(answers: &[Answer]) -> Value {
     let all = answers.iter().map(|answer| {
         let presses = answer.way.as_ref().map(|way| {
-            let presses = way.presses().into_iter();
-            presses
-                .map(|one| with(press(one), route(&typing.route(one))))
+            let strokes = way.strokes().into_iter();
+            strokes
+                .map(|stroke| with(press(stroke.press), route(&stroke.route)))
                 .collect::<Value>()
         });
         json!({ "character": answer.character, "presses": presses, "hint": answer.hint })

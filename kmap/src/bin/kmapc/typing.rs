@@ -48,8 +48,8 @@ pub(crate) fn run(args: &Type, screen: Screen) -> Result<(), Failure> {
         })
         .collect();
     match args.json {
-        true => json::print(&json::ways(&typing, &answers))?,
-        false => cli::print(text(&typing, &answers).as_bytes())?,
+        true => json::print(&json::ways(&answers))?,
+        false => cli::print(text(&answers).as_bytes())?,
     }
     // A character that cannot be typed is the keymap's fault.
     match answers.iter().any(|answer| answer.way.is_none()) {
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Type, screen: Screen) -> Result<(), Failure> {
 
 const OWN_RULES: &str = "with the compose rules of the text it can, which `loadkeys` loads and no binary keymap carries";
 
-fn text(typing: &Typing, answers: &[Answer]) -> String {
+fn text(answers: &[Answer]) -> String {
     let mut out = String::new();
     let mut locks = BTreeSet::new();
     for answer in answers {
@@ -70,15 +70,10 @@ fn text(typing: &Typing, answers: &[Answer]) -> String {
         };
         let how = match &answer.way {
             Some(way) => {
-                let presses = way.presses();
-                let routes = presses.iter().map(|press| (*press, typing.route(*press)));
-                let steps: Vec<String> = routes
-                    .map(|(press, route)| {
-                        locks.extend(route.locks.iter().map(|lock| lock.key.keysym));
-                        route.describe(press)
-                    })
-                    .collect();
-                steps.join(", then ")
+                let strokes = way.strokes().into_iter();
+                let pressed = strokes.flat_map(|stroke| &stroke.route.locks);
+                locks.extend(pressed.filter_map(|lock| lock.duration()));
+                way.describe()
             }
             None => {
                 let hint = answer.hint.map(|hint| format!("; {hint}"));
@@ -88,11 +83,7 @@ fn text(typing: &Typing, answers: &[Answer]) -> String {
         let _ = writeln!(out, "{shown}  {how}");
     }
     for lock in locks {
-        let _ = writeln!(
-            out,
-            "{} stays on until it is pressed again",
-            lock.describe()
-        );
+        let _ = writeln!(out, "{lock}");
     }
     out
 }
