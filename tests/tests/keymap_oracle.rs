@@ -7,8 +7,10 @@
 )]
 
 use std::path::Path;
+use std::process::Command;
 
 use kmap::{Compiled, DiagnosticKind, Endian, FileSource, Mode, SearchPath, SourceText};
+use tests::environment::required;
 use tests::keymaps::{Characters, Loadkeys, console_data};
 
 /// Maps of console-data that `loadkeys` rejects in both modes: unknown charsets, code points that no key can have, a
@@ -262,6 +264,52 @@ fn includes_are_spliced_into_the_line() {
             "accepted by loadkeys: {}\n{text}",
             expected.is_some()
         );
+    }
+}
+
+/// Of files that differ in their compression only, the one that the directory lists first; behind a whole path, gzip's.
+#[test]
+fn of_two_compressed_includes_the_same_is_taken() {
+    let Some(loadkeys) = Loadkeys::find() else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let compressors = [
+        ("gzip", "gz"),
+        ("bzip2", "bz2"),
+        ("xz", "xz"),
+        ("zstd", "zst"),
+    ];
+    for (keycode, (program, suffix)) in (1..).zip(compressors) {
+        let text = directory.path().join("text");
+        std::fs::write(&text, format!("keycode {keycode} = a\n")).unwrap();
+        let output = Command::new(program).arg("-c").arg(&text).output();
+        let Some(output) = required(output.ok(), program) else {
+            return;
+        };
+        for name in ["all.inc", "plain", "late"] {
+            if name != "late" || ["xz", "zst"].contains(&suffix) {
+                let file = directory.path().join(format!("{name}.{suffix}"));
+                std::fs::write(file, &output.stdout).unwrap();
+            }
+        }
+    }
+    for name in ["all", "plain", "late"] {
+        let path = directory.path().join(name);
+        for name in [name, path.to_str().unwrap()] {
+            let text = format!("include \"{name}\"\n");
+            let expected = loadkeys
+                .text(text.as_bytes(), Characters::Bytes, directory.path())
+                .unwrap();
+            let source = &mut FileSource::new(SearchPath::standard());
+            let text_here = SourceText {
+                path: directory.path().join("from"),
+                bytes: text.into(),
+            };
+            let found = kmap::compile_text(source, text_here, Mode::EightBit);
+            assert!(expected.is_some(), "{name}");
+            assert!(found.ok().map(bytes) == expected, "{name}");
+        }
     }
 }
 

@@ -21,7 +21,10 @@ const KEYMAP_DIRECTORIES: [&str; 3] = [
 const INCLUDE_DIRECTORIES: [&str; 3] = ["include", "i386/include", "mac/include"];
 /// How many directories deep keymaps lie under the search path: `i386/qwerty/us.kmap.gz`; Fedora's in `legacy` before that.
 const DEPTH: usize = 3;
+/// The ways of compression in the order in which kbd tries them behind a path,
 const COMPRESSION: [&str; 5] = ["", ".gz", ".bz2", ".xz", ".zst"];
+/// and in the order in which it takes what a directory lists.
+const LISTED_COMPRESSION: [&str; 5] = ["", ".bz2", ".gz", ".xz", ".zst"];
 const KEYMAP_SUFFIXES: [&str; 3] = ["", ".kmap", ".map"];
 /// A longer name cannot be a file's, and would be tried with every suffix in every place.
 const LONGEST_NAME: usize = 4095;
@@ -87,15 +90,15 @@ impl SearchPath {
         if name.is_file() {
             return Some(name.to_path_buf());
         }
-        let suffixes = suffixes(&KEYMAP_SUFFIXES);
         if name.as_os_str().as_bytes().contains(&b'/')
-            && let Some(found) = with_suffix(name, &suffixes)
+            && let Some(found) = with_suffix(name, &suffixes(&KEYMAP_SUFFIXES, &COMPRESSION))
         {
             return Some(found);
         }
         if name.is_absolute() || name.file_name().is_none() {
             return None;
         }
+        let suffixes = suffixes(&KEYMAP_SUFFIXES, &LISTED_COMPRESSION);
         let mut places = self.keymaps.iter();
         places
             .find_map(|(directory, depth)| find_below(directory, name, &suffixes, *depth))
@@ -105,7 +108,8 @@ impl SearchPath {
     /// The file of the current directory that was passed over for `found`, the one on the search path with the same bare name.
     pub fn passed_over(&self, name: &Path, found: &Path) -> Option<PathBuf> {
         let is_bare = name.file_name() == Some(name.as_os_str());
-        let local = with_suffix(name, &suffixes(&KEYMAP_SUFFIXES)).filter(|_| is_bare)?;
+        let suffixes = suffixes(&KEYMAP_SUFFIXES, &LISTED_COMPRESSION);
+        let local = with_suffix(name, &suffixes).filter(|_| is_bare)?;
         let is_same = match (fs::canonicalize(&local), fs::canonicalize(found)) {
             (Ok(local), Ok(found)) => local == found,
             _ => true,
@@ -141,7 +145,11 @@ impl SearchPath {
     /// The file that `include "name"` stands for in the file `from`.
     pub(super) fn find_include(&self, name: &[u8], from: &Path) -> Result<PathBuf, SourceError> {
         let path = Path::new(OsStr::from_bytes(name));
-        let suffixes = suffixes(&INCLUDE_SUFFIXES);
+        let compression = match path.is_absolute() {
+            true => &COMPRESSION,
+            false => &LISTED_COMPRESSION,
+        };
+        let suffixes = suffixes(&INCLUDE_SUFFIXES, compression);
         // An absolute name replaces the directory that it is joined to.
         let places = match name.len() > LONGEST_NAME {
             true => Vec::new(),
@@ -255,11 +263,10 @@ fn directories(places: &[Place]) -> Vec<PathBuf> {
 }
 
 /// Each suffix with each way of compression, in the order of preference.
-fn suffixes(kinds: &[&str]) -> Vec<String> {
+fn suffixes(kinds: &[&str], compression: &[&str]) -> Vec<String> {
     let all = kinds.iter().flat_map(|kind| {
-        COMPRESSION
-            .iter()
-            .map(move |compression| format!("{kind}{compression}"))
+        let with = move |compression| format!("{kind}{compression}");
+        compression.iter().map(with)
     });
     all.collect()
 }
@@ -305,7 +312,7 @@ fn find_below(directory: &Path, name: &Path, suffixes: &[String], depth: usize) 
 /// The names of all keymaps under a directory, without suffixes.
 fn list_below(directory: &Path, depth: usize, names: &mut Vec<String>) {
     let (entries, directories) = list(directory);
-    let suffixes = suffixes(&KEYMAP_SUFFIXES);
+    let suffixes = suffixes(&KEYMAP_SUFFIXES, &COMPRESSION);
     for entry in entries {
         let stem = suffixes
             .iter()
@@ -379,6 +386,34 @@ mod tests {
         assert_eq!(found("us").as_deref(), Some("us.map"));
         assert_eq!(found("fr"), None);
         assert_eq!(find(root.path(), "", "es"), None);
+    }
+
+    #[test]
+    fn of_two_compressed_files_the_one_that_kbd_takes_is_found() {
+        let root = tree(&[
+            "a/x.map.gz",
+            "a/x.map.bz2",
+            "a/x.map.zst",
+            "a/y.gz",
+            "a/y.bz2",
+            "a/in",
+        ]);
+        let found = |name| find(root.path(), "**", name);
+        assert_eq!(found("x").as_deref(), Some("a/x.map.bz2"));
+        assert_eq!(found("a/x").as_deref(), Some("a/x.map.bz2"));
+        let by_path = root.path().join("a/x");
+        let by_path = found(by_path.to_str().unwrap());
+        assert_eq!(by_path.as_deref(), Some("a/x.map.gz"));
+        let search = SearchPath::standard();
+        let included = |name: &str| {
+            let from = root.path().join("a/in");
+            let found = search.find_include(name.as_bytes(), &from);
+            let found = found.ok()?.file_name()?.to_owned();
+            found.into_string().ok()
+        };
+        let by_path = root.path().join("a/y");
+        assert_eq!(included("y").as_deref(), Some("y.bz2"));
+        assert_eq!(included(by_path.to_str().unwrap()).as_deref(), Some("y.gz"));
     }
 
     #[test]
