@@ -16,6 +16,8 @@ use crate::{KEYS, Keymap, lint, meant, render, usual};
 
 /// The last map whose number is accepted. The kernel has 256; the others take their columns and are dropped.
 const LAST_MAP: u32 = 4095;
+/// A keymap has no more compose rules, which bounds the memory that a hostile file can claim. The kernel takes 256.
+const MOST_RULES: usize = 65_536;
 /// What loadkeys keeps of a string; the kernel has 512 bytes for it, with the nul at its end.
 const LONGEST_FUNCTION_STRING: usize = 511;
 /// The first code point that cannot be put on a key: its code would look like that of an ordinary keysym.
@@ -103,23 +105,14 @@ impl Compiler {
                 self.strings.extend(usual::strings());
                 Ok(())
             }
-            Statement::UsualCompose { charset: None } => {
-                self.usual_compose();
-                Ok(())
-            }
-            Statement::UsualCompose {
-                charset: Some((name, span)),
-            } => match &*name {
-                b"iso-8859-1" => {
-                    self.usual_compose();
-                    Ok(())
-                }
-                _ => Err(texts.error(
+            Statement::UsualCompose { charset, span } => match charset {
+                Some((name, span)) if name != b"iso-8859-1" => Err(texts.error(
                     Kind::UnknownComposeTable {
                         name: render::word(&name),
                     },
                     span,
                 )),
+                _ => self.usual_compose(span, texts),
             },
             Statement::FunctionString { symbol, text } => self.function_string(symbol, text, texts),
             Statement::Compose { parts } => self.compose(&parts, texts),
@@ -159,15 +152,25 @@ impl Compiler {
         Ok(())
     }
 
-    fn usual_compose(&mut self) {
+    fn usual_compose(&mut self, span: Span, texts: &Texts) -> Applied {
         for rule in usual::compose() {
-            let [first, second, result] = rule.map(|byte| self.character(Code(byte)));
-            self.compose.push(ComposeRule {
-                first,
-                second,
-                result,
-            });
+            let rule = rule.map(|byte| self.character(Code(byte)));
+            self.rule(rule, span, texts)?;
         }
+        Ok(())
+    }
+
+    fn rule(&mut self, values: [u32; 3], span: Span, texts: &Texts) -> Applied {
+        if self.compose.len() == MOST_RULES {
+            return Err(texts.error(Kind::TooManyRules, span));
+        }
+        let [first, second, result] = values;
+        self.compose.push(ComposeRule {
+            first,
+            second,
+            result,
+        });
+        Ok(())
     }
 
     fn compose(&mut self, parts: &[Value; 3], texts: &Texts) -> Applied {
@@ -194,14 +197,8 @@ impl Compiler {
                 Err(error) => return Err(error),
             };
         }
-        let [first, second, result] = values;
-        self.compose.push(ComposeRule {
-            first,
-            second,
-            result,
-        });
         self.first_extra.get_or_insert(parts[0].span);
-        Ok(())
+        self.rule(values, parts[0].span, texts)
     }
 
     /// A character as compose rules keep it; `u32::MAX` where the charset has no byte for it.

@@ -62,7 +62,7 @@ impl<'s> Parser<'s> {
                 Token::Keyword(Keyword::Keymaps) => self.keymaps()?,
                 Token::Keyword(Keyword::Strings) => self.usual_strings()?,
                 Token::Keyword(Keyword::String) => self.function_string()?,
-                Token::Keyword(Keyword::Compose) => self.compose()?,
+                Token::Keyword(Keyword::Compose) => self.compose(span)?,
                 Token::Keyword(Keyword::Keycode) => self.key(span)?,
                 Token::Keyword(Keyword::Plain) => self.one_map(0, span)?,
                 Token::Keyword(Keyword::Modifier(weight)) => self.modifiers(weight, span)?,
@@ -109,7 +109,8 @@ impl<'s> Parser<'s> {
         Ok(Statement::FunctionString { symbol, text })
     }
 
-    fn compose(&mut self) -> Parsed<Statement> {
+    /// A line about compose rules, behind `compose`.
+    fn compose(&mut self, span: Span) -> Parsed<Statement> {
         let usual = self.eat(Token::Keyword(Keyword::As));
         if usual
             .map_err(|error| no_keyword(error, CHARACTER))?
@@ -120,7 +121,7 @@ impl<'s> Parser<'s> {
                 Some(_) => Some(self.string()?),
                 None => None,
             };
-            return Ok(Statement::UsualCompose { charset });
+            return Ok(Statement::UsualCompose { charset, span });
         }
         let first = self.character()?;
         let second = self.character()?;

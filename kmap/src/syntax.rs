@@ -68,7 +68,10 @@ pub(crate) enum Statement {
     /// `string F1 = "text"`.
     FunctionString { symbol: Span, text: Vec<u8> },
     /// `compose as usual` or `compose as usual for "NAME"`.
-    UsualCompose { charset: Option<(Vec<u8>, Span)> },
+    UsualCompose {
+        charset: Option<(Vec<u8>, Span)>,
+        span: Span,
+    },
     /// ``compose '`' 'a' to agrave``: two characters and what comes of them.
     Compose { parts: [Value; 3] },
     /// `keycode 30 = a A`.

@@ -121,6 +121,7 @@ fn errors_of_one_text() {
         "compose as usual for \"x\"\n",
         Kind::UnknownComposeTable { .. }
     );
+    causes!("compose as usual\n".repeat(964), Kind::TooManyRules);
     causes!(
         "keymaps 0\nkeycode 1 = a b\n",
         Kind::TooManyColumns {

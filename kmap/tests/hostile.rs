@@ -161,7 +161,9 @@ fn hostile_files_end_with_an_error() {
     let mut bomb = gzip(&vec![b'\n'; 40 << 20]);
     let columns = [&b"keycode 1 ="[..], &b" a".repeat(1_000_000)].concat();
     let zip = gzip(ESCAPE);
+    let rules = b"compose as usual\n".repeat(1000);
     let bench = Bench::new(&[
+        ("rules", &rules),
         ("self", b"include \"self\"\n"),
         ("bomb.gz", &bomb),
         ("columns", &columns),
@@ -198,7 +200,11 @@ fn hostile_files_end_with_an_error() {
         ("binary", "unexpected byte 0xff"),
         ("zero", "unexpected byte 0x00"),
         ("number", "the number is above 2147483647"),
-        ("keymaps", "the kernel has the maps 0 to 255 only"),
+        (
+            "keymaps",
+            "the maps end at 4095, of which the kernel has 0 to 255",
+        ),
+        ("rules", "more than 65536 compose rules"),
         ("quote", "the string has no closing quote"),
         ("fifo", "it is a FIFO"),
         ("/dev/zero", "it is a device"),

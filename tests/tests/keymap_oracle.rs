@@ -380,14 +380,16 @@ fn differences_that_are_meant() {
     assert!(kmap::compile_bytes(b"keycode 1 = Backtab\n", Mode::EightBit).is_ok());
 }
 
-/// What `loadkeys` accepts and `kmapc` does not: more columns and maps than anything can use.
+/// What `loadkeys` accepts and `kmapc` does not: more columns, maps, ranges and rules than anything can use.
 #[test]
 fn limits_that_are_meant() {
     let Some(loadkeys) = Loadkeys::find() else {
         return;
     };
     let columns = format!("keycode 1 ={}\n", " a".repeat(4097));
-    for text in [columns.as_str(), "keymaps 4096\n"] {
+    let ranges = format!("keymaps {}0\n", "0,".repeat(4096));
+    let rules = "compose as usual\n".repeat(964);
+    for text in [&*columns, "keymaps 4096\n", &ranges, &rules] {
         assert!(
             loadkeys
                 .text(text.as_bytes(), Characters::Bytes, Path::new("/"))

@@ -100,6 +100,8 @@ pub enum DiagnosticKind {
         /// The charset that was asked for.
         name: String,
     },
+    /// Error. More than 65536 compose rules; the kernel takes 256. Example: `compose as usual⏎`, 964 times.
+    TooManyRules,
     /// Error. More columns than the `keymaps` lines have maps. Example: `keymaps 0⏎keycode 1 = a b⏎`.
     TooManyColumns {
         /// How many columns the line has.
@@ -271,6 +273,7 @@ impl DiagnosticKind {
             Kind::UnknownCharset { .. } => "unknown-charset",
             Kind::NotFunctionKey { .. } => "not-a-function-key",
             Kind::UnknownComposeTable { .. } => "unknown-compose-table",
+            Kind::TooManyRules => "too-many-rules",
             Kind::TooManyColumns { .. } => "too-many-columns",
             Kind::UndeclaredMap { .. } => "undeclared-map",
             Kind::MapTooLarge => "map-too-large",

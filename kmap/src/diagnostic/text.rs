@@ -116,6 +116,9 @@ impl fmt::Display for DiagnosticKind {
                     "there are no usual compose rules for `{name}`, only for `iso-8859-1`"
                 )
             }
+            Kind::TooManyRules => {
+                f.write_str("more than 65536 compose rules; the kernel takes 256")
+            }
             Kind::TooManyColumns { columns, maps, .. } => write!(
                 f,
                 "{}, but the `keymaps` line has {}",
@@ -129,7 +132,9 @@ impl fmt::Display for DiagnosticKind {
                 )
             }
             Kind::UndeclaredMap { map } => write!(f, "map {map} is not in the `keymaps` line"),
-            Kind::MapTooLarge => f.write_str("the kernel has the maps 0 to 255 only"),
+            Kind::MapTooLarge => {
+                f.write_str("the maps end at 4095, of which the kernel has 0 to 255")
+            }
             Kind::ValueTooLarge { value } => write!(f, "{value} does not fit a key's 16 bits"),
             Kind::TooManyErrors => {
                 f.write_str("more than 1000 errors; what follows them was not read")
