@@ -10,7 +10,7 @@ use crate::keymap::ComposeRule;
 use crate::keysym::{self, Code, FUNCTION, Resolver, Unresolved};
 use crate::syntax::{Maps, Operand, Span, Statement, Value};
 use crate::tables::{Conflict, Tables};
-use crate::texts::Texts;
+use crate::texts::{Texts, up_to_nul};
 use crate::warnings::Warnings;
 use crate::{KEYS, Keymap, lint, meant, render, usual};
 
@@ -87,15 +87,17 @@ impl Compiler {
 
     pub(crate) fn statement(&mut self, statement: Statement, texts: &Texts) -> Applied {
         match statement {
-            Statement::Charset { name, span } => match self.resolver.set_charset(&name) {
-                true => Ok(()),
-                false => Err(texts.error(
-                    Kind::UnknownCharset {
-                        name: render::word(&name),
-                    },
-                    span,
-                )),
-            },
+            Statement::Charset { name, span } => {
+                match self.resolver.set_charset(up_to_nul(&name)) {
+                    true => Ok(()),
+                    false => Err(texts.error(
+                        Kind::UnknownCharset {
+                            name: render::word(&name),
+                        },
+                        span,
+                    )),
+                }
+            }
             Statement::AltIsMeta => {
                 self.tables.alt_is_meta();
                 Ok(())
@@ -106,7 +108,7 @@ impl Compiler {
                 Ok(())
             }
             Statement::UsualCompose { charset, span } => match charset {
-                Some((name, span)) if name != b"iso-8859-1" => Err(texts.error(
+                Some((name, span)) if up_to_nul(&name) != b"iso-8859-1" => Err(texts.error(
                     Kind::UnknownComposeTable {
                         name: render::word(&name),
                     },
@@ -114,7 +116,9 @@ impl Compiler {
                 )),
                 _ => self.usual_compose(span, texts),
             },
-            Statement::FunctionString { symbol, text } => self.function_string(symbol, text, texts),
+            Statement::FunctionString { symbol, text } => {
+                self.function_string(symbol, &text, texts)
+            }
             Statement::Compose { parts } => self.compose(&parts, texts),
             Statement::Key {
                 maps,
@@ -136,17 +140,14 @@ impl Compiler {
         Ok(())
     }
 
-    fn function_string(&mut self, symbol: Span, mut text: Vec<u8>, texts: &Texts) -> Applied {
+    fn function_string(&mut self, symbol: Span, text: &[u8], texts: &Texts) -> Applied {
         let code = self.name(symbol, texts)?;
         if code.kind() != FUNCTION {
             let name = render::word(texts.bytes(symbol));
             return Err(texts.error(Kind::NotFunctionKey { name }, symbol));
         }
-        // The kernel's strings end at the first nul.
-        if let Some(end) = text.iter().position(|&byte| byte == 0) {
-            text.truncate(end);
-        }
-        text.truncate(LONGEST_FUNCTION_STRING);
+        let text = up_to_nul(text).iter().take(LONGEST_FUNCTION_STRING);
+        let text = text.copied().collect();
         self.strings.insert(code.value() as u8, text);
         self.first_extra.get_or_insert(symbol);
         Ok(())

@@ -15,6 +15,11 @@ const LONGEST_LINE: usize = 4096;
 /// As much is kept before the problem, and as much after it.
 const KEPT_BYTES: usize = 100;
 
+/// What C sees of a text: nothing from the first nul on.
+pub(crate) fn up_to_nul(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
 pub(crate) struct Text {
     pub(crate) path: PathBuf,
     pub(crate) bytes: Rc<Vec<u8>>,

@@ -28,6 +28,11 @@ const UNICODE_ONLY: [&str; 8] = [
     "uaw_uni",
 ];
 
+const MODES: [(Characters, Mode); 2] = [
+    (Characters::Bytes, Mode::EightBit),
+    (Characters::Unicode, Mode::Unicode),
+];
+
 fn bytes(compiled: Compiled) -> Vec<u8> {
     compiled.keymap.to_bkeymap(Endian::Little)
 }
@@ -111,10 +116,7 @@ fn snippets() {
     let mut count = 0;
     for snippet in include_str!("keymap_snippets.txt").split("\n---\n") {
         let text = format!("{}\n", snippet.strip_suffix('\n').unwrap_or(snippet));
-        for (characters, mode) in [
-            (Characters::Bytes, Mode::EightBit),
-            (Characters::Unicode, Mode::Unicode),
-        ] {
+        for (characters, mode) in MODES {
             let expected = loadkeys
                 .text(text.as_bytes(), characters, directory.path())
                 .unwrap();
@@ -152,18 +154,35 @@ fn the_result_of_a_compose_rule_changes_sides_behind_plus() {
 
 /// What loadkeys cuts off a string.
 #[test]
-fn c_source_of_a_string_of_escapes() {
+fn c_source_of_strings_that_are_cut_off() {
     let Some(loadkeys) = Loadkeys::find() else {
         return;
     };
-    let escapes = "\\141".repeat(512);
-    let text = format!("string F1 = \"{escapes}\"\nstring F2 = \"b\"\n");
-    let expected = loadkeys
-        .c_source_of_text(text.as_bytes(), Characters::Bytes, Path::new("/"))
-        .unwrap();
-    let found = kmap::compile_bytes(text.as_bytes(), Mode::EightBit).unwrap();
-    let found = kmap::emit::c_source(&found.keymap).into_bytes();
-    assert!(Some(found) == expected);
+    let texts = [
+        format!(
+            "string F1 = \"{}\"\nstring F2 = \"b\"\n",
+            "\\141".repeat(512)
+        ),
+        "string F1 = \"a\\0b\"\n".to_owned(),
+        "string F1 = \"a\0b\\103d\0e\"\n".to_owned(),
+        format!("string F1 = \"a\0{}\"\n", "b".repeat(600)),
+        format!("string F1 = \"{}\0a\"\n", "b".repeat(600)),
+        "charset \"koi8-r\0x\"\nkeycode 30 = 0xc1\ncompose as usual for \"iso-8859-1\0x\"\n"
+            .to_owned(),
+        "charset \"koi8-r\\0x\"\nkeycode 30 = 0xc1\ncompose as usual for \"iso-8859-1\\0x\"\n"
+            .to_owned(),
+        "charset \"\0koi8-r\"\n".to_owned(),
+    ];
+    for text in texts {
+        for (characters, mode) in MODES {
+            let expected = loadkeys
+                .c_source_of_text(text.as_bytes(), characters, Path::new("/"))
+                .unwrap();
+            let found = kmap::compile_bytes(text.as_bytes(), mode).ok();
+            let found = found.map(|found| kmap::emit::c_source(&found.keymap).into_bytes());
+            assert!(found == expected, "{mode:?}: {text:?}");
+        }
+    }
 }
 
 /// Strings have a limit, and a different one where the last byte is an escape.

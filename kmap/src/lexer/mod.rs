@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, DiagnosticKind as Kind};
 use crate::render;
 use crate::source::{Source, TEXT_LIMIT};
 use crate::syntax::Span;
-use crate::texts::{Text, Texts};
+use crate::texts::{Text, Texts, up_to_nul};
 use crate::warnings::Warnings;
 use scan::{Lexeme, Piece};
 
@@ -222,6 +222,11 @@ impl<'s> Lexer<'s> {
                 return Err(self.error(Kind::OpenString, span));
             };
             let at = self.advance(length);
+            let piece = match piece {
+                // loadkeys takes each run of plain text up to its first nul.
+                Piece::Plain(plain) => Piece::Plain(up_to_nul(plain)),
+                other => other,
+            };
             match piece {
                 // loadkeys keeps room for a nul behind plain text, but not behind an escape.
                 Piece::Plain(plain) if text.len() + plain.len() < LONGEST_STRING => {
