@@ -201,7 +201,7 @@ impl Resolver {
             return match self.byte(base) {
                 Some(byte) => Ok(Code::new(META, byte)),
                 // loadkeys -u binds the key to nul here and says nothing.
-                None if self.unicode && !(self.strict && find(base).is_none()) => Ok(Code(0)),
+                None if self.unicode && (!self.strict || self.is_known(base)) => Ok(Code(0)),
                 _ => Err(Unresolved::Name),
             };
         }
@@ -210,6 +210,16 @@ impl Resolver {
             return Ok(Code::new(DEAD2, byte));
         }
         Err(Unresolved::Name)
+    }
+
+    /// Whether a name stands for anything in some mode and charset, with any number of `Meta_` before it.
+    fn is_known(&self, name: &[u8]) -> bool {
+        let mut base = name;
+        while let Some(rest) = base.strip_prefix(b"Meta_") {
+            base = rest;
+        }
+        let accent = base.strip_prefix(b"dead2_");
+        find(base).is_some() || accent.is_some_and(|accent| self.byte(accent).is_some())
     }
 
     /// What a number, or a code point already turned into a code, stands for: characters change sides so that they fit
@@ -370,6 +380,30 @@ mod tests {
         assert_eq!(code(true, "", "Meta_"), Some(0x0880));
         assert_eq!(code(true, "", "dead2_eacute"), Some(0x0de9));
         assert_eq!(code(true, "", "dead2_F1"), None);
+    }
+
+    /// Nobody has asked for Unicode mode: `Meta_` before a name is nul, before anything else a slip.
+    #[test]
+    fn automatic_mode_takes_meta_before_every_name() {
+        let resolver = Resolver::automatic();
+        for (name, is_known) in [
+            ("Meta_F1", true),
+            ("Meta_Meta_a", true),
+            ("Meta_Meta_Meta_F1", true),
+            ("Meta_dead2_a", true),
+            ("Meta_x1", false),
+            ("Meta_Meta_x1", false),
+            ("Meta_dead2_F1", false),
+        ] {
+            let found = resolver.name(name.as_bytes());
+            let expected = if is_known {
+                Ok(Code(0))
+            } else {
+                Err(Unresolved::Name)
+            };
+            assert_eq!(found, expected, "{name}");
+            assert_eq!(code(true, "", name), Some(0), "{name}");
+        }
     }
 
     #[test]
