@@ -314,7 +314,7 @@ fn read_statements(
 /// Whether what follows would only say the same again: too much text, too many rules, or a file that is no text.
 fn ends_the_report(kind: &Kind) -> bool {
     match kind {
-        Kind::TooMuchText | Kind::TooManyRules => true,
+        Kind::TooMuchText | Kind::TooManyRules | Kind::ByteOrderMark { .. } => true,
         Kind::StrayByte(byte) => !byte.is_ascii_graphic(),
         Kind::UnknownWord { word, .. } => word.starts_with("bkeymap"),
         _ => false,

@@ -88,7 +88,9 @@ impl<'s> Parser<'s> {
             };
             ranges.push((first, last, span.to(end)));
             if ranges.len() > MOST_VALUES {
-                return Err(self.lexer.error(Kind::TooManyValues, span));
+                return Err(self
+                    .lexer
+                    .error(Kind::TooManyValues { what: "ranges" }, span));
             }
             if self.eat(Token::Comma)?.is_none() {
                 return Ok(Statement::Keymaps { ranges });
@@ -159,7 +161,8 @@ impl<'s> Parser<'s> {
         while self.peek()?.0 != Token::Eol {
             let value = self.value()?;
             if values.len() == MOST_VALUES {
-                return Err(self.lexer.error(Kind::TooManyValues, value.span));
+                let kind = Kind::TooManyValues { what: "columns" };
+                return Err(self.lexer.error(kind, value.span));
             }
             values.push(value);
         }

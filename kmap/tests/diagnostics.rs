@@ -101,7 +101,19 @@ fn errors_of_one_text() {
     );
     causes!(
         format!("keycode 1 ={}\n", " 0".repeat(4097)),
-        Kind::TooManyValues
+        Kind::TooManyValues { what: "columns" }
+    );
+    causes!(
+        format!("keymaps {}0\n", "0,".repeat(4096)),
+        Kind::TooManyValues { what: "ranges" }
+    );
+    causes!(
+        "\u{feff}keycode 1 = a\n",
+        Kind::ByteOrderMark { encoding: "UTF-8" }
+    );
+    causes!(
+        b"\xff\xfek\0e\0y\0\n\0x\0\n\0",
+        Kind::ByteOrderMark { encoding: "UTF-16" }
     );
     causes!(
         "keycode 1 = x1\n",

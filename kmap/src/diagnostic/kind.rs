@@ -29,6 +29,11 @@ pub enum DiagnosticKind {
     TooMuchText,
     /// Error. A byte that starts nothing in this language. Example: `*⏎`.
     StrayByte(u8),
+    /// Error. A text begins with a mark that some editors write. Example: U+FEFF, `keycode 1 = a⏎`.
+    ByteOrderMark {
+        /// What it says: `UTF-8`, `UTF-16`.
+        encoding: &'static str,
+    },
     /// Error. A word that is no keyword where only keywords may stand. Example: `x⏎`.
     UnknownWord {
         /// The word.
@@ -57,7 +62,10 @@ pub enum DiagnosticKind {
     /// Error. A string of more than 512 bytes, or with 512 bytes in a row without an escape. Example: `charset "aaa…"⏎`.
     StringTooLong,
     /// Error. More than 4096 columns or ranges on one line. Example: `keycode 1 = 0 0 0 …⏎`.
-    TooManyValues,
+    TooManyValues {
+        /// Of what: `columns`, `ranges`.
+        what: &'static str,
+    },
     /// Error. A name that is no keysym in this mode and charset. Example: `keycode 1 = x1⏎`.
     UnknownKeysym {
         /// The name.
@@ -259,6 +267,7 @@ impl DiagnosticKind {
             Kind::IncludeDepth => "include-depth",
             Kind::TooMuchText => "too-much-text",
             Kind::StrayByte(_) => "stray-byte",
+            Kind::ByteOrderMark { .. } => "byte-order-mark",
             Kind::UnknownWord { .. } => "unknown-keyword",
             Kind::Unexpected { .. } => "unexpected",
             Kind::NumberTooLarge => "number-too-large",
@@ -266,7 +275,7 @@ impl DiagnosticKind {
             Kind::OpenString => "open-string",
             Kind::OctalTooLarge => "octal-too-large",
             Kind::StringTooLong => "string-too-long",
-            Kind::TooManyValues => "too-many-values",
+            Kind::TooManyValues { .. } => "too-many-values",
             Kind::UnknownKeysym { .. } => "unknown-keysym",
             Kind::NotInCharset { .. } => "not-in-charset",
             Kind::ShortCodePoint { .. } => "short-code-point",

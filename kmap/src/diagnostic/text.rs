@@ -59,6 +59,7 @@ impl DiagnosticKind {
             Kind::StrayByte(byte) if !byte.is_ascii_graphic() => {
                 "outside comments and strings, a keymap is plain ASCII text".to_owned()
             }
+            Kind::ByteOrderMark { .. } => "save it as UTF-8 without a byte order mark".to_owned(),
             Kind::UnknownCharset { .. } => {
                 "the kernel's keymaps know iso-8859-1, -2, -3, -4, -5, -7, -8, -9, -10, -15, mazovia, cp-1250, koi8-r, \
                  koi8-u, tis-620, iso-10646-18, iso-ir-197 and iso-ir-209"
@@ -91,6 +92,9 @@ impl fmt::Display for DiagnosticKind {
                 b'!'..=b'~' => write!(f, "unexpected `{}`", *byte as char),
                 _ => write!(f, "unexpected byte {byte:#04x}"),
             },
+            Kind::ByteOrderMark { encoding } => {
+                write!(f, "the text begins with a byte order mark of {encoding}")
+            }
             Kind::UnknownWord { word, .. } => write!(f, "unknown keyword `{word}`"),
             Kind::Unexpected { found, expected } => write!(f, "expected {expected}, found {found}"),
             Kind::NumberTooLarge => f.write_str("the number is above 2147483647"),
@@ -100,7 +104,7 @@ impl fmt::Display for DiagnosticKind {
             Kind::OpenString => f.write_str("the string has no closing quote"),
             Kind::OctalTooLarge => f.write_str("the octal number is above \\377"),
             Kind::StringTooLong => f.write_str("the string is longer than 511 bytes"),
-            Kind::TooManyValues => f.write_str("more than 4096 columns on one line"),
+            Kind::TooManyValues { what } => write!(f, "more than 4096 {what} on one line"),
             Kind::UnknownKeysym { name, .. } => write!(f, "unknown keysym `{name}`"),
             Kind::NotInCharset {
                 code_point,

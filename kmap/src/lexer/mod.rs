@@ -202,8 +202,25 @@ impl<'s> Lexer<'s> {
             Lexeme::CodePoint(code_point) => Token::CodePoint(code_point),
             Lexeme::Word => return Err(self.unknown_word(span)),
             Lexeme::Stray(b'_') if !self.names => return Err(self.unknown_word(self.word(span))),
-            Lexeme::Stray(byte) => return Err(self.error(Kind::StrayByte(byte), span)),
+            Lexeme::Stray(byte) => {
+                let kind = self.byte_order_mark(span);
+                return Err(self.error(kind.unwrap_or(Kind::StrayByte(byte)), span));
+            }
         }))
+    }
+
+    /// What an editor has put before the text at whose start `span` is.
+    fn byte_order_mark(&self, span: Span) -> Option<Kind> {
+        let bytes = &self.texts.get(span.text)?.bytes;
+        match bytes.get(span.start as usize..)? {
+            _ if span.start > 0 => None,
+            [0xef, 0xbb, 0xbf, ..] => Some(Kind::ByteOrderMark { encoding: "UTF-8" }),
+            // Every other byte of ASCII text is nul there.
+            [0xff, 0xfe, _, 0, ..] | [0xfe, 0xff, 0, ..] => {
+                Some(Kind::ByteOrderMark { encoding: "UTF-16" })
+            }
+            _ => None,
+        }
     }
 
     /// The rest of a string whose opening quote is at `span`.
