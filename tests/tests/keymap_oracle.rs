@@ -152,7 +152,7 @@ fn the_result_of_a_compose_rule_changes_sides_behind_plus() {
     }
 }
 
-/// What loadkeys cuts off a string.
+/// What loadkeys cuts off a string: what is too long, and what is behind a nul, in a charset's name as well.
 #[test]
 fn c_source_of_strings_that_are_cut_off() {
     let Some(loadkeys) = Loadkeys::find() else {
