@@ -94,7 +94,7 @@ impl Typing {
     /// text do not come with a binary keymap.
     ///
     /// ```
-    /// use kmap::{Mode, Press, Typing, Way};
+    /// use kmap::{Press, Typing};
     ///
     /// let text = b"keycode 30 = a A\nkeycode 40 = dead_acute\nkeycode 42 = Shift\n";
     /// let typing = Typing::new(&kmap::compile(text)?);
@@ -107,19 +107,13 @@ impl Typing {
     /// ```
     pub fn new(keymap: &Keymap) -> Self {
         let Routes { to, states } = Routes::new(keymap, Locked::default());
-        let mut typing = Self {
+        let states = states.into_iter();
+        Self {
             keymap: keymap.clone(),
             rules: kernels_rules(),
-            routes: BTreeMap::new(),
-            strokes: states
-                .iter()
-                .map(|state| (*state, OnceLock::new()))
-                .collect(),
-        };
-        let first = OnceLock::from(Strokes::new(keymap, &to));
-        typing.strokes.insert(Locked::default(), first);
-        typing.routes = to;
-        typing
+            routes: to,
+            strokes: states.map(|state| (state, OnceLock::new())).collect(),
+        }
     }
 
     /// As [`new`](Self::new), with the compose rules of the keymap's text, if it has any: for a console on which `loadkeys` loads it.
@@ -184,8 +178,10 @@ impl Typing {
     /// The strokes for someone who has locked this; `None` where nobody can.
     fn strokes(&self, locked: Locked) -> Option<&Strokes> {
         let strokes = self.strokes.get(&locked)?;
-        let make = || Strokes::new(&self.keymap, &Routes::new(&self.keymap, locked).to);
-        Some(strokes.get_or_init(make))
+        Some(strokes.get_or_init(|| match locked == Locked::default() {
+            true => Strokes::new(&self.keymap, &self.routes),
+            false => Strokes::new(&self.keymap, &Routes::new(&self.keymap, locked).to),
+        }))
     }
 }
 
