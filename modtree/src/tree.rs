@@ -15,6 +15,7 @@ mod indexed;
 mod kept;
 mod listed;
 mod locate;
+mod order;
 mod prefetch;
 mod read;
 pub(crate) mod search;
@@ -67,7 +68,7 @@ pub struct Tree {
     dir: PathBuf,
     version: String,
     package: Option<Package>,
-    order: OnceLock<walk::Order>,
+    order: OnceLock<order::Order>,
     outside: OnceLock<Vec<Entry>>,
     all: OnceLock<All>,
     aliases: OnceLock<AliasIndex>,
@@ -365,11 +366,11 @@ impl Tree {
         Ok(&self.all_by_name()?.entries)
     }
 
-    fn order(&self) -> Result<&walk::Order, TreeError> {
+    fn order(&self) -> Result<&order::Order, TreeError> {
         try_once(&self.order, || {
             match Text::open(&self.dir.join("modules.order"), ORDER_LIMIT) {
-                Ok(text) => Ok(walk::Order::new(text)),
-                Err(error) if error.is_not_found() => Ok(walk::Order::default()),
+                Ok(text) => Ok(order::Order::new(text)),
+                Err(error) if error.is_not_found() => Ok(order::Order::default()),
                 Err(error) => Err(self.named(error)),
             }
         })

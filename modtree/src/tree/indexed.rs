@@ -22,8 +22,8 @@ use codec::file::read;
 use memchr::{memchr, memchr_iter};
 
 use super::listed::{LIMIT, file_name, lines};
+use super::order::Order;
 use super::unchanged::{Time, changed_before, oldest};
-use super::walk::Order;
 use super::{Entry, Tree, TreeError, lock, try_once};
 use crate::fast_hash::FastMap;
 use crate::{Detail, ModInfo, ModuleName};

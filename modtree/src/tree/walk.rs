@@ -1,22 +1,18 @@
-//! Finding module files: a walk of the directory, and `modules.order`, which saves it.
+//! Finding module files by a walk of the directory.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::Metadata;
-use std::hash::BuildHasher;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use memchr::{memchr, memchr_iter, memrchr};
-
+use super::order::Order;
 use crate::ModuleName;
-use crate::fast_hash::{FastMap, Seeded};
-use crate::text::Text;
 
 /// The suffixes of module files. Where one directory has a module in several forms, the first of these is taken.
-const SUFFIXES: [&str; 4] = [".ko", ".ko.zst", ".ko.xz", ".ko.gz"];
+pub(super) const SUFFIXES: [&str; 4] = [".ko", ".ko.zst", ".ko.xz", ".ko.gz"];
 
 /// A module's file in a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,119 +58,6 @@ pub(crate) fn has_suffix(name: &OsStr) -> bool {
     SUFFIXES
         .iter()
         .any(|suffix| bytes.ends_with(suffix.as_bytes()))
-}
-
-/// The lines of `modules.order`: where the kernel's build put each module, and its place in the load order.
-///
-/// Of 4,000 lines a question about a few modules wants a few, so a line is found by a hash of its module's name, and only
-/// then looked at.
-#[derive(Debug, Default)]
-pub(super) struct Order {
-    text: Text,
-    /// Where each line ends.
-    ends: Vec<u32>,
-    /// The numbers of the lines, by a part of the hash: the smaller the table, the fewer of its pages are touched for the first time.
-    numbers: FastMap<u32, u32>,
-}
-
-impl Order {
-    /// What is behind 4 GiB is passed over.
-    pub(super) fn new(text: Text) -> Self {
-        // A line has 40 bytes on average. A table that grows costs twice as much as the rest.
-        let lines = text.len() / 32;
-        let mut order = Self {
-            ends: Vec::with_capacity(lines),
-            numbers: FastMap::with_capacity_and_hasher(lines, Seeded::default()),
-            text,
-        };
-        let mut start = 0;
-        let ends = memchr_iter(b'\n', &order.text).chain([order.text.len()]);
-        for (number, end) in ends.enumerate() {
-            let line = &order.text[std::mem::replace(&mut start, end + 1)..end];
-            let (Ok(number), Ok(end)) = (u32::try_from(number), u32::try_from(end)) else {
-                break;
-            };
-            let file = memrchr(b'/', line).map_or(line, |slash| &line[slash + 1..]);
-            if !file.is_empty() {
-                order.numbers.entry(file_hash(file)).or_insert(number);
-            }
-            order.ends.push(end);
-        }
-        order
-    }
-
-    /// The lines; behind the last end of a line there is one more, which may be empty.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.ends.len()).filter_map(|number| self.text(number))
-    }
-
-    fn text(&self, number: usize) -> Option<&[u8]> {
-        let start = match number.checked_sub(1) {
-            Some(before) => *self.ends.get(before)? as usize + 1,
-            None => 0,
-        };
-        self.text.get(start..*self.ends.get(number)? as usize)
-    }
-
-    /// The line of a module: its number, and the path.
-    pub(super) fn line(&self, name: &ModuleName) -> Option<(usize, &Path)> {
-        let number = *self.numbers.get(&hash(name.as_str().as_bytes()))? as usize;
-        let path = Path::new(OsStr::from_bytes(self.text(number)?));
-        // Two names may have one hash; the other one is found by a walk.
-        (ModuleName::of_file(path.file_name()?) == *name).then_some((number, path))
-    }
-
-    /// The module's file, if it is where `modules.order` says, in whatever form.
-    pub(super) fn find(&self, dir: &Path, name: &ModuleName) -> Option<Entry> {
-        let (_, listed) = self.line(name)?;
-        let stem = listed.as_os_str().as_bytes();
-        let stem = stem.strip_suffix(b".ko").unwrap_or(stem);
-        SUFFIXES.iter().find_map(|suffix| {
-            let path = [stem, suffix.as_bytes()].concat();
-            let relative = PathBuf::from(OsStr::from_bytes(&path));
-            let inside = relative
-                .components()
-                .all(|part| matches!(part, std::path::Component::Normal(_)));
-            (inside && dir.join(&relative).is_file()).then(|| Entry {
-                name: name.clone(),
-                relative,
-            })
-        })
-    }
-
-    /// What modules are sorted by: as `modules.order` has them, and the ones which that does not list behind them, by path.
-    pub(super) fn key(&self, name: &ModuleName, relative: &Path) -> (usize, PathBuf) {
-        (self.position(name), relative.to_path_buf())
-    }
-
-    /// The module's place, or the last one of all.
-    fn position(&self, name: &ModuleName) -> usize {
-        self.line(name).map_or(usize::MAX, |(number, _)| number)
-    }
-}
-
-/// The hash of the name of the module in a file.
-fn file_hash(file: &[u8]) -> u32 {
-    // The usual name is made without an allocation of its own.
-    let mut name = [0; 64];
-    let stem = &file[..memchr(b'.', file).unwrap_or(file.len())];
-    match name.get_mut(..stem.len()) {
-        Some(name) if stem.is_ascii() => {
-            name.copy_from_slice(stem);
-            name.iter_mut()
-                .filter(|byte| **byte == b'-')
-                .for_each(|byte| *byte = b'_');
-            hash(name)
-        }
-        _ => {
-            let name = ModuleName::of_file(OsStr::from_bytes(file));
-            hash(name.as_str().as_bytes())
-        }
-    }
-}
-
-fn hash(name: &[u8]) -> u32 {
-    Seeded::default().hash_one(name) as u32
 }
 
 /// Every module file below `dir`.

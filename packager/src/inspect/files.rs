@@ -68,7 +68,7 @@ pub struct Files<'image> {
     names: BTreeMap<String, usize>,
     files: Vec<File<'image>>,
     root: Option<File<'image>>,
-    /// Where the parent of the last entry leads, as long as no directory or link has come or gone.
+    /// Where the parent of the last entry leads, as long as no directory or link has gone.
     walked: Option<(String, String)>,
     /// Names that the kernel drops, since their parent directory is missing.
     pub orphans: Vec<String>,
@@ -183,7 +183,8 @@ impl<'image> Files<'image> {
         };
         let there = self.at(&path).map(|there| there.attributes.kind);
         let may_lead = |kind| kind != Kind::File;
-        if may_lead(entry.kind) || there.is_some_and(may_lead) {
+        // What has come where nothing was changes no way that leads somewhere already.
+        if there.is_some_and(may_lead) {
             self.walked = None;
         }
         let file = File {
@@ -248,7 +249,7 @@ impl<'image> Files<'image> {
             && walked == above
             && !matches!(last, "" | "." | "..")
         {
-            return Some((format!("{real}{last}"), true));
+            return Some(([real.as_str(), last].concat(), true));
         }
         let path = self.real_path(name, false)?;
         let has_parent = self.has_parent(&path);
@@ -332,6 +333,20 @@ impl<'image> Files<'image> {
         next.is_some_and(|(name, _)| name.starts_with(&below))
     }
 
+    /// Where a link leads to what is in its own directory and no link itself, as busybox's applets do.
+    fn neighbour(&self, path: &str) -> Option<String> {
+        let (above, _) = path.rsplit_once('/')?;
+        let link = self.at(path)?;
+        let target = names::text(link.data);
+        let is_name = !target.contains('/') && !matches!(&*target, "" | "." | "..");
+        if link.attributes.kind != Kind::Symlink || !is_name || !self.is(Kind::Directory, above) {
+            return None;
+        }
+        let neighbour = [above, "/", &target].concat();
+        let is_link = self.at(&neighbour)?.attributes.kind == Kind::Symlink;
+        (!is_link).then_some(neighbour)
+    }
+
     /// The path as [`resolve`] gives it, over the files that are there so far.
     fn real_path(&self, path: &str, follow_last: bool) -> Option<String> {
         // No name of a file has a link among its parents.
@@ -339,6 +354,9 @@ impl<'image> Files<'image> {
             && is_direct(path, |above| self.is(Kind::Directory, above))
         {
             return Some(path.to_owned());
+        }
+        if let Some(neighbour) = self.neighbour(path).filter(|_| follow_last) {
+            return Some(neighbour);
         }
         resolve(path, follow_last, |path| {
             let file = self.at(path)?;
@@ -360,5 +378,5 @@ fn is_impossible(path: &str, file: &File<'_>) -> bool {
         Kind::Symlink => file.data.len() >= NAME_MAX,
         _ => !file.data.is_empty(),
     };
-    has_wrong_data || path.split('/').any(is_long)
+    has_wrong_data || path.len() > PART_MAX && path.split('/').any(is_long)
 }

@@ -227,11 +227,16 @@ impl Modules<'_> {
         let Some(wanted) = alias::normalize(asked.as_bytes()) else {
             return false;
         };
+        // Most aliases begin otherwise.
+        let first = asked.as_bytes().first();
+        let may_match = |pattern: &&[u8]| match pattern.first() {
+            Some(letter) if letter.is_ascii_alphanumeric() => Some(letter) == first,
+            _ => true,
+        };
         self.modules.values().any(|info| {
-            let patterns = info.raw("alias").filter_map(alias::normalize);
-            patterns
-                .into_iter()
-                .any(|pattern| alias::matches(&pattern, &wanted))
+            let patterns = info.raw("alias").filter(may_match);
+            let mut patterns = patterns.filter_map(alias::normalize);
+            patterns.any(|pattern| alias::matches(&pattern, &wanted))
         })
     }
 }
