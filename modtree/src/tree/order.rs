@@ -171,7 +171,7 @@ fn slot(name: &[u8]) -> usize {
         }
     };
     let word = |letters: [u8; 8]| underscores(u64::from_le_bytes(letters));
-    let mixed = word(first) ^ word(last).rotate_left(23) ^ (name.len() as u64) << 40;
+    let mixed = word(first) ^ word(last).rotate_left(23) ^ ((name.len() as u64) << 40);
     // The golden ratio's bits are spread evenly.
     (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize
 }
@@ -182,7 +182,7 @@ fn underscores(letters: u64) -> u64 {
     // Letters that are dashes become 0, and then those that are 0 alone have their highest bit.
     let others = letters ^ 0x2D2D_2D2D_2D2D_2D2D;
     let dashes = !(((others & LOW) + LOW) | others | LOW);
-    letters ^ (dashes >> 7) * u64::from(b'-' ^ b'_')
+    letters ^ ((dashes >> 7) * u64::from(b'-' ^ b'_'))
 }
 
 #[cfg(test)]
