@@ -27,4 +27,4 @@ pub mod names;
 pub use decode::{DecodeError, Member, decode, decode_into, decodes_to};
 pub use encode::{EncodeError, REVISION, check_level, encode, encode_parts};
 pub use format::{Format, detect};
-pub use map::{Mapped, map, map_opened};
+pub use map::{Mapped, map, map_file};

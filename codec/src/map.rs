@@ -65,25 +65,36 @@ impl Deref for Mapped {
 /// # Errors
 /// [`ReadError::Io`], [`ReadError::NotRegular`], [`ReadError::TooLarge`].
 pub fn map(path: &Path, limit: u64) -> Result<Mapped, ReadError> {
-    map_opened(path, limit).map(|(_, mapped)| mapped)
+    let (file, found) = open_within(path, limit)?;
+    map_known(&file, found, path)
 }
 
-/// As [`map()`]; gives the open file, too.
+/// As [`map()`], of a file that is open already; `path` is what errors call it.
 ///
 /// # Errors
-/// As [`map()`].
-pub fn map_opened(path: &Path, limit: u64) -> Result<(File, Mapped), ReadError> {
-    let (file, found) = open_within(path, limit)?;
+/// [`ReadError::Io`], [`ReadError::TooLarge`].
+pub fn map_file(file: &File, path: &Path, limit: u64) -> Result<Mapped, ReadError> {
+    let found = file.metadata().map_err(ReadError::io(path))?;
+    match found.len() <= limit {
+        true => map_known(file, found, path),
+        false => Err(ReadError::TooLarge {
+            path: path.to_path_buf(),
+            limit,
+        }),
+    }
+}
+
+fn map_known(file: &File, found: Metadata, path: &Path) -> Result<Mapped, ReadError> {
     // There are no maps of nothing.
     if found.len() == 0 {
-        return Ok((file, Mapped::new(None, found)));
+        return Ok(Mapped::new(None, found));
     }
     // SAFETY: the map is private and read-only, so nothing here changes the bytes. Another process may change the file while it
     // is mapped; all that looks at the bytes takes them for untrusted input, checks every offset against the slice's own
     // length, and keeps no decision about them for a second look.
-    let map = unsafe { MmapOptions::new().len(found.len() as usize).map(&file) }
+    let map = unsafe { MmapOptions::new().len(found.len() as usize).map(file) }
         .map_err(ReadError::io(path))?;
-    Ok((file, Mapped::new(Some(map), found)))
+    Ok(Mapped::new(Some(map), found))
 }
 
 #[cfg(test)]
@@ -101,6 +112,12 @@ mod tests {
         let path = folder.path().join("file");
         assert!(matches!(
             map(&path, 99_999),
+            Err(ReadError::TooLarge { .. })
+        ));
+        let open = File::open(&path).unwrap();
+        assert_eq!(&*map_file(&open, &path, 100_000).unwrap(), [7; 100_000]);
+        assert!(matches!(
+            map_file(&open, &path, 99_999),
             Err(ReadError::TooLarge { .. })
         ));
         assert!(matches!(

@@ -399,11 +399,7 @@ fn what_is_no_initramfs_is_told_by_what_it_is() {
     let path = folder.path().join("image");
     for (start, end, kind) in [
         (&b"MZ"[..], &[0, 0], "an EFI program"),
-        (
-            b"\xeb\x58",
-            &[0x55, 0xaa],
-            "is a disk image, which `packager check`",
-        ),
+        (b"\xeb\x58", &[0x55, 0xaa], "is a disk image: no entry"),
         (b"\x89PNG", &[0, 0], "neither a cpio archive nor"),
     ] {
         let mut bytes = start.to_vec();

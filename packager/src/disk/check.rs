@@ -10,6 +10,7 @@ mod cd;
 pub mod codes;
 mod configuration;
 mod files;
+mod initramfs;
 mod isolinux;
 mod loader_entries;
 mod payload;
@@ -24,6 +25,7 @@ use files::Files;
 use place::Place;
 
 pub use crate::finding::Report;
+pub use initramfs::{DiskInitramfs, DiskInitramfsError, default_initramfs};
 pub use place::{end_outside, has_gpt};
 
 /// What shall start the image, and what is known of that.

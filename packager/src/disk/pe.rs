@@ -7,6 +7,7 @@
 mod signature;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Offsets from the signature, and in the optional header, which begins 24 bytes behind it.
 mod field {
@@ -183,9 +184,14 @@ impl<'a> Program<'a> {
 
     /// The bytes of a section, without what fills up its last block; `None` where there is none of that name.
     pub fn section(&self, name: &str) -> Option<&'a [u8]> {
+        self.bytes.get(self.section_place(name)?)
+    }
+
+    /// Where in the file those bytes are.
+    pub fn section_place(&self, name: &str) -> Option<Range<usize>> {
         let section = self.sections.iter().find(|section| section.name == name)?;
-        let length = section.size.min(section.stored) as usize;
-        self.bytes.get(section.offset as usize..)?.get(..length)
+        let (start, length) = (section.offset, section.size.min(section.stored));
+        Some(start as usize..start.checked_add(length)? as usize)
     }
 
     /// The program with more sections behind its own. Symbols, signatures, the time stamp and the check sum are left out: the

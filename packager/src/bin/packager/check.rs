@@ -1,7 +1,6 @@
 //! `packager check`: will this disk image, or this initramfs, start?
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
@@ -71,7 +70,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
             path.display()
         )));
     }
-    if is_initramfs(&file) {
+    if input::is_initramfs(&file) {
         return finish(&check_initramfs(path, &args.kernel)?, args.json);
     }
     if let Some(report) = check_program(path, &file)? {
@@ -105,16 +104,6 @@ fn finish(report: &Report, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::reported(Fault::Input))
-}
-
-/// Whether the file begins as an archive or a compressed stream does; no partition table and no file system does so. Zeros may stand
-/// before it; images of disks and CDs begin with more of them.
-fn is_initramfs(file: &File) -> bool {
-    let mut start = [0; 10 << 10];
-    let read = file.read_at(&mut start, 0).unwrap_or(0);
-    let zeros = start[..read].iter().take_while(|&&byte| byte == 0).count();
-    let start = &start[zeros..read];
-    start.starts_with(b"07070") || codec::detect(start).is_some()
 }
 
 /// The report on an EFI program of kernel and initramfs; `None` where the file is none.

@@ -11,7 +11,8 @@ use kmap::SearchPath;
 use modtree::Tree;
 use modtree::goal::{Goal, Goals};
 
-use crate::{check, input};
+use crate::check;
+use crate::input::Image;
 
 /// Who presses a key waits: of an image with more entries only so many are looked at.
 const MOST_NAMES: usize = 100_000;
@@ -92,10 +93,10 @@ fn image_names() -> Vec<Vec<u8>> {
     let mut names = Vec::new();
     let image = line().into_iter().skip(2).map(PathBuf::from);
     if let Some(image) = image.into_iter().find(|word| word.is_file())
-        && let Ok((file, bytes)) = input::open(&image)
+        && let Ok(image) = Image::find(&image)
     {
         // What can be read of a damaged image is there to be chosen.
-        let _damaged = packager::inspect::skim_file(&file, &bytes, |entry, _, _| {
+        let _damaged = image.skim(|entry, _, _| {
             let name = entry.name.strip_prefix(b"./").unwrap_or(entry.name);
             names.push(name.to_vec());
             match names.len() < MOST_NAMES {

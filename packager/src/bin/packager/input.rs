@@ -1,26 +1,100 @@
-//! Images as input.
+//! Images as input: an initramfs, or what has one in it.
+
+mod within;
 
 use std::fs::File;
+use std::ops::{ControlFlow, Deref, Range};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use cli::Failure;
 use codec::Mapped;
-use packager::inspect::{Files, InspectError, Segment, readable_segments};
+use packager::cpio::Entry;
+use packager::inspect::{
+    End, Files, InspectError, Place, Segment, readable_segments, skim, skim_file,
+};
 
 use crate::report;
 
 /// Larger than any initramfs that a machine has the memory for.
 const IMAGE_LIMIT: u64 = 4 << 30;
 
-/// The image's bytes.
-pub(crate) fn read(path: &Path) -> Result<Mapped, Failure> {
-    codec::map(path, IMAGE_LIMIT).map_err(report::read)
+/// An initramfs: the bytes of a file, or of what is in it.
+pub(crate) struct Image {
+    bytes: Bytes,
+    /// The file, where it is the initramfs and nothing else.
+    file: Option<File>,
+    /// Where in the file it was found, for the user.
+    note: Option<String>,
 }
 
-/// The image's file, and its bytes.
-pub(crate) fn open(path: &Path) -> Result<(File, Mapped), Failure> {
-    codec::map_opened(path, IMAGE_LIMIT).map_err(report::read)
+enum Bytes {
+    Whole(Mapped),
+    Part(Mapped, Range<usize>),
+    Read(Vec<u8>),
+}
+
+impl Deref for Image {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Whole(bytes) => bytes,
+            Bytes::Part(bytes, place) => bytes.get(place.clone()).unwrap_or_default(),
+            Bytes::Read(bytes) => bytes,
+        }
+    }
+}
+
+impl Image {
+    fn new(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            file: None,
+            note: None,
+        }
+    }
+
+    /// The initramfs of a file, whatever that is.
+    pub(crate) fn find(path: &Path) -> Result<Self, Failure> {
+        let file = codec::file::open(path).map_err(report::read)?;
+        if !is_initramfs(&file) {
+            if let Some(image) = within::program(path, &file)? {
+                return Ok(image);
+            }
+            if let Some(image) = within::disk(path, &file)? {
+                return Ok(image);
+            }
+        }
+        let bytes = codec::map_file(&file, path, IMAGE_LIMIT).map_err(report::read)?;
+        Ok(Self {
+            file: Some(file),
+            ..Self::new(Bytes::Whole(bytes))
+        })
+    }
+
+    /// As [`find`](Self::find). What was taken of a disk is told.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let image = Self::find(path)?;
+        report::notes(image.note.as_slice());
+        Ok(image)
+    }
+
+    /// Shows all entries, as [`skim`] does.
+    pub(crate) fn skim(
+        &self,
+        see: impl FnMut(&Entry<'_>, usize, Place) -> ControlFlow<()>,
+    ) -> Result<End, InspectError> {
+        match &self.file {
+            Some(file) => skim_file(file, self, see),
+            None => skim(self, see),
+        }
+    }
+}
+
+/// A file's bytes, which are taken for those of an image.
+pub(crate) fn read(path: &Path) -> Result<Mapped, Failure> {
+    codec::map(path, IMAGE_LIMIT).map_err(report::read)
 }
 
 /// Does something with the image's file tree.
@@ -28,8 +102,16 @@ pub(crate) fn with_files<T>(
     path: &Path,
     work: impl FnOnce(&[Segment<'_>], &Files<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let bytes = read(path)?;
-    let segments = segments(path, &bytes)?;
+    with_files_of(path, &Image::open(path)?, work)
+}
+
+/// As [`with_files`], of an image that is open already.
+pub(crate) fn with_files_of<T>(
+    path: &Path,
+    image: &Image,
+    work: impl FnOnce(&[Segment<'_>], &Files<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let segments = segments(path, image)?;
     let files = Files::new(&segments).map_err(|error| at_fault(path, error))?;
     work(&segments, &files)
 }
@@ -68,22 +150,19 @@ pub(crate) fn at_fault(path: &Path, error: InspectError) -> Failure {
     let name = path.display();
     match error {
         InspectError::Read { .. } => Failure::machine(format_args!("`{name}`: {error}")),
-        InspectError::Unknown { offset: 0 } => match other_kind(path) {
-            Some(kind) => Failure::input(format_args!("`{name}` is {kind}, and no initramfs")),
-            None => Failure::input(format_args!("`{name}`: {error}")),
-        },
         _ => Failure::input(format_args!("`{name}`: {error}")),
     }
 }
 
-/// What an image is that is no initramfs.
-fn other_kind(path: &Path) -> Option<&'static str> {
-    let file = File::open(path).ok()?;
-    if is_program(&file) {
-        return Some("a kernel or an EFI program, which `packager check` looks into");
-    }
-    has_boot_signature(&file)
-        .then_some("a disk image, which `packager check`, `boot` and `write` take")
+/// Whether the file begins as an archive or a compressed stream does; no partition table and no file system does so. Zeros may stand
+/// before it; images of disks and CDs begin with more of them.
+pub(crate) fn is_initramfs(file: &File) -> bool {
+    let mut start = [0; 10 << 10];
+    let read = file.read_at(&mut start, 0).unwrap_or(0);
+    let start = start.get(..read).unwrap_or_default();
+    let zeros = start.iter().take_while(|&&byte| byte == 0).count();
+    let start = start.get(zeros..).unwrap_or_default();
+    start.starts_with(b"07070") || codec::detect(start).is_some()
 }
 
 /// Whether a file begins as programs of DOS, Windows and EFI do, and kernels for PCs.

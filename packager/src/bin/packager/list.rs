@@ -10,15 +10,16 @@ use packager::names::text;
 use serde_json::json;
 
 use crate::args::ListArgs;
+use crate::input::Image;
 use crate::{input, report};
 
 /// Printed at a time, in bytes: an image may have more names than there is memory for.
 const PORTION: usize = 64 << 10;
 
 pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
-    let (file, image) = input::open(&args.image)?;
+    let image = Image::open(&args.image)?;
     let mut out = Printer::new(args);
-    let result = inspect::skim_file(&file, &image, |entry, length, place| {
+    let result = image.skim(|entry, length, place| {
         out.entry(entry, length, place);
         out.print_portion()
     });

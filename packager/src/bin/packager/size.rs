@@ -10,6 +10,7 @@ use packager::inspect::{Segment, treemap};
 use packager::names;
 use serde_json::{Value, json};
 
+use crate::input::Image;
 use crate::{input, report};
 
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ pub(crate) struct SizeArgs {
 }
 
 pub(crate) fn run(args: &SizeArgs) -> Result<(), Failure> {
-    let image = input::read(&args.image)?;
+    let image = Image::open(&args.image)?;
     let segments = input::segments(&args.image, &image)?;
     let tree = sizes(&image, &segments).map_err(|error| input::at_fault(&args.image, error))?;
     if let Some(path) = &args.svg {

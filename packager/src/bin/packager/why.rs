@@ -4,7 +4,6 @@ mod archive;
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
-use std::fs;
 use std::iter::successors;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -38,7 +37,8 @@ pub(crate) struct WhyArgs {
 
 pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
     let wanted = names::text(args.path.as_bytes());
-    input::with_files(&args.image, |segments, files| {
+    let image = input::Image::open(&args.image)?;
+    input::with_files_of(&args.image, &image, |segments, files| {
         let record = files.get(RECORD).ok_or_else(|| {
             Failure::input(format_args!(
                 "`{}` keeps no record of its plan; packager makes one unless the recipe says `explain = false`",
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
         let image = Image {
             segments,
             files,
-            length: fs::metadata(&args.image).map_or(0, |found| found.len()),
+            length: image.len() as u64,
         };
         // What the kernel looks for before it has a file system is in no folder (microcode).
         let wanted_by_path = real.as_deref().unwrap_or(wanted.trim_start_matches('/'));

@@ -108,7 +108,7 @@ fn in_folder(folder: &str, name: &str) -> String {
 }
 
 /// ldlinux.sys and its folder. The boot record loads it by its sectors, wherever it is.
-fn find_loader<M: Medium + ?Sized>(reader: &Reader<'_, M>) -> Option<(String, Entry)> {
+pub(super) fn find_loader<M: Medium + ?Sized>(reader: &Reader<'_, M>) -> Option<(String, Entry)> {
     let mut folders: Vec<_> = FOLDERS.map(str::to_owned).into();
     let (mut at, mut depth, mut end) = (0, 0, folders.len());
     let mut is_searched = false;
@@ -137,7 +137,7 @@ fn find_loader<M: Medium + ?Sized>(reader: &Reader<'_, M>) -> Option<(String, En
 }
 
 /// Where syslinux looks for its configuration, in this order: beside itself first.
-fn configurations(folder: &str) -> Vec<String> {
+pub(super) fn configurations(folder: &str) -> Vec<String> {
     let folders = [folder, "boot/syslinux", "syslinux", ""];
     let mut out: Vec<String> = Vec::new();
     for folder in folders {

@@ -27,6 +27,12 @@ struct Bootable {
     block: u32,
 }
 
+impl Bootable {
+    fn start(&self) -> Sector {
+        Sector(u64::from(self.block) * SECTORS)
+    }
+}
+
 /// Whether the medium is a CD.
 pub(super) fn is_cd<M: Medium + ?Sized>(medium: &M) -> bool {
     let mut bytes = [0; 6];
@@ -78,9 +84,7 @@ fn check_catalogue<M: Medium + ?Sized>(
         return Ok(None);
     };
     report.facts.push(format!("ISO 9660, label {label}"));
-    let mut bytes = [0; BLOCK as usize];
-    read_at(medium, u64::from(catalogue) * BLOCK, &mut bytes)?;
-    let Some(entries) = entries(&bytes) else {
+    let Some(entries) = entries_at(medium, catalogue)? else {
         let seen = format!("there is none at block {catalogue}");
         report.find(&codes::NO_EL_TORITO, seen);
         return Ok(None);
@@ -109,8 +113,7 @@ fn check_uefi<M: Medium + ?Sized>(
     entry: &Bootable,
     report: &mut Report,
 ) -> Result<(), FatError> {
-    let start = Sector(u64::from(entry.block) * SECTORS);
-    match Reader::open(medium, start) {
+    match Reader::open(medium, entry.start()) {
         Ok(reader) => {
             let (kind, block) = (reader.kind, entry.block);
             report
@@ -130,6 +133,17 @@ fn check_uefi<M: Medium + ?Sized>(
             Ok(())
         }
     }
+}
+
+/// Where the file system begins that UEFI reads; `None` where the catalogue has none.
+pub(super) fn uefi_start<M: Medium + ?Sized>(medium: &M) -> Result<Option<Sector>, FatError> {
+    let Some((_, catalogue)) = descriptors(medium)? else {
+        return Ok(None);
+    };
+    let entries = entries_at(medium, catalogue)?.unwrap_or_default();
+    let mut entries = entries.iter();
+    let found = entries.find(|entry| entry.platform == UEFI);
+    Ok(found.map(Bootable::start))
 }
 
 /// The label of the volume, and the block of the catalogue.
@@ -152,6 +166,16 @@ fn descriptors<M: Medium + ?Sized>(medium: &M) -> Result<Option<(String, u32)>, 
         }
     }
     Ok(catalogue.map(|catalogue| (label, catalogue)))
+}
+
+/// The entries of the catalogue at a block.
+fn entries_at<M: Medium + ?Sized>(
+    medium: &M,
+    block: u32,
+) -> Result<Option<Vec<Bootable>>, FatError> {
+    let mut bytes = [0; BLOCK as usize];
+    read_at(medium, u64::from(block) * BLOCK, &mut bytes)?;
+    Ok(entries(&bytes))
 }
 
 /// The entries of a catalogue; `None` where it is none.

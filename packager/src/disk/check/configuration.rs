@@ -1,5 +1,6 @@
 //! `syslinux.cfg`, of syslinux and of isolinux: what it starts is there, and what that needs.
 
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +10,8 @@ use super::{Report, codes, entries};
 use crate::disk::fat::read::FatError;
 use crate::disk::syslinux::config::{Config, Entry, Kind, SUFFIXES};
 use crate::elf::Elf;
+
+pub(super) use sources::sources;
 
 /// More entries than people make; those behind them are not looked at. Each of them is looked for in a directory several times.
 const ENTRIES_MAX: usize = 1000;
@@ -27,19 +30,12 @@ pub(super) fn check(
     core: &str,
     report: &mut Report,
 ) -> Result<Option<String>, FatError> {
-    let mut found = None;
-    for place in places {
-        if let Some(bytes) = files.file(place, report)?.bytes() {
-            found = Some((place, bytes));
-            break;
-        }
-    }
-    let Some((place, bytes)) = found else {
+    let Some((place, bytes)) = first(files, places, report)? else {
         let seen = format!("none of {} is there", places.join(", "));
         report.find(&codes::NO_CONFIG, seen);
         return Ok(None);
     };
-    let folder = place.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = folder_of(place);
     files.is_checked(mark(place));
     let config = read(files, folder, &bytes, report)?;
     let check = Check {
@@ -54,6 +50,24 @@ pub(super) fn check(
     check.run(report)?;
     let count = entries(config.entries.len());
     Ok(Some(format!("{count} in {place}")))
+}
+
+/// The first of the places where there is a configuration, and its bytes.
+fn first<'p>(
+    files: &Files<'_>,
+    places: &'p [String],
+    report: &mut Report,
+) -> Result<Option<(&'p str, Vec<u8>)>, FatError> {
+    for place in places {
+        if let Some(bytes) = files.file(place, report)?.bytes() {
+            return Ok(Some((place, bytes)));
+        }
+    }
+    Ok(None)
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// What is noted of a configuration that has been checked.

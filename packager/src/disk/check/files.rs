@@ -82,7 +82,12 @@ impl<'a> Files<'a> {
 
     /// Whether there is a file of this name.
     pub(super) fn is_there(&self, path: &str) -> bool {
-        matches!(self.tree.size(path), Ok(Some(_)))
+        self.size(path).is_some()
+    }
+
+    /// The bytes of a file of this name, where there is one and its directory can be read.
+    pub(super) fn size(&self, path: &str) -> Option<u64> {
+        self.tree.size(path).ok().flatten()
     }
 
     /// The names of the files in a directory, where it can be read.

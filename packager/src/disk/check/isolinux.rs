@@ -77,17 +77,22 @@ pub(super) fn check<M: Medium + ?Sized>(
     if memmem::find(&first, b"ISOLINUX 4.").is_none() {
         core_module(&files, module.trim_start_matches('/'), report)?;
     }
-    let configs = FOLDERS.iter().flat_map(|folder| {
-        let paths = CONFIGS.map(|name| format!("{folder}/{name}"));
-        paths.map(|path| path.trim_start_matches('/').to_owned())
-    });
     let core = module.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let found = configuration::check(&files, &configs.collect::<Vec<_>>(), core, report)?;
+    let found = configuration::check(&files, &configurations(), core, report)?;
     let fact = found.map_or_else(String::new, |fact| format!(", {fact}"));
     report
         .facts
         .push(format!("BIOS: El Torito, isolinux at block {block}{fact}"));
     Ok(true)
+}
+
+/// Where isolinux looks for its configuration, in this order.
+pub(super) fn configurations() -> Vec<String> {
+    let paths = FOLDERS.iter().flat_map(|folder| {
+        let paths = CONFIGS.map(|name| format!("{folder}/{name}"));
+        paths.map(|path| path.trim_start_matches('/').to_owned())
+    });
+    paths.collect()
 }
 
 /// The file at a block that is called as isolinux is, and its folder.

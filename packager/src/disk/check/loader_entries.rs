@@ -2,6 +2,7 @@
 //! (<https://uapi-group.org/specifications/specs/boot_loader_specification/>).
 
 use super::files::Files;
+use super::initramfs::Source;
 use super::payload::Payload;
 use super::uefi::program;
 use super::{Report, codes};
@@ -46,6 +47,34 @@ pub(super) fn check(files: &Files<'_>, report: &mut Report) -> Result<(), FatErr
     Ok(())
 }
 
+/// What each entry boots with, without a look at it; the default entry first where `loader.conf` names it.
+pub(super) fn sources(files: &Files<'_>) -> Result<Vec<Source>, FatError> {
+    let mut unseen = Report::default();
+    let mut found = Vec::new();
+    for name in shown_names(files, ENTRIES, ".conf") {
+        let Some(bytes) = files
+            .file(&format!("{ENTRIES}/{name}"), &mut unseen)?
+            .bytes()
+        else {
+            continue;
+        };
+        let entry = TextEntry::parse(&String::from_utf8_lossy(&bytes));
+        let source = match entry.kernel.is_empty() {
+            true => Source::Program(entry.other),
+            false => Source::Files(entry.initramfs),
+        };
+        found.push((name, source));
+    }
+    for name in shown_names(files, IMAGES, ".efi") {
+        let path = format!("{IMAGES}/{name}");
+        found.push((name, Source::Program(path)));
+    }
+    if let Some(wanted) = wanted(files, &mut unseen)? {
+        found.sort_by_key(|(name, _)| without_tries(&name.to_lowercase()) != wanted);
+    }
+    Ok(found.into_iter().map(|(_, source)| source).collect())
+}
+
 /// What else is there is left out.
 fn is_unified(bytes: &[u8]) -> bool {
     Program::parse(bytes)
@@ -60,28 +89,47 @@ fn shown_names(files: &Files<'_>, folder: &str, suffix: &str) -> Vec<String> {
     names
 }
 
+/// An entry's paths, from the root, without a leading `/`; empty where it has none.
+#[derive(Default)]
+struct TextEntry {
+    kernel: String,
+    initramfs: Vec<String>,
+    /// What is started instead of a kernel.
+    other: String,
+}
+
+impl TextEntry {
+    fn parse(text: &str) -> Self {
+        let mut out = Self::default();
+        for (key, value) in lines(text) {
+            let value = value.replace('\\', "/").trim_start_matches('/').to_owned();
+            match key {
+                "linux" => out.kernel = value,
+                "initrd" => out.initramfs.push(value),
+                "efi" | "uki" => out.other = value,
+                _ => {}
+            }
+        }
+        out
+    }
+}
+
 /// Checks an entry; gives whether it is shown.
 fn text_entry(files: &Files<'_>, path: &str, report: &mut Report) -> Result<bool, FatError> {
     let Some(bytes) = files.file(path, report)?.bytes() else {
         return Ok(false);
     };
-    let text = String::from_utf8_lossy(&bytes);
-    let mut payload = Payload {
-        named_in: path,
-        kernel: String::new(),
-        initramfs: Vec::new(),
-    };
-    let mut other = String::new();
-    for (key, value) in lines(&text) {
-        let value = value.replace('\\', "/").trim_start_matches('/').to_owned();
-        match key {
-            "linux" => payload.kernel = value,
-            "initrd" => payload.initramfs.push(value),
-            "efi" | "uki" => other = value,
-            _ => {}
-        }
-    }
-    if !payload.kernel.is_empty() {
+    let TextEntry {
+        kernel,
+        initramfs,
+        other,
+    } = TextEntry::parse(&String::from_utf8_lossy(&bytes));
+    if !kernel.is_empty() {
+        let payload = Payload {
+            named_in: path,
+            kernel,
+            initramfs,
+        };
         payload.check(files, true, report)?;
     } else if other.is_empty() {
         let seen = format!("`{path}` has none of linux, efi and uki");
@@ -95,11 +143,7 @@ fn text_entry(files: &Files<'_>, path: &str, report: &mut Report) -> Result<bool
 
 /// Whether `loader.conf` names an entry that is there. It may have a pattern.
 fn default(files: &Files<'_>, shown: &[String], report: &mut Report) -> Result<(), FatError> {
-    let Some(bytes) = files.file(CONFIG, report)?.bytes() else {
-        return Ok(());
-    };
-    let text = String::from_utf8_lossy(&bytes).to_lowercase();
-    let Some((_, wanted)) = lines(&text).filter(|(key, _)| *key == "default").last() else {
+    let Some(wanted) = wanted(files, report)? else {
         return Ok(());
     };
     // What is remembered, and what systemd-boot finds by itself, is not on the disk.
@@ -117,6 +161,16 @@ fn default(files: &Files<'_>, shown: &[String], report: &mut Report) -> Result<(
         report.find(&codes::NO_DEFAULT_ENTRY, seen);
     }
     Ok(())
+}
+
+/// What `loader.conf` names, in small letters.
+fn wanted(files: &Files<'_>, report: &mut Report) -> Result<Option<String>, FatError> {
+    let Some(bytes) = files.file(CONFIG, report)?.bytes() else {
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(&bytes).to_lowercase();
+    let named = lines(&text).filter(|(key, _)| *key == "default").last();
+    Ok(named.map(|(_, wanted)| wanted.to_owned()))
 }
 
 /// The name of an entry without the tries that are left and done: `linux.conf` for `linux+3-1.conf` (Automatic Boot Assessment).

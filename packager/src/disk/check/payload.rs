@@ -56,17 +56,20 @@ impl Payload<'_> {
         let mut out = Some(Vec::new());
         for path in &self.initramfs {
             let part = files.named(self.named_in, path, report)?;
-            out = out.zip(part).map(|(mut out, part)| {
-                if out.is_empty() {
-                    return part;
-                }
-                out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
-                out.extend(part);
-                out
-            });
+            out = out.zip(part).map(|(out, part)| joined(out, part));
         }
         Ok(out)
     }
+}
+
+/// The parts of an initramfs that are loaded so far, and one more, as they are in memory.
+pub(super) fn joined(mut loaded: Vec<u8>, part: Vec<u8>) -> Vec<u8> {
+    if loaded.is_empty() {
+        return part;
+    }
+    loaded.resize(loaded.len().next_multiple_of(ALIGNMENT), 0);
+    loaded.extend(part);
+    loaded
 }
 
 /// Gives the kernel's version.

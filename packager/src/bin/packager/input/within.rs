@@ -1,0 +1,81 @@
+//! An initramfs in something larger: in a unified kernel image, on a disk, on a CD.
+
+use std::fs::File;
+use std::path::Path;
+
+use cli::Failure;
+use packager::disk::ImageFormat;
+use packager::disk::check::{DiskInitramfs, DiskInitramfsError, default_initramfs};
+use packager::disk::pe::Program;
+use packager::kernel::version_of;
+use packager::names::shown;
+
+use super::{Bytes, IMAGE_LIMIT, Image, has_boot_signature, is_program};
+use crate::convert::{require_plain, unreadable};
+use crate::report;
+
+/// That of an EFI program; `None` where the file is none.
+pub(super) fn program(path: &Path, file: &File) -> Result<Option<Image>, Failure> {
+    if !is_program(file) {
+        return Ok(None);
+    }
+    let bytes = codec::map_file(file, path, IMAGE_LIMIT).map_err(report::read)?;
+    let name = path.display();
+    let refused = match Program::parse(&bytes) {
+        Ok(program) => match program.section_place(".initrd") {
+            Some(place) if place.end <= bytes.len() => {
+                return Ok(Some(Image::new(Bytes::Part(bytes, place))));
+            }
+            _ if version_of(&bytes).is_some() => {
+                format!("`{name}` is a kernel, and no initramfs")
+            }
+            _ => format!("`{name}` is an EFI program without an initramfs in it"),
+        },
+        Err(_) if has_boot_signature(file) => return Ok(None),
+        Err(error) => format!("`{name}`: {error}"),
+    };
+    Err(Failure::input(refused))
+}
+
+/// That of the default entry of a disk or CD; `None` where the file is no image of one.
+pub(super) fn disk(path: &Path, file: &File) -> Result<Option<Image>, Failure> {
+    let format = ImageFormat::detect(file).map_err(|error| unreadable(path, &error))?;
+    if format.is_none() {
+        return Ok(None);
+    }
+    require_plain(path, file)?;
+    let metadata = file.metadata();
+    let length = metadata.map_err(|error| unreadable(path, &error))?.len();
+    let found = default_initramfs(file, length).map_err(|error| refused(path, &error))?;
+    let note = note(path, &found);
+    let image = Image::new(Bytes::Read(found.bytes));
+    Ok(Some(Image {
+        note: Some(note),
+        ..image
+    }))
+}
+
+fn refused(path: &Path, error: &DiskInitramfsError) -> Failure {
+    match error.is_input() {
+        true => Failure::input(format_args!(
+            "`{0}` is a disk image: {error}; `packager check {0}` says what there is",
+            path.display()
+        )),
+        false => unreadable(path, error),
+    }
+}
+
+/// Which of the disk's files it is.
+fn note(path: &Path, found: &DiskInitramfs) -> String {
+    let (disk, name) = (path.display(), shown(&found.name));
+    let others: Vec<_> = found
+        .others
+        .iter()
+        .map(|it| format!("`{}`", shown(it)))
+        .collect();
+    let others = match others.as_slice() {
+        [] => String::new(),
+        others => format!("; other entries boot with {}", others.join(", ")),
+    };
+    format!("the initramfs of `{disk}` is `{name}`{others}")
+}
