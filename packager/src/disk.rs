@@ -18,6 +18,7 @@ pub mod mbr;
 pub mod menu;
 pub mod pe;
 mod places;
+pub mod qcow2;
 mod sparse;
 pub mod syslinux;
 pub mod uki;

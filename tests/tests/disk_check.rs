@@ -198,11 +198,49 @@ fn other_formats_hold_the_same_disk() {
             .output()
             .unwrap();
         assert!(compared.status.success(), "{suffix}: {compared:?}");
-        for verb in ["check", "write"] {
+        for verb in ["check", "list", "write"] {
+            let output = command("packager").arg(verb).arg(&path).output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            if suffix == "qcow2" && verb != "write" {
+                let raw = command("packager").arg(verb).arg(built.path()).output();
+                assert!(output.status.success(), "{stderr}");
+                assert!(output.stdout == raw.unwrap().stdout);
+                continue;
+            }
+            assert_eq!(output.status.code(), Some(1), "{stderr}");
+            let way_out = format!("`qemu-img convert -O raw {} FILE.img`", path.display());
+            assert!(stderr.contains("a raw one is needed"), "{stderr}");
+            assert!(stderr.contains(&way_out), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn qcow2_images_that_are_not_read_are_refused_with_the_way_out() {
+    let Some(built) = built() else { return };
+    if !has(&["qemu-img"]) {
+        return;
+    }
+    let place = |name: &str| built.folder.path().join(name);
+    let qemu_img = |arguments: &[&str], files: &[&Path]| {
+        let mut command = Command::new("qemu-img");
+        let output = command.args(arguments).args(files).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let (raw, packed, over) = (built.path(), place("packed.qcow2"), place("over.qcow2"));
+    qemu_img(&["convert", "-c", "-O", "qcow2"], &[&raw, &packed]);
+    let backing = ["create", "-f", "qcow2", "-F", "raw", "-b"];
+    qemu_img(&backing, &[&raw, &over]);
+    for (path, words) in [
+        (packed, "the qcow2 image is compressed"),
+        (over, "with another image behind it"),
+    ] {
+        for verb in ["check", "list"] {
             let output = command("packager").arg(verb).arg(&path).output().unwrap();
             let stderr = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(1), "{stderr}");
-            assert!(stderr.contains("a raw one is needed"), "{stderr}");
+            assert!(stderr.contains(words), "{stderr}");
+            assert!(stderr.contains("`qemu-img convert -O raw "), "{stderr}");
         }
     }
 }

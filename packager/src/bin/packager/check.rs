@@ -14,8 +14,9 @@ use packager::kernel::{Kernel, KernelChoice, version_of};
 use serde_json::json;
 
 use crate::args::KernelArgs;
-use crate::convert::{require_plain, unreadable};
-use crate::{complete, input, report};
+use crate::convert::unreadable;
+use crate::medium::Disk;
+use crate::{complete, input, medium, report};
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -76,8 +77,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     if let Some(report) = check_program(path, &file)? {
         return finish(&report, args.json);
     }
-    require_plain(path, &file)?;
-    if length % 512 != 0 && !input::has_boot_signature(&file) {
+    let disk = Disk::open(path, &file)?;
+    if disk.length() % 512 != 0 && !input::has_boot_signature(&file) {
         return Err(Failure::input(format_args!(
             "`{}` is neither an initramfs, nor a unified kernel image, nor a disk image",
             path.display()
@@ -88,7 +89,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
         uefi: matches!(args.firmware, Some(Firmware::Both | Firmware::Uefi)),
         boot_record: Pieces::find(None).ok().map(|pieces| pieces.boot_record),
     };
-    let report = check(&file, length, expected).map_err(|error| unreadable(path, &error))?;
+    let report = check(&disk, disk.length(), expected);
+    let report = report.map_err(|error| medium::failed(path, &error))?;
     finish(&report, args.json)
 }
 

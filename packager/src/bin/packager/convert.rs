@@ -56,13 +56,20 @@ impl From<Format> for ImageFormat {
 /// Refuses images in the formats of virtual machines, where the disk's own bytes are needed.
 pub(crate) fn require_plain(path: &Path, image: &File) -> Result<(), Failure> {
     match ImageFormat::detect(image).map_err(|error| unreadable(path, &error))? {
-        Some(format) if !format.is_plain() => Err(Failure::input(format_args!(
-            "`{}` is a {} image, and a raw one is needed: make it with `{PROGRAM} convert -O raw`",
-            path.display(),
-            format.name()
-        ))),
+        Some(format) if !format.is_plain() => {
+            let is = format!("it is a {} image", format.name());
+            Err(raw_needed(path, &is))
+        }
         _ => Ok(()),
     }
+}
+
+/// The image's format is at fault.
+pub(crate) fn raw_needed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::input(format_args!(
+        "`{0}`: {error}, and a raw one is needed: `{PROGRAM} convert -O raw {0} FILE.img` makes it",
+        path.display()
+    ))
 }
 
 /// The machine's fault: the file was open already.

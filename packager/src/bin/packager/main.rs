@@ -14,6 +14,7 @@ mod init;
 mod initramfs;
 mod input;
 mod list;
+mod medium;
 mod menu;
 mod plan;
 mod pool;

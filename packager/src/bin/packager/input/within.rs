@@ -11,8 +11,9 @@ use packager::kernel::version_of;
 use packager::names::shown;
 
 use super::{Bytes, IMAGE_LIMIT, Image, has_boot_signature, is_program};
-use crate::convert::{require_plain, unreadable};
-use crate::report;
+use crate::convert::unreadable;
+use crate::medium::Disk;
+use crate::{medium, report};
 
 /// That of an EFI program; `None` where the file is none.
 pub(super) fn program(path: &Path, file: &File) -> Result<Option<Image>, Failure> {
@@ -43,10 +44,9 @@ pub(super) fn disk(path: &Path, file: &File) -> Result<Option<Image>, Failure> {
     if format.is_none() {
         return Ok(None);
     }
-    require_plain(path, file)?;
-    let metadata = file.metadata();
-    let length = metadata.map_err(|error| unreadable(path, &error))?.len();
-    let found = default_initramfs(file, length).map_err(|error| refused(path, &error))?;
+    let disk = Disk::open(path, file)?;
+    let found = default_initramfs(&disk, disk.length());
+    let found = found.map_err(|error| refused(path, &error))?;
     let note = note(path, &found);
     let image = Image::new(Bytes::Read(found.bytes));
     Ok(Some(Image {
@@ -56,12 +56,12 @@ pub(super) fn disk(path: &Path, file: &File) -> Result<Option<Image>, Failure> {
 }
 
 fn refused(path: &Path, error: &DiskInitramfsError) -> Failure {
-    match error.is_input() {
-        true => Failure::input(format_args!(
+    match error {
+        DiskInitramfsError::Read(source) if !error.is_input() => medium::failed(path, source),
+        error => Failure::input(format_args!(
             "`{0}` is a disk image: {error}; `packager check {0}` says what there is",
             path.display()
         )),
-        false => unreadable(path, error),
     }
 }
 
