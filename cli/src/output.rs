@@ -59,6 +59,8 @@ enum New {
     Named(TempPath),
     /// Open, elsewhere: the target is a stream, which nothing can take the place of.
     Elsewhere(File),
+    /// The same for standard output, which is open already.
+    ForStandardOutput(File),
 }
 
 impl Staged {
@@ -104,6 +106,12 @@ impl Staged {
                 let mut stream = File::options().write(true).open(&self.target)?;
                 let copied = io::copy(&mut file, &mut stream);
                 return while_read(copied.map(drop)).map(|_| None);
+            }
+            New::ForStandardOutput(mut file) => {
+                file.rewind()?;
+                let mut stdout = io::stdout().lock();
+                let copied = io::copy(&mut file, &mut stdout);
+                return while_read(copied.and_then(|_| stdout.flush())).map(|_| None);
             }
             // linkat(2) replaces nothing.
             New::Nameless(file) if replaced.is_some() => named(&file, directory(&self.target))?,
@@ -154,7 +162,7 @@ pub fn commit(files: impl IntoIterator<Item = Staged>) -> Result<(), Failure> {
     let mut replaced = Vec::new();
     for file in files {
         let (path, directory) = (file.path.clone(), directory(&file.target).to_path_buf());
-        let is_stream = matches!(file.file, New::Elsewhere(_));
+        let is_stream = matches!(file.file, New::Elsewhere(_) | New::ForStandardOutput(_));
         let old = file
             .commit()
             .map_err(|error| cannot_write(&path, &directory, &error))?;

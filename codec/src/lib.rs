@@ -23,8 +23,10 @@ mod lz4;
 mod lzo;
 mod map;
 pub mod names;
+mod stream;
 
 pub use decode::{DecodeError, Member, decode, decode_into, decodes_to};
 pub use encode::{EncodeError, REVISION, check_level, encode, encode_parts};
 pub use format::{Format, detect};
 pub use map::{Mapped, map, map_file};
+pub use stream::open_or_collect;

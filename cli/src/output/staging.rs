@@ -22,8 +22,15 @@ pub struct Staging {
     nameless: Option<File>,
     path: PathBuf,
     target: PathBuf,
-    is_stream: bool,
+    stream: Option<Stream>,
     has_room: bool,
+}
+
+/// What nothing can take the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stream {
+    Named,
+    StandardOutput,
 }
 
 impl Staging {
@@ -32,10 +39,10 @@ impl Staging {
     /// # Errors
     /// As [`write_atomically`](crate::write_atomically).
     pub fn new(path: &Path) -> Result<Self, Failure> {
-        let (target, is_stream) = resolve(path)?;
+        let (target, stream) = resolve(path)?;
         let folder = directory(&target);
         let failed = |error| cannot_write(path, folder, &error);
-        let nameless = if is_stream {
+        let nameless = if stream.is_some() {
             Some(tempfile::tempfile().map_err(failed)?)
         } else {
             fs::metadata(folder).map_err(failed)?;
@@ -45,7 +52,24 @@ impl Staging {
             nameless,
             path: path.to_path_buf(),
             target,
-            is_stream,
+            stream,
+            has_room: false,
+        })
+    }
+
+    /// What standard output gets when it is complete.
+    ///
+    /// # Errors
+    /// [`Fault::Machine`](crate::Fault::Machine) where there is no room for temporary files.
+    pub fn standard_output() -> Result<Self, Failure> {
+        let path = PathBuf::from("/dev/stdout");
+        let file = tempfile::tempfile();
+        let file = file.map_err(|error| cannot_write(&path, directory(&path), &error))?;
+        Ok(Self {
+            nameless: Some(file),
+            target: path.clone(),
+            path,
+            stream: Some(Stream::StandardOutput),
             has_room: false,
         })
     }
@@ -84,9 +108,10 @@ impl Staging {
         let file = match self.nameless {
             Some(file) => {
                 fill(&file).map_err(failed)?;
-                match self.is_stream {
-                    true => New::Elsewhere(file),
-                    false => New::Nameless(file),
+                match self.stream {
+                    Some(Stream::Named) => New::Elsewhere(file),
+                    Some(Stream::StandardOutput) => New::ForStandardOutput(file),
+                    None => New::Nameless(file),
                 }
             }
             None => {
@@ -130,7 +155,7 @@ impl Room {
 
 /// The file that `path` stands for, symbolic links followed, checked to be replaceable by a regular file; or a stream, which is
 /// told by the second part.
-fn resolve(path: &Path) -> Result<(PathBuf, bool), Failure> {
+fn resolve(path: &Path) -> Result<(PathBuf, Option<Stream>), Failure> {
     if path == "-" {
         return Err(Failure::usage(
             "this output needs a file, and `-` is none: name one, or `./-` for a file of that name",
@@ -141,13 +166,13 @@ fn resolve(path: &Path) -> Result<(PathBuf, bool), Failure> {
             "cannot write `{}`: it is a directory; name a file in it",
             path.display()
         ))),
-        Ok(found) if is_stream(found.file_type()) => Ok((path.to_path_buf(), true)),
+        Ok(found) if is_stream(found.file_type()) => Ok((path.to_path_buf(), Some(Stream::Named))),
         Ok(found) if !found.is_file() => Err(Failure::input(format_args!(
             "cannot write `{}`: it is a disk or a socket; name a file",
             path.display()
         ))),
         Ok(_) => match fs::canonicalize(path) {
-            Ok(target) => Ok((target, false)),
+            Ok(target) => Ok((target, None)),
             Err(error) => Err(Failure::machine(format_args!(
                 "cannot write `{}`: {error}",
                 path.display()
@@ -160,7 +185,7 @@ fn resolve(path: &Path) -> Result<(PathBuf, bool), Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_link(path) {
             // A link to what is not there yet. A circle of links is another error.
             Ok(link) => resolve(&directory(path).join(link)),
-            Err(_) => Ok((path.to_path_buf(), false)),
+            Err(_) => Ok((path.to_path_buf(), None)),
         },
         Err(error) => Err(Failure::machine(format_args!(
             "cannot write `{}`: {error}",

@@ -97,7 +97,7 @@ Examples:
   packager initramfs --deb linux-image-6.1.0-56-amd64_6.1.192-2_amd64.deb -o simple.igz
   packager initramfs --keymap es --dry-run               what would be inside, and why (packager plan)")]
 pub(crate) struct InitramfsArgs {
-    /// The image to write [default: initramfs-VERSION.izst, or .igz]
+    /// The image to write; - is standard output [default: initramfs-VERSION.izst, or .igz]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
@@ -189,7 +189,7 @@ pub(crate) struct InitArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ListArgs {
-    /// The image
+    /// The image; - is standard input
     pub(crate) image: PathBuf,
 
     /// Print only the names

@@ -14,7 +14,7 @@ use crate::{complete, input};
 
 #[derive(Debug, Args)]
 pub(crate) struct CatArgs {
-    /// The image
+    /// The image; - is standard input
     image: PathBuf,
 
     /// The file's path in it; links are followed

@@ -25,9 +25,10 @@ Examples:
   packager check simple.img --firmware both        and must start by BIOS and by UEFI
   packager check linux.efi                         a unified kernel image
   packager check simple.igz --root /               an initramfs, for this machine's kernel of its version
+  packager initramfs -o - | packager check -       what another program writes
   packager check --explain no-active-partition")]
 pub(crate) struct CheckArgs {
-    /// The image
+    /// The image; - is standard input
     #[arg(required_unless_present = "explain")]
     image: Option<PathBuf>,
 
@@ -62,7 +63,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let Some(path) = &args.image else {
         return Err(Failure::usage("an image is needed"));
     };
-    let file = codec::file::open(path).map_err(report::read)?;
+    let file = input::open(path)?;
     let metadata = file.metadata();
     let length = metadata.map_err(|error| unreadable(path, &error))?.len();
     if length == 0 {
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
         )));
     }
     if input::is_initramfs(&file) {
-        return finish(&check_initramfs(path, &args.kernel)?, args.json);
+        return finish(&check_initramfs(path, &file, &args.kernel)?, args.json);
     }
     if let Some(report) = check_program(path, &file)? {
         return finish(&report, args.json);
@@ -113,7 +114,7 @@ fn check_program(path: &Path, file: &File) -> Result<Option<Report>, Failure> {
     if !input::is_program(file) {
         return Ok(None);
     }
-    let bytes = input::read(path)?;
+    let bytes = input::map(path, file)?;
     if version_of(&bytes).is_some() {
         return Err(Failure::input(format_args!(
             "`{}` is a kernel; what it boots is checked: `packager check INITRAMFS --kernel {0}`",
@@ -125,8 +126,8 @@ fn check_program(path: &Path, file: &File) -> Result<Option<Report>, Failure> {
 }
 
 /// An initramfs, and the kernel that the options name; if they do not say which one, the one whose modules are inside.
-fn check_initramfs(path: &Path, args: &KernelArgs) -> Result<Report, Failure> {
-    let image = input::read(path)?;
+fn check_initramfs(path: &Path, file: &File, args: &KernelArgs) -> Result<Report, Failure> {
+    let image = input::map(path, file)?;
     let (segments, end) = inspect::readable_segments(&image);
     let kernel = kernel(inspect::kernel_version(&segments), args)?;
     let Some(kernel) = kernel else {

@@ -3,7 +3,7 @@
 mod json;
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cli::Failure;
@@ -13,7 +13,7 @@ use crate::input;
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// The first image
+    /// The first image; - is standard input
     old: PathBuf,
 
     /// The second image
@@ -29,6 +29,14 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
+    if [&args.old, &args.new]
+        .iter()
+        .all(|path| *path == Path::new("-"))
+    {
+        return Err(Failure::usage(
+            "standard input is one image, and two are compared; name the other one",
+        ));
+    }
     let differ = input::with_files(&args.old, |segments, files| {
         let old = Image { segments, files };
         input::with_files(&args.new, |segments, files| {

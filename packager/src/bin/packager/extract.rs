@@ -11,7 +11,7 @@ use crate::{input, pool};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExtractArgs {
-    /// The image
+    /// The image; - is standard input
     image: PathBuf,
 
     /// The folder to make, or an empty one

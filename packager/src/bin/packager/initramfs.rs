@@ -17,8 +17,15 @@ use crate::progress::Progress;
 use crate::{plan, report};
 
 pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
+    let is_standard = args.output.as_deref().is_some_and(is_standard);
+    if is_standard && args.depfile.is_some() {
+        return Err(Failure::usage(
+            "--depfile tells what a file is made of, and standard output is none; name the image with -o FILE",
+        ));
+    }
     if let Some(output) = &args.output
         && output.is_dir()
+        && !is_standard
     {
         return Err(Failure::input(format_args!(
             "cannot write `{0}`: it is a directory; name a file in it, such as `{1}`",
@@ -48,6 +55,11 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     // Something takes longer than to find out what could have been supposed, or has taken longer already.
     pool::leave_places();
     pack(false).map(|_| ())
+}
+
+/// Whether an output's name stands for standard output.
+fn is_standard(output: &Path) -> bool {
+    output == Path::new("-")
 }
 
 /// Whether two paths are of one file, be it there or not.
@@ -146,7 +158,8 @@ fn pack(
 
 /// Refuses outputs in the place of inputs.
 fn check_outputs(args: &InitramfsArgs, image: &Path, plan: &Plan) -> Result<(), Failure> {
-    let mut outputs = [Some(image), args.depfile.as_deref()].into_iter().flatten();
+    let image = (!is_standard(image)).then_some(image);
+    let mut outputs = [image, args.depfile.as_deref()].into_iter().flatten();
     outputs.try_for_each(|output| {
         let inputs = plan.inputs.iter().map(PathBuf::as_path);
         report::check_output(output, inputs.chain(args.content.recipe.as_deref()))
@@ -169,7 +182,10 @@ struct Output {
 
 impl Output {
     fn new(path: &Path) -> Self {
-        let mut file = Staging::new(path);
+        let mut file = match is_standard(path) {
+            true => Staging::standard_output(),
+            false => Staging::new(path),
+        };
         let room = file.as_mut().ok().and_then(Staging::room);
         let room = room.map(|mut room| pool::when_idle(move || room.make()));
         Self { file, room }
@@ -256,9 +272,13 @@ fn summary(output: &Path, plan: &Plan, image: &Initramfs<'_>) -> String {
         Some(format) => format!("{} {format}", report::size(image.length())),
         None => report::size(image.length()),
     };
+    let name = match is_standard(output) {
+        true => Path::new("standard output"),
+        false => output,
+    };
     format!(
         "{}: {format} ({} unpacked), {} files, {} modules of kernel {}",
-        output.display(),
+        name.display(),
         report::size(image.unpacked),
         plan.items().count(),
         plan.modules.len(),

@@ -57,7 +57,7 @@ impl Image {
 
     /// The initramfs of a file, whatever that is.
     pub(crate) fn find(path: &Path) -> Result<Self, Failure> {
-        let file = codec::file::open(path).map_err(report::read)?;
+        let file = open(path)?;
         if !is_initramfs(&file) {
             if let Some(image) = within::program(path, &file)? {
                 return Ok(image);
@@ -66,7 +66,7 @@ impl Image {
                 return Ok(image);
             }
         }
-        let bytes = codec::map_file(&file, path, IMAGE_LIMIT).map_err(report::read)?;
+        let bytes = map(path, &file)?;
         Ok(Self {
             file: Some(file),
             ..Self::new(Bytes::Whole(bytes))
@@ -90,6 +90,16 @@ impl Image {
             None => skim(self, see),
         }
     }
+}
+
+/// Opens an image; `-` is standard input, which is kept in memory where it is no regular file, as is what comes through a FIFO.
+pub(crate) fn open(path: &Path) -> Result<File, Failure> {
+    codec::open_or_collect(path, IMAGE_LIMIT).map_err(report::read)
+}
+
+/// The bytes of a file that is open already.
+pub(crate) fn map(path: &Path, file: &File) -> Result<Mapped, Failure> {
+    codec::map_file(file, path, IMAGE_LIMIT).map_err(report::read)
 }
 
 /// A file's bytes, which are taken for those of an image.

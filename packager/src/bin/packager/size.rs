@@ -15,7 +15,7 @@ use crate::{input, report};
 
 #[derive(Debug, Args)]
 pub(crate) struct SizeArgs {
-    /// The image
+    /// The image; - is standard input
     image: PathBuf,
 
     /// Leave out what has less than this share of the whole, in percent

@@ -23,7 +23,7 @@ const DEEPEST: usize = 40;
 
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
-    /// The image
+    /// The image; - is standard input
     image: PathBuf,
 
     /// The file's path in it, a module's name, or a file's without its folder

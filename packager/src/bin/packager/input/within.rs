@@ -10,17 +10,17 @@ use packager::disk::pe::Program;
 use packager::kernel::version_of;
 use packager::names::shown;
 
-use super::{Bytes, IMAGE_LIMIT, Image, has_boot_signature, is_program};
+use super::{Bytes, Image, has_boot_signature, is_program};
 use crate::convert::unreadable;
+use crate::medium;
 use crate::medium::Disk;
-use crate::{medium, report};
 
 /// That of an EFI program; `None` where the file is none.
 pub(super) fn program(path: &Path, file: &File) -> Result<Option<Image>, Failure> {
     if !is_program(file) {
         return Ok(None);
     }
-    let bytes = codec::map_file(file, path, IMAGE_LIMIT).map_err(report::read)?;
+    let bytes = super::map(path, file)?;
     let name = path.display();
     let refused = match Program::parse(&bytes) {
         Ok(program) => match program.section_place(".initrd") {
