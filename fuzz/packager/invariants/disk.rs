@@ -2,18 +2,19 @@
 //! replay their corpora.
 
 use packager::disk::Sector;
-use packager::disk::check::{Expected, check};
-use packager::disk::fat::read::Reader;
+use packager::disk::check::{Expected, check, default_initramfs};
+use packager::disk::fat::read::{Medium, Reader};
 use packager::disk::gpt;
 use packager::disk::mbr::Mbr;
 use packager::disk::pe::Program;
+use packager::disk::qcow2::Qcow2;
 use packager::disk::syslinux;
 use packager::disk::syslinux::config::Config;
 
 /// Directories that are looked into: a chain may lead from each into many.
 const DIRECTORIES_MAX: usize = 200;
 
-/// A whole disk: the check ends, and a medium in memory cannot fail.
+/// A whole disk: the check and the search for its initramfs end, and a medium in memory cannot fail.
 pub fn disk(bytes: &[u8]) {
     let expected = Expected {
         bios: true,
@@ -22,6 +23,19 @@ pub fn disk(bytes: &[u8]) {
     };
     let report = check(bytes, bytes.len() as u64, expected).unwrap();
     assert!(!report.findings.is_empty() || !report.facts.is_empty());
+    if let Err(error) = default_initramfs(bytes, bytes.len() as u64) {
+        assert!(error.is_input(), "{error}");
+    }
+    if let Ok(disk) = Qcow2::open(bytes) {
+        let mut sector = [0; 512];
+        assert_eq!(
+            disk.read_exact_at(&mut sector, disk.length)
+                .unwrap_err()
+                .kind(),
+            std::io::ErrorKind::UnexpectedEof
+        );
+        let _may_be_outside = disk.read_exact_at(&mut sector, disk.length / 2);
+    }
 }
 
 /// A FAT volume: no file has more bytes than its medium, unless chains share clusters, and then not more than it says.

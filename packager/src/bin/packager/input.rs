@@ -29,8 +29,8 @@ pub(crate) struct Image {
 }
 
 enum Bytes {
-    Whole(Mapped),
-    Part(Mapped, Range<usize>),
+    /// Those of the file at these offsets.
+    Mapped(Mapped, Range<usize>),
     Read(Vec<u8>),
 }
 
@@ -39,8 +39,7 @@ impl Deref for Image {
 
     fn deref(&self) -> &[u8] {
         match &self.bytes {
-            Bytes::Whole(bytes) => bytes,
-            Bytes::Part(bytes, place) => bytes.get(place.clone()).unwrap_or_default(),
+            Bytes::Mapped(bytes, place) => bytes.get(place.clone()).unwrap_or_default(),
             Bytes::Read(bytes) => bytes,
         }
     }
@@ -67,9 +66,10 @@ impl Image {
             }
         }
         let bytes = map(path, &file)?;
+        let all = 0..bytes.len();
         Ok(Self {
             file: Some(file),
-            ..Self::new(Bytes::Whole(bytes))
+            ..Self::new(Bytes::Mapped(bytes, all))
         })
     }
 

@@ -225,3 +225,104 @@ fn of_uefi(files: &Files<'_>) -> Result<Vec<Source>, FatError> {
         _ => Ok(Vec::new()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::disk::pe::tests::program_with;
+
+    struct Folder(BTreeMap<&'static str, Vec<u8>>);
+
+    impl Folder {
+        fn new(files: &[(&'static str, &[u8])]) -> Self {
+            let files = files.iter().map(|(path, bytes)| (*path, bytes.to_vec()));
+            Self(files.collect())
+        }
+
+        fn take(&self) -> Result<Search, DiskInitramfsError> {
+            let mut search = Search::default();
+            search.take(self, of_uefi(&Files::new(self, 1 << 30))?)?;
+            Ok(search)
+        }
+    }
+
+    impl Tree for Folder {
+        fn size(&self, path: &str) -> Result<Option<u64>, FatError> {
+            Ok(self.0.get(path).map(|bytes| bytes.len() as u64))
+        }
+
+        fn contents(&self, path: &str) -> Result<Vec<u8>, FatError> {
+            Ok(self.0.get(path).cloned().unwrap_or_default())
+        }
+
+        fn names(&self, folder: &str) -> Result<Vec<String>, FatError> {
+            let paths = self.0.keys().filter_map(|path| path.rsplit_once('/'));
+            let names = paths.filter(|(parent, _)| *parent == folder);
+            Ok(names.map(|(_, name)| name.to_owned()).collect())
+        }
+    }
+
+    #[test]
+    fn systemd_boot_s_default_entry_comes_first() {
+        let loader = program_with(".sdmagic", b"#### LoaderInfo: systemd-boot 252 ####");
+        let unified = program_with(".initrd", b"070701 of c");
+        for (default, taken, bytes, others) in [
+            (
+                "default C.efi",
+                "/EFI/Linux/c.efi",
+                &b"070701 of c"[..],
+                ["/a.img, /b.img", "/x.img"],
+            ),
+            (
+                "default b.conf",
+                "/x.img",
+                b"x",
+                ["/a.img, /b.img", "/EFI/Linux/c.efi"],
+            ),
+            (
+                "",
+                "/a.img, /b.img",
+                b"a\0\0\0b",
+                ["/x.img", "/EFI/Linux/c.efi"],
+            ),
+        ] {
+            let folder = Folder::new(&[
+                (EFI_PROGRAM, &loader),
+                ("loader/loader.conf", default.as_bytes()),
+                (
+                    "loader/entries/a.conf",
+                    b"linux /k\ninitrd /a.img\ninitrd \\b.img\n",
+                ),
+                ("loader/entries/b+3.conf", b"linux /k\ninitrd /x.img\n"),
+                ("loader/entries/no.conf", b"linux /k\n"),
+                ("EFI/Linux/c.efi", &unified),
+                ("a.img", b"a"),
+                ("b.img", b"b"),
+                ("x.img", b"x"),
+            ]);
+            let search = folder.take().unwrap();
+            assert_eq!(search.taken.unwrap(), (taken.to_owned(), bytes.to_vec()));
+            assert_eq!(search.others, others);
+        }
+    }
+
+    #[test]
+    fn uefi_s_own_program_has_it_or_nothing_does() {
+        let unified = program_with(".initrd", b"070701");
+        let search = Folder::new(&[(EFI_PROGRAM, &unified)]).take().unwrap();
+        assert_eq!(search.taken.unwrap().1, b"070701");
+        let large = vec![0; LOADER_MAX as usize + 1];
+        let other = program_with(".text", b"GRUB");
+        for bytes in [&large, &other, &b"MZ".to_vec()] {
+            let search = Folder::new(&[(EFI_PROGRAM, bytes)]).take().unwrap();
+            assert!(search.taken.is_none() && search.others.is_empty());
+        }
+        let loader = program_with(".sdmagic", b"#### LoaderInfo: systemd-boot 252 ####");
+        let entry = b"linux /k\ninitrd /none\n";
+        let folder = Folder::new(&[(EFI_PROGRAM, &loader), ("loader/entries/a.conf", entry)]);
+        let missing = folder.take().err().unwrap();
+        assert!(matches!(missing, DiskInitramfsError::Missing(path) if path == "none"));
+    }
+}

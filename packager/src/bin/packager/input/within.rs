@@ -12,8 +12,10 @@ use packager::names::shown;
 
 use super::{Bytes, Image, has_boot_signature, is_program};
 use crate::convert::unreadable;
-use crate::medium;
-use crate::medium::Disk;
+use crate::medium::{self, Disk};
+
+/// A menu may have many entries; so many are named.
+const OTHERS_SHOWN: usize = 5;
 
 /// That of an EFI program; `None` where the file is none.
 pub(super) fn program(path: &Path, file: &File) -> Result<Option<Image>, Failure> {
@@ -25,7 +27,7 @@ pub(super) fn program(path: &Path, file: &File) -> Result<Option<Image>, Failure
     let refused = match Program::parse(&bytes) {
         Ok(program) => match program.section_place(".initrd") {
             Some(place) if place.end <= bytes.len() => {
-                return Ok(Some(Image::new(Bytes::Part(bytes, place))));
+                return Ok(Some(Image::new(Bytes::Mapped(bytes, place))));
             }
             _ if version_of(&bytes).is_some() => {
                 format!("`{name}` is a kernel, and no initramfs")
@@ -68,14 +70,14 @@ fn refused(path: &Path, error: &DiskInitramfsError) -> Failure {
 /// Which of the disk's files it is.
 fn note(path: &Path, found: &DiskInitramfs) -> String {
     let (disk, name) = (path.display(), shown(&found.name));
-    let others: Vec<_> = found
-        .others
-        .iter()
-        .map(|it| format!("`{}`", shown(it)))
-        .collect();
-    let others = match others.as_slice() {
-        [] => String::new(),
-        others => format!("; other entries boot with {}", others.join(", ")),
-    };
-    format!("the initramfs of `{disk}` is `{name}`{others}")
+    let others = found.others.iter().take(OTHERS_SHOWN);
+    let others: Vec<_> = others.map(|it| format!("`{}`", shown(it))).collect();
+    let mut note = format!("the initramfs of `{disk}` is `{name}`");
+    if !others.is_empty() {
+        note += &format!("; other entries boot with {}", others.join(", "));
+    }
+    if let more @ 1.. = found.others.len() - others.len() {
+        note += &format!(" and {more} more");
+    }
+    note
 }
