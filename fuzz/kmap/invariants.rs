@@ -77,7 +77,7 @@ pub fn compile(bytes: &[u8]) {
 
 /// The decompiler: a binary keymap of any bytes either becomes text that compiles back to it, or an error.
 pub fn decompile(bytes: &[u8]) {
-    let _ = Keymap::from_bkeymap(bytes, Endian::Little);
+    let _ = Keymap::from_any_bkeymap(bytes);
     // Most bytes are no keymap, so they also become the tables of one: flags first, then codes.
     let (flags, codes) = bytes.split_at(bytes.len().min(8));
     let mut binary = b"bkeymap".to_vec();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::Keysym;
 use crate::emit::{self, BkeymapError, Endian};
+use crate::keysym::{LATIN, LETTER};
 
 /// How many tables the kernel has: 2 to the power of its 8 modifiers.
 pub const MAPS: usize = 256;
@@ -85,6 +86,41 @@ impl Keymap {
         emit::read_bkeymap(bytes, endian)
     }
 
+    /// As [`from_bkeymap`](Self::from_bkeymap), in the byte order in which the codes make more sense: which order it is, no such
+    /// file says. Where neither does, as in an empty keymap, little-endian.
+    ///
+    /// ```
+    /// use kmap::{Endian, Keymap};
+    ///
+    /// let keymap = kmap::compile(b"keycode 30 = a\n")?;
+    /// let bytes = keymap.to_bkeymap(Endian::Big);
+    /// assert_eq!(Keymap::from_any_bkeymap(&bytes), Ok((keymap, Endian::Big)));
+    /// # Ok::<(), kmap::Report>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`from_bkeymap`](Self::from_bkeymap).
+    pub fn from_any_bkeymap(bytes: &[u8]) -> Result<(Self, Endian), BkeymapError> {
+        let little = emit::read_bkeymap(bytes, Endian::Little)?;
+        let big = emit::read_bkeymap(bytes, Endian::Big)?;
+        Ok(match big.ordinary_codes() > little.ordinary_codes() {
+            true => (big, Endian::Big),
+            false => (little, Endian::Little),
+        })
+    }
+
+    /// How many codes are `VoidSymbol` or a printable ASCII character. With their bytes exchanged, these are Control-B and characters
+    /// of East Asia, which hardly a keymap has, and no keymap in such number.
+    fn ordinary_codes(&self) -> usize {
+        let is_ordinary = |keysym: &&Keysym| {
+            let is_ascii = matches!(u32::from(keysym.kind()), LATIN | LETTER)
+                && matches!(keysym.value(), b' '..=b'~');
+            **keysym == Keysym::VOID || is_ascii
+        };
+        let codes = self.tables().flat_map(|(_, table)| table.iter().take(KEYS));
+        codes.filter(is_ordinary).count()
+    }
+
     /// The tables that exist, with their numbers, in ascending order. A key's index is its keycode.
     pub fn tables(&self) -> impl ExactSizeIterator<Item = (u8, &Table)> {
         self.tables.iter().map(|(map, table)| (*map, &**table))
@@ -134,5 +170,44 @@ impl Keymap {
     /// The file that `loadkmap` reads: see [`emit::bkeymap`].
     pub fn to_bkeymap(&self, endian: Endian) -> Vec<u8> {
         emit::bkeymap(self, endian)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Mode;
+
+    #[test]
+    fn the_byte_order_is_the_one_that_makes_sense() {
+        let texts: [&[u8]; 4] = [
+            b"keycode 1 = Escape\n",
+            b"keycode 30 = a A\n",
+            // Of a script without any ASCII character.
+            b"keymaps 0-1\nkeycode 30 = U+0444 U+0424\nkeycode 31 = U+044b U+042b\n",
+            // Control-B is what VoidSymbol is in the other order.
+            b"keymaps 4\ncontrol keycode 48 = Control_b\n",
+        ];
+        for text in texts {
+            let keymap = crate::compile_bytes(text, Mode::Unicode).unwrap().keymap;
+            for endian in [Endian::Little, Endian::Big] {
+                let (read, found) = Keymap::from_any_bkeymap(&keymap.to_bkeymap(endian)).unwrap();
+                assert_eq!(found, endian, "{}", text.escape_ascii());
+                assert!(read.tables().eq(keymap.tables()));
+            }
+        }
+        let full = Keymap::new(vec![(0, Box::new([Keysym(0x0b61); NR_KEYS]))]);
+        let found = Keymap::from_any_bkeymap(&full.to_bkeymap(Endian::Big));
+        assert_eq!(found.unwrap().1, Endian::Big);
+    }
+
+    #[test]
+    fn what_is_the_same_in_both_orders_is_little_endian() {
+        let zeros = Keymap::new(vec![(0, Box::new([Keysym(0); NR_KEYS]))]);
+        for keymap in [Keymap::default(), zeros] {
+            let found = Keymap::from_any_bkeymap(&keymap.to_bkeymap(Endian::Big));
+            assert_eq!(found.unwrap().1, Endian::Little);
+        }
+        assert_eq!(Keymap::from_any_bkeymap(b"x"), Err(BkeymapError::Magic));
     }
 }

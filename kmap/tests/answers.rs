@@ -138,6 +138,49 @@ fn a_decompiled_keymap_is_compiled_in_its_own_mode() {
     );
 }
 
+/// The byte order of each file is found out by itself.
+#[test]
+fn a_big_endian_keymap_is_told_as_one() {
+    let text = b"keymaps 0-1\nkeycode 30 = a A\nkeycode 39 = ntilde Ntilde\n";
+    let bench = Bench::new(&[("es.map", text)]);
+    for order in ["little", "big"] {
+        let output = format!("{order}.bmap");
+        let outcome = bench.run(&["-u", "--endian", order, "es.map", "-o", &output], b"");
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    }
+    let note = "note: `big.bmap` is read as a big-endian keymap, since it makes sense only so; `--endian` says which it is\n";
+    let questions: [(&[&str], &str); 4] = [
+        (&["decompile"], "# compile with: kmapc -u --endian big\n"),
+        (&["show"], ""),
+        (&["diff", "little.bmap"], ""),
+        (&["type"], "ñ  key ; (39)\n"),
+    ];
+    for (question, begin) in questions {
+        let behind: &[&str] = if question == ["type"] { &["ñ"] } else { &[] };
+        let arguments = [question, &["big.bmap"], behind].concat();
+        let outcome = bench.run(&arguments, b"");
+        assert_eq!((outcome.code, &*outcome.stderr), (0, note), "{question:?}");
+        let asked = bench.run(&[&arguments[..], &["--endian", "big"]].concat(), b"");
+        let same = question[0] != "diff";
+        assert_eq!(asked.stdout == outcome.stdout, same, "{question:?}");
+        assert_eq!(asked.stderr, "");
+        let told = String::from_utf8(outcome.stdout).unwrap();
+        match question {
+            ["show"] => assert!(told.contains('ñ'), "{told}"),
+            _ => assert!(told.starts_with(begin), "{told}"),
+        }
+    }
+    let outcome = bench.run(&["decompile", "little.bmap"], b"");
+    assert_eq!((outcome.code, outcome.stderr), (0, String::new()));
+    // What decompile writes compiles to the same bytes with what its first line says.
+    bench.run(&["decompile", "big.bmap", "-o", "again.map"], b"");
+    let again = bench.run(&["--endian", "big", "again.map", "-o", "-"], b"");
+    assert_eq!(
+        again.stdout,
+        std::fs::read(bench.path().join("big.bmap")).unwrap()
+    );
+}
+
 /// `charset "iso-8859-1"` ends Unicode mode.
 #[test]
 fn the_mode_that_is_told_is_the_one_of_the_codes() {

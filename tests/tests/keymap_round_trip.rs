@@ -71,6 +71,19 @@ fn a_decompiled_keymap_compiles_to_the_same_bytes() {
 }
 
 #[test]
+fn the_byte_order_of_every_keymap_is_found() {
+    for (name, mode, keymap) in keymaps() {
+        for order in [Endian::Little, Endian::Big] {
+            let bytes = keymap.to_bkeymap(order);
+            let (read, found) = Keymap::from_any_bkeymap(&bytes).unwrap();
+            let is_empty = keymap.tables().len() == 0;
+            assert!(is_empty || found == order, "{name} {mode:?} {order:?}");
+            assert_eq!(read.to_bkeymap(found), bytes);
+        }
+    }
+}
+
+#[test]
 fn a_companion_holds_all_strings_and_rules() {
     let keymaps = keymaps();
     let mut count = 0;

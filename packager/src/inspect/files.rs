@@ -10,7 +10,7 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Included, Unbounded};
 
-use kmap::{Endian, Keymap, Keysym};
+use kmap::{Endian, Keymap};
 
 use super::{InspectError, Segment};
 use crate::Plan;
@@ -41,24 +41,11 @@ impl File<'_> {
         self.ordered_keymap().map(|(keymap, _)| keymap)
     }
 
-    /// As [`keymap`](Self::keymap), with its byte order: that in which its first table has more letters.
+    /// As [`keymap`](Self::keymap), with its byte order.
     pub(crate) fn ordered_keymap(&self) -> Option<(Keymap, Endian)> {
         let bytes = codec::decode(self.data, KEYMAP_LIMIT).ok()?;
-        let read = |endian| Keymap::from_bkeymap(&bytes, endian).ok();
-        let little = read(Endian::Little)?;
-        match read(Endian::Big) {
-            Some(big) if letters(&big) > letters(&little) => Some((big, Endian::Big)),
-            _ => Some((little, Endian::Little)),
-        }
+        Keymap::from_any_bkeymap(&bytes).ok()
     }
-}
-
-/// How many keys of the first table are letters (KT_LATIN and KT_LETTER, `linux/keyboard.h`).
-fn letters(keymap: &Keymap) -> usize {
-    let is_letter =
-        |keysym: &&Keysym| matches!(keysym.kind(), 0 | 11) && keysym.value().is_ascii_alphabetic();
-    let table = keymap.tables().next();
-    table.map_or(0, |(_, table)| table.iter().filter(is_letter).count())
 }
 
 /// The file tree of an image, by path without a leading `/`, sorted. Paths are [texts of names](names::text).

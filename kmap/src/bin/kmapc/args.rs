@@ -59,9 +59,10 @@ pub(crate) struct Reading {
     #[arg(short = '8', long)]
     pub(crate) eight_bit: bool,
 
-    /// The byte order of binary keymaps: that of the machine that loads them
-    #[arg(long, value_enum, default_value_t = Endian::Little)]
-    pub(crate) endian: Endian,
+    /// The byte order of binary keymaps: that of the machine that loads them [default: little; of one that is read, the
+    /// order in which it makes sense]
+    #[arg(long, value_enum)]
+    endian: Option<Endian>,
 
     /// Look for keymaps by name in DIR, with as many levels of directories as stars follow (`maps**`); may be repeated
     #[arg(long, value_name = "DIR")]
@@ -303,6 +304,16 @@ impl Reading {
             (_, true) => Mode::EightBit,
             _ => Mode::Automatic,
         }
+    }
+
+    /// `--endian`, where it is given.
+    pub(crate) fn asked_endian(&self) -> Option<kmap::Endian> {
+        self.endian.map(kmap::Endian::from)
+    }
+
+    /// The byte order of what is written.
+    pub(crate) fn endian(&self) -> kmap::Endian {
+        self.asked_endian().unwrap_or_default()
     }
 
     pub(crate) fn options(&self) -> Options {

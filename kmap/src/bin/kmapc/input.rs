@@ -5,8 +5,8 @@ use std::path::Path;
 
 use cli::Failure;
 use kmap::{
-    Compiled, Diagnostic, DiagnosticKind, FileSource, Keymap, Mode, Options, Report, SearchPath,
-    Source as _, SourceText, emit,
+    Compiled, Diagnostic, DiagnosticKind, Endian, FileSource, Keymap, Mode, Options, Report,
+    SearchPath, Source as _, SourceText, emit,
 };
 
 use crate::args::Reading;
@@ -133,25 +133,32 @@ impl<'a> Input<'a> {
         })
     }
 
-    /// The keymap. Without a mode, Unicode is tried first, since that is what consoles are in.
+    /// The keymap.
     pub(crate) fn keymap(&mut self) -> Result<Keymap, Failure> {
+        self.ordered_keymap().map(|(keymap, _)| keymap)
+    }
+
+    /// The keymap, and the byte order of its binary form: its own one, or the one that is asked for.
+    pub(crate) fn ordered_keymap(&mut self) -> Result<(Keymap, Endian), Failure> {
         let [text] = &self.text;
         let reading = self.viewer.reading;
-        let keymap = if emit::is_bkeymap(&text.bytes) {
-            Keymap::from_bkeymap(&text.bytes, reading.endian.into()).map_err(|error| {
-                let name = format!("`{}`", kmap::shown_path(&text.path));
-                Report::unreadable(&name, io::Error::new(io::ErrorKind::InvalidData, error))
-            })
-        } else {
-            match reading.mode() {
-                Mode::Automatic if emit::named_mode(&text.bytes).is_none() => {
-                    let unicode = self.compile(Mode::Unicode);
-                    unicode.or_else(|report| self.compile(Mode::EightBit).map_err(|_| report))
-                }
-                mode => self.compile(mode),
-            }
+        let keymap = match emit::is_bkeymap(&text.bytes) {
+            true => binary(text, reading.asked_endian()),
+            false => self.compiled().map(|keymap| (keymap, reading.endian())),
         };
         keymap.map_err(|report| self.viewer.failure(self.name, &report))
+    }
+
+    /// The text's keymap. Without a mode, Unicode is tried first, since that is what consoles are in.
+    fn compiled(&mut self) -> Result<Keymap, Report> {
+        let [text] = &self.text;
+        match self.viewer.reading.mode() {
+            Mode::Automatic if emit::named_mode(&text.bytes).is_none() => {
+                let unicode = self.compile(Mode::Unicode);
+                unicode.or_else(|report| self.compile(Mode::EightBit).map_err(|_| report))
+            }
+            mode => self.compile(mode),
+        }
     }
 
     /// The keymap in one mode. A binary keymap is no text.
@@ -163,6 +170,24 @@ impl<'a> Input<'a> {
         let compiled = kmap::compile_texts(&mut self.source, self.text.clone(), &options);
         compiled.map(|compiled| compiled.keymap)
     }
+}
+
+/// A binary keymap, with its byte order: the one in which it makes sense, unless one is asked for.
+fn binary(file: &SourceText, asked: Option<Endian>) -> Result<(Keymap, Endian), Report> {
+    let name = format!("`{}`", kmap::shown_path(&file.path));
+    let read = match asked {
+        Some(endian) => Keymap::from_bkeymap(&file.bytes, endian).map(|keymap| (keymap, endian)),
+        None => Keymap::from_any_bkeymap(&file.bytes),
+    };
+    let read = read.map_err(|error| {
+        Report::unreadable(&name, io::Error::new(io::ErrorKind::InvalidData, error))
+    })?;
+    if asked.is_none() && read.1 != Endian::default() {
+        cli::tell!(
+            "note: {name} is read as a big-endian keymap, since it makes sense only so; `--endian` says which it is"
+        );
+    }
+    Ok(read)
 }
 
 fn standard_input() -> Result<SourceText, Report> {

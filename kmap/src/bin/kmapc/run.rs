@@ -114,7 +114,7 @@ fn outputs(args: &Compile, job: &Job<'_>, mut compiled: Compiled) -> (Done, Vec<
     }
     let bytes = match args.mktable {
         true => emit::c_source(&compiled.keymap).into_bytes(),
-        false => compiled.keymap.to_bkeymap(args.reading.endian.into()),
+        false => compiled.keymap.to_bkeymap(args.reading.endian()),
     };
     let (length, mut standard, mut files) = (bytes.len(), None, Vec::new());
     match &job.target {

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use cli::Failure;
-use kmap::{KEYS, KeyDifference, Keymap, Press, Table, Typing, emit, layout};
+use kmap::{Endian, KEYS, KeyDifference, Keymap, Press, Table, Typing, emit, layout};
 
 use crate::args::{Decompile, Diff, Reading, Show};
-use crate::input::{self, Viewer};
+use crate::input::{self, Input, Viewer};
 use crate::job::{check_output, check_standard_input};
 use crate::json;
 use crate::screen::Screen;
@@ -17,9 +17,9 @@ pub(crate) fn decompile(args: &Decompile, screen: Screen) -> Result<(), Failure>
         check_output(&args.input, output)?;
     }
     let viewer = viewer(&args.reading, screen, false);
-    let keymap = viewer.keymap(&args.input)?;
+    let (keymap, endian) = Input::read(&args.input, viewer)?.ordered_keymap()?;
     let mut text = emit::text(&keymap).map_err(Failure::input)?;
-    if kmap::Endian::from(args.reading.endian) == kmap::Endian::Big {
+    if endian == Endian::Big {
         text = text.replacen('\n', " --endian big\n", 1);
     }
     write(args.output.as_deref(), text)
