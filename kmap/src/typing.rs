@@ -21,6 +21,10 @@ const KT_DEAD2: u8 = 13;
 /// The characters of the kernel's dead keys, by the keysym's value (`ret_diacr` in the kernel's keyboard.c).
 const DEAD: &str = "`'^~\",_U.*=cki#o!?+-)(:n;$@";
 
+/// A keymap that lacks more letters than this is of another script, or says nothing of most keys. Of the 216 keymaps of
+/// console-data, 9 do that, or have no Enter.
+const FEW_LETTERS: usize = 8;
+
 /// A key in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Press {
@@ -129,6 +133,12 @@ impl Typing {
     pub fn route_to(&self, map: u8) -> Option<&Route> {
         let with_caps = || self.routes.get(&(map ^ SHIFT, true));
         self.routes.get(&(map, false)).or_else(with_caps)
+    }
+
+    /// How many of the letters a to z no single key types, where that leaves too few to type commands with; `None` where it does not.
+    pub fn missing_letters(&self) -> Option<usize> {
+        let missing = ('a'..='z').filter(|letter| self.direct(*letter).is_none());
+        Some(missing.count()).filter(|missing| *missing > FEW_LETTERS)
     }
 
     /// The one key that types a character.

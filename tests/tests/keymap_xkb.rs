@@ -249,12 +249,61 @@ fn a_slip_in_a_name_is_an_error_and_a_layout_without_a_way_to_it_is_told() {
         ]),
         (Some(0), String::new())
     );
-    let (code, warning) = kmapc(&[]);
-    assert_eq!(code, Some(0));
-    assert!(
-        warning.starts_with("warning: no key switches to the second layout"),
-        "{warning}"
-    );
+    for layouts in ["us,ru", "ru,us"] {
+        let (code, warning) = run(layouts, &[]);
+        assert_eq!(code, Some(0));
+        assert!(
+            warning.starts_with("warning: no key switches to the second layout"),
+            "{warning}"
+        );
+        assert_eq!(warning.lines().count(), 1, "{warning}");
+    }
+}
+
+/// With Cyrillic or Greek letters alone, no command can be typed.
+#[test]
+fn a_layout_without_latin_letters_is_told() {
+    if tool("ckbcomp").is_none() {
+        return;
+    }
+    let switch = ["--options", "grp:alt_shift_toggle"];
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["ru"],
+            "`kmapc xkb us,ru --options grp:alt_shift_toggle` has both",
+        ),
+        (
+            &["ru", "phonetic"],
+            "`kmapc xkb us,ru ,phonetic --options grp:alt_shift_toggle` has both",
+        ),
+        (
+            &["ru,gr", switch[0], switch[1]],
+            "one of the two layouts has to have them, such as `us`",
+        ),
+        (&["us,ru", ",phonetic", switch[0], switch[1]], ""),
+        (&["fr"], ""),
+    ];
+    for (arguments, way_out) in cases {
+        let output = command("kmapc")
+            .arg("xkb")
+            .args(arguments)
+            .args(["-o", "-"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        assert!(output.stdout.starts_with(b"bkeymap"), "{arguments:?}");
+        let warning = match way_out {
+            "" => String::new(),
+            way_out => format!(
+                "warning: the keymap has no key for 26 of the letters a to z, so that no command can be typed; {way_out}\n"
+            ),
+        };
+        assert_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            warning,
+            "{arguments:?}"
+        );
+    }
 }
 
 fn ours(layout: &XkbLayout) -> Keymap {

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use cli::Failure;
-use kmap::emit;
 use kmap::xkb::{Layout, XkbError, convert};
+use kmap::{Typing, emit};
 
 use crate::args::Xkb;
 use crate::input;
@@ -21,12 +21,18 @@ pub(crate) fn run(args: &Xkb) -> Result<(), Failure> {
         XkbError::NoData(_) => Failure::machine(error),
         _ => Failure::input(error),
     })?;
-    if args.layout.contains(',') && !converted.has_switch() {
+    let has_switch = converted.has_switch();
+    converted.keymap.prune();
+    if args.layout.contains(',') && !has_switch {
         cli::tell!(
             "warning: no key switches to the second layout; ask for one, for example with --options grp:alt_shift_toggle"
         );
+    } else if let Some(missing) = Typing::new(&converted.keymap).missing_letters() {
+        cli::tell!(
+            "warning: the keymap has no key for {missing} of the letters a to z, so that no command can be typed; {}",
+            with_latin(args)
+        );
     }
-    converted.keymap.prune();
     if !converted.left_out.is_empty() {
         let list: Vec<String> = converted
             .left_out
@@ -52,6 +58,21 @@ pub(crate) fn run(args: &Xkb) -> Result<(), Failure> {
         )),
         _ => cli::print(&bytes),
     }
+}
+
+/// How to ask for the layout and Latin letters.
+fn with_latin(args: &Xkb) -> String {
+    if args.layout.contains(',') {
+        return "one of the two layouts has to have them, such as `us`".to_owned();
+    }
+    let variant = match &*args.variant {
+        "" => String::new(),
+        variant => format!(" ,{variant}"),
+    };
+    format!(
+        "`kmapc xkb us,{}{variant} --options grp:alt_shift_toggle` has both",
+        args.layout
+    )
 }
 
 /// `us,ru` and its like become `us-ru.bmap`.

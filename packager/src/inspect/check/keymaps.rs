@@ -8,10 +8,6 @@ use crate::cpio::Kind;
 use crate::finding::Report;
 use crate::inspect::Files;
 
-/// A keymap that lacks more letters than this is of another script, or says nothing of most keys. Of the 216 keymaps of
-/// console-data, 9 do that, or have no Enter.
-const FEW_LETTERS: usize = 8;
-
 const CALL: &[u8] = b"loadkmap";
 
 /// How a binary keymap begins, whatever its name is.
@@ -82,10 +78,7 @@ fn check_way_out(path: &str, keymap: &Keymap, report: &mut Report) {
     if !keymap.has_enter() {
         report.find(&codes::LOCKED_OUT, format_args!("/{path} has no Enter"));
     }
-    let typing = Typing::new(keymap);
-    let missing = ('a'..='z').filter(|letter| typing.direct(*letter).is_none());
-    let missing = missing.count();
-    if missing > FEW_LETTERS {
+    if let Some(missing) = Typing::new(keymap).missing_letters() {
         report.find(
             &codes::LOCKED_OUT,
             format_args!("/{path} has no key for {missing} of the letters a to z"),
