@@ -138,6 +138,64 @@ fn a_decompiled_keymap_is_compiled_in_its_own_mode() {
     );
 }
 
+#[test]
+fn type_reads_the_text_from_standard_input() {
+    let bench = Bench::new(&[(
+        "us.map",
+        b"keycode 12 = minus\nkeycode 28 = Return\nkeycode 30 = a\n",
+    )]);
+    let typed = |arguments: &[&str], stdin: &[u8]| {
+        let outcome = bench.run(&[&["type"], arguments].concat(), stdin);
+        let stdout = String::from_utf8(outcome.stdout).unwrap();
+        (outcome.code, stdout, outcome.stderr)
+    };
+    let (dash, a, enter) = ("-  key - (12)\n", "a  key A (30)\n", "   key Enter (28)\n");
+    let cases: [(&[u8], String); 6] = [
+        (b"a-\n", format!("{a}{dash}")),
+        (b"a-", format!("{a}{dash}")),
+        (b"a\n\na", format!("{a}{enter}{enter}{a}")),
+        (b"a\n\n", format!("{a}{enter}")),
+        (b"-\n", dash.into()),
+        (b"", String::new()),
+    ];
+    for (stdin, screen) in cases {
+        let found = typed(&["us.map", "-"], stdin);
+        assert_eq!(
+            found,
+            (0, screen, String::new()),
+            "{}",
+            stdin.escape_ascii()
+        );
+    }
+    let (code, told, _) = typed(&["--json", "us.map", "-"], b"a\n");
+    assert_eq!(code, 0);
+    assert_eq!(told.matches("\"character\"").count(), 1, "{told}");
+    let long = [b'a'; (128 << 10) + 1];
+    let wrong: [(&[&str], &[u8], i32, &str); 3] = [
+        (
+            &["-", "-"],
+            b"",
+            2,
+            "error: standard input can be the keymap or the text, but not both\n",
+        ),
+        (
+            &["us.map", "-"],
+            b"a\xff\n",
+            1,
+            "error: the text on standard input is not UTF-8: invalid utf-8 sequence of 1 bytes from index 1\n",
+        ),
+        (
+            &["us.map", "-"],
+            &long,
+            1,
+            "error: the text on standard input has more than 131072 bytes\n",
+        ),
+    ];
+    for (arguments, stdin, code, error) in wrong {
+        assert_eq!(typed(arguments, stdin), (code, String::new(), error.into()));
+    }
+}
+
 /// The byte order of each file is found out by itself.
 #[test]
 fn a_big_endian_keymap_is_told_as_one() {

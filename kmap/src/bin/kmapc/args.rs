@@ -210,7 +210,8 @@ pub(crate) struct Type {
     #[arg(value_name = "KEYMAP", add = complete::keymaps())]
     pub(crate) input: PathBuf,
 
-    /// What is to be typed
+    /// What is to be typed; `-` reads it from standard input, without the line feed at its end: there a passphrase is neither
+    /// in the list of processes nor in the shell's history. A dash alone: `echo - | kmapc type KEYMAP -`
     #[arg(value_name = "TEXT")]
     pub(crate) text: String,
 

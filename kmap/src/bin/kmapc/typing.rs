@@ -1,16 +1,21 @@
 //! `kmapc type`: which keys type a text.
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Read as _};
 
 use cli::{Failure, Fault};
 use kmap::{Keymap, Mode, Typing, Way};
 
 use crate::args::Type;
-use crate::input::{Input, Viewer};
+use crate::input::{Input, Viewer, is_standard_input};
 use crate::json;
 use crate::screen::Screen;
+
+/// The longest text on standard input, in bytes: as much as an argument may have (MAX_ARG_STRLEN, `linux/binfmts.h`).
+const TEXT_LIMIT: u64 = 128 << 10;
 
 /// A character, the way to type it with the binary keymap, and where there is none, what else could be done.
 pub(crate) struct Answer {
@@ -25,13 +30,13 @@ pub(crate) fn run(args: &Type, screen: Screen) -> Result<(), Failure> {
         screen,
         json: args.json,
     };
+    let text = wanted(args)?;
     let mut input = Input::read(&args.input, viewer)?;
     let keymap = input.keymap()?;
     let typing = Typing::new(&keymap);
     let own = LazyCell::new(|| Typing::with_own_rules(&keymap));
     let other = LazyCell::new(|| other_mode(&mut input, &keymap));
-    let answers: Vec<Answer> = args
-        .text
+    let answers: Vec<Answer> = text
         .chars()
         .map(|character| {
             let way = typing.way(character);
@@ -49,7 +54,7 @@ pub(crate) fn run(args: &Type, screen: Screen) -> Result<(), Failure> {
         .collect();
     match args.json {
         true => json::print(&json::ways(&answers))?,
-        false => cli::print(text(&answers).as_bytes())?,
+        false => cli::print(screen_text(&answers).as_bytes())?,
     }
     // A character that cannot be typed is the keymap's fault.
     match answers.iter().any(|answer| answer.way.is_none()) {
@@ -60,7 +65,44 @@ pub(crate) fn run(args: &Type, screen: Screen) -> Result<(), Failure> {
 
 const OWN_RULES: &str = "with the compose rules of the text it can, which `loadkeys` loads and no binary keymap carries";
 
-fn text(answers: &[Answer]) -> String {
+/// What is to be typed: the argument, or standard input up to its last line feed.
+fn wanted(args: &Type) -> Result<Cow<'_, str>, Failure> {
+    if args.text != "-" {
+        return Ok(Cow::Borrowed(&args.text));
+    }
+    if is_standard_input(&args.input) {
+        return Err(Failure::usage(
+            "standard input can be the keymap or the text, but not both",
+        ));
+    }
+    if io::stdin().is_terminal() {
+        cli::tell!(
+            "note: the text is read from the keyboard, where it can be seen, up to Control-D on a line of its own"
+        );
+    }
+    let mut bytes = Vec::new();
+    let mut limited = io::stdin().lock().take(TEXT_LIMIT + 1);
+    limited
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::machine(format_args!("cannot read standard input: {error}")))?;
+    if bytes.len() as u64 > TEXT_LIMIT {
+        return Err(Failure::input(format_args!(
+            "the text on standard input has more than {TEXT_LIMIT} bytes"
+        )));
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        Failure::input(format_args!(
+            "the text on standard input is not UTF-8: {}",
+            error.utf8_error()
+        ))
+    })?;
+    Ok(Cow::Owned(text))
+}
+
+fn screen_text(answers: &[Answer]) -> String {
     let mut out = String::new();
     let mut locks = BTreeSet::new();
     for answer in answers {
