@@ -158,6 +158,29 @@ fn nothing_is_written_unless_all_are_right() {
 }
 
 #[test]
+fn the_directory_of_the_outputs_is_made_where_something_goes_into_it() {
+    let files: [(&str, &[u8]); 3] = [("a.map", ESCAPE), ("bad.map", b"x\n"), ("file", b"")];
+    let bench = Bench::new(&files);
+    let out = |path: &str| bench.path().join(path);
+    bench.error(&["--out-dir", "new/deep", "a.map", "bad.map"], 1);
+    let deps = bench.run(&["--deps", "--out-dir", "new", "a.map"], b"");
+    assert_eq!((deps.code, out("new").exists()), (0, false));
+    let screen = bench.error(&["--out-dir", "file/new", "a.map"], 3);
+    assert!(
+        screen.starts_with("error: cannot create `file/new`: "),
+        "{screen}"
+    );
+    // The second time, it is there already.
+    for _ in 0..2 {
+        let outcome = bench.run(&["--out-dir", "new/deep", "a.map"], b"");
+        assert_eq!((outcome.code, &*outcome.stderr), (0, ""));
+        assert!(out("new/deep/a.bmap").is_file());
+    }
+    fs::create_dir(out("empty")).unwrap();
+    bench.error(&["--out-dir", "empty", "bad.map"], 1);
+}
+
+#[test]
 fn usage_errors_have_code_2() {
     let bench = Bench::new(&[("a.map", ESCAPE), ("d/a.map", ESCAPE)]);
     bench.error(&[], 2);

@@ -84,7 +84,7 @@ pub(crate) struct Compile {
     #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Write NAME.bmap into DIR
+    /// Write NAME.bmap into DIR, which is made where it is missing
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<PathBuf>,
 

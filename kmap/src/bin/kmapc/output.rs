@@ -1,12 +1,42 @@
 //! Writing many files: all are whole and on the disk before the first takes its place.
 
+use std::fs;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use cli::{Failure, Staged};
 use rustix::process::{Resource, getrlimit};
+
+/// The directories that a run has made for its outputs, the innermost first. Those that stay empty, because a keymap has errors, go again.
+pub(crate) struct MadeDirectories(Vec<PathBuf>);
+
+impl MadeDirectories {
+    /// Makes a directory and what it is in, as far as they are missing.
+    ///
+    /// # Errors
+    /// [`Fault::Machine`](cli::Fault::Machine).
+    pub(crate) fn new(path: &Path) -> Result<Self, Failure> {
+        let named = path.ancestors().filter(|path| !path.as_os_str().is_empty());
+        let missing = named.take_while(|path| !path.exists());
+        let made = Self(missing.map(Path::to_owned).collect());
+        fs::create_dir_all(path).map_err(|error| {
+            let shown = kmap::shown_path(path);
+            Failure::machine(format_args!("cannot create `{shown}`: {error}"))
+        })?;
+        Ok(made)
+    }
+}
+
+impl Drop for MadeDirectories {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            // One that holds something stays.
+            let _ = fs::remove_dir(path);
+        }
+    }
+}
 
 /// A file to write.
 pub(crate) type Output = (PathBuf, Vec<u8>);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::args::Compile;
 use crate::job::{Job, Target, companion, jobs};
-use crate::output::Output;
+use crate::output::{MadeDirectories, Output};
 use crate::screen::{self, Screen};
 use crate::{input, json as data, output};
 
@@ -36,6 +36,8 @@ struct Done {
 
 pub(crate) fn run(args: &Compile, screen: Screen) -> Result<(), Failure> {
     let jobs = jobs(args)?;
+    let directory = args.out_dir.as_deref().filter(|_| !args.deps);
+    let _made = directory.map(MadeDirectories::new).transpose()?;
     let (results, staged) = compile_all(args, &jobs);
     if results.iter().any(Result::is_err)
         && let Some(name) = misplaced_command(args)
