@@ -217,6 +217,36 @@ fn usage_errors_have_code_2() {
 }
 
 #[test]
+fn every_command_has_examples_and_exit_codes_in_its_help() {
+    let bench = Bench::new(&[]);
+    let help = |arguments: &[&str]| {
+        let outcome = bench.run(arguments, b"");
+        assert_eq!(outcome.code, 0, "{arguments:?}");
+        String::from_utf8(outcome.stdout).unwrap()
+    };
+    let whole = help(&["--help"]);
+    assert!(whole.contains("\n  kmapc es  "), "{whole}");
+    for command in ["check", "decompile", "diff", "show", "type", "xkb"] {
+        let text = help(&[command, "--help"]);
+        assert!(
+            text.contains(&format!("\nExamples:\n  kmapc {command} ")),
+            "{text}"
+        );
+        let (_, codes) = text.split_once("\nExit codes: 0 ").unwrap();
+        for code in [" 1 ", " 2 ", "3 the"] {
+            assert!(codes.contains(code), "{command}: {codes}");
+        }
+    }
+    // The paragraphs behind the options are set for 100 columns, and filled.
+    let (_, behind) = whole.split_once("Names are searched").unwrap();
+    let paragraph: Vec<&str> = behind.split("\n\n").next().unwrap().lines().collect();
+    let (_, full) = paragraph.split_last().unwrap();
+    for line in full.iter().skip(1) {
+        assert!((80..=100).contains(&line.len()), "{line}");
+    }
+}
+
+#[test]
 fn the_machine_at_fault_is_code_3() {
     let bench = Bench::new(&[("a.map", ESCAPE)]);
     let screen = bench.error(&["a.map", "-o", "none/a.bmap"], 3);

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use kmap::{Mode, Options, SearchPath, layout::Shape};
 
-use crate::complete;
 use crate::screen::Color;
+use crate::{complete, help};
 
 /// Compile Linux console keymaps into the binary format that busybox loadkmap reads
 #[derive(Debug, Parser)]
 #[command(
     name = "kmapc",
     version,
-    after_help = EXAMPLES,
+    after_help = help::COMPILE,
     max_term_width = 100,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
@@ -129,6 +129,7 @@ pub(crate) struct Compile {
 }
 
 #[derive(Debug, Group)]
+#[command(after_help = help::CHECK)]
 pub(crate) struct Check {
     /// Keymap files or names
     #[arg(value_name = "KEYMAP", required = true, add = complete::keymaps())]
@@ -147,6 +148,7 @@ pub(crate) struct Check {
 }
 
 #[derive(Debug, Group)]
+#[command(after_help = help::DECOMPILE)]
 pub(crate) struct Decompile {
     /// A binary keymap, or any other, which is compiled first
     #[arg(value_name = "KEYMAP", add = complete::keymaps())]
@@ -161,6 +163,7 @@ pub(crate) struct Decompile {
 }
 
 #[derive(Debug, Group)]
+#[command(after_help = help::DIFF)]
 pub(crate) struct Diff {
     /// The keymap as it is: text or binary
     #[arg(value_name = "OLD", add = complete::keymaps())]
@@ -179,6 +182,7 @@ pub(crate) struct Diff {
 }
 
 #[derive(Debug, Group)]
+#[command(after_help = help::SHOW)]
 pub(crate) struct Show {
     /// A keymap, text or binary
     #[arg(value_name = "KEYMAP", add = complete::keymaps())]
@@ -205,6 +209,7 @@ pub(crate) struct Show {
 }
 
 #[derive(Debug, Group)]
+#[command(after_help = help::TYPE)]
 pub(crate) struct Type {
     /// A keymap, text or binary
     #[arg(value_name = "KEYMAP", add = complete::keymaps())]
@@ -224,6 +229,7 @@ pub(crate) struct Type {
 }
 
 #[derive(Debug, Group)]
+#[command(after_help = help::XKB)]
 pub(crate) struct Xkb {
     /// A layout of xkb-data, such as `es`; or two, such as `us,ru`
     #[arg(value_name = "LAYOUT", add = complete::layouts())]
@@ -275,28 +281,6 @@ pub(crate) enum Form {
     /// Japan
     Jis,
 }
-
-const EXAMPLES: &str = "\
-Examples:
-  kmapc es                     find the Spanish keymap, write es.bmap
-  kmapc es.kmap.gz             compile this file, write es.bmap
-  kmapc es us de-latin1        write es.bmap, us.bmap and de-latin1.bmap
-  kmapc -u ro -o /tmp/ro.bmap  for a console in Unicode mode
-  kmapc - < my.map | loadkmap  load it at once, in busybox
-  kmapc show es                what is on the keys
-  kmapc type es 'contraseña'   can I type my passphrase with this keymap, and how
-
-Names are searched under /usr/share/keymaps and its like; LOADKEYS_KEYMAP_PATH names another
-directory, and LOADKEYS_INCLUDE_PATH where included files are; a name that is not there is
-completed in the current directory. NAME.bmap is made of the keymap's file name. Nothing is written unless every keymap is free of errors. A file that is
-named as one of the commands is reached by its path: kmapc ./show.
-
-Exit codes: 0 done, 1 a keymap has errors, 2 wrong usage, 3 the machine is at fault.
-kmapc diff: 0 the same, 1 keys differ, 2 a keymap has errors. kmapc type: 1 also where a
-character cannot be typed.
-
-Manual pages: kmapc --man DIR. Completion of lines: source <(COMPLETE=bash kmapc), zsh likewise;
-in fish: COMPLETE=fish kmapc | source";
 
 impl Reading {
     pub(crate) fn mode(&self) -> Mode {

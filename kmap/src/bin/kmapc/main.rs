@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod complete;
+mod help;
 mod input;
 mod job;
 mod json;
