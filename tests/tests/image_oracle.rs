@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use kmap::{Endian, Keymap};
 use packager::cpio::Kind;
 use packager::kernel::KernelSource;
 use packager::{Plan, Recipe};
@@ -286,16 +287,23 @@ fn a_keymap_that_is_compiled_already_is_taken_as_it_is() {
     let compiled = text.get("etc/keymap.bmap").unwrap().data.to_vec();
     let file = folder.path().join("es.bmap");
     fs::write(&file, &compiled).unwrap();
-    let taken = Plan::new(&Recipe {
-        kernel: KernelSource::Root(root.path().into()),
-        keymaps: vec![file.clone().into()],
-        ..Recipe::default()
-    })
-    .unwrap();
-    for path in ["etc/keymap.bmap", "etc/keymaps/es.bmap"] {
-        assert_eq!(taken.get(path).unwrap().data.to_vec(), compiled, "{path}");
-    }
-    assert!(taken.inputs.contains(&file));
+    let is_taken = || {
+        let taken = Plan::new(&Recipe {
+            kernel: KernelSource::Root(root.path().into()),
+            keymaps: vec![file.clone().into()],
+            ..Recipe::default()
+        })
+        .unwrap();
+        for path in ["etc/keymap.bmap", "etc/keymaps/es.bmap"] {
+            assert_eq!(taken.get(path).unwrap().data.to_vec(), compiled, "{path}");
+        }
+        assert!(taken.inputs.contains(&file));
+    };
+    is_taken();
+    // One that was made for a machine of the other byte order.
+    let (keymap, _) = Keymap::from_any_bkeymap(&compiled).unwrap();
+    fs::write(&file, keymap.to_bkeymap(Endian::Big)).unwrap();
+    is_taken();
     fs::write(&file, &compiled[..1000]).unwrap();
     root.refuses(
         &["--keymap", file.to_str().unwrap()],

@@ -224,7 +224,7 @@ fn compile_keymaps(recipe: &Recipe) -> Result<Vec<Compiled>, kmap::Report> {
 }
 
 fn compiled_already(file: SourceText) -> Result<Compiled, kmap::Report> {
-    let keymap = Keymap::from_bkeymap(&file.bytes, kmap::Endian::Little).map_err(|error| {
+    let (keymap, _) = Keymap::from_any_bkeymap(&file.bytes).map_err(|error| {
         let name = format!("`{}`", kmap::shown_path(&file.path));
         kmap::Report::unreadable(&name, io::Error::new(io::ErrorKind::InvalidData, error))
     })?;
