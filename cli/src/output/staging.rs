@@ -64,7 +64,8 @@ impl Staging {
     pub fn standard_output() -> Result<Self, Failure> {
         let path = PathBuf::from("/dev/stdout");
         let file = tempfile::tempfile();
-        let file = file.map_err(|error| cannot_write(&path, directory(&path), &error))?;
+        let folder = std::env::temp_dir();
+        let file = file.map_err(|error| cannot_write(&path, &folder, &error))?;
         Ok(Self {
             nameless: Some(file),
             target: path.clone(),
@@ -77,6 +78,9 @@ impl Staging {
     /// Room for as many bytes as the target has now, if both are in memory (tmpfs(5)): a new version of a file is about as long as
     /// the old one. What is not needed in the end is given back.
     pub fn room(&mut self) -> Option<Room> {
+        if self.stream.is_some() {
+            return None;
+        }
         let found = fs::metadata(&self.target).ok()?;
         // Of a file with holes, what it takes.
         let length = found.len().min(found.blocks() * 512).min(Room::MOST);

@@ -8,6 +8,7 @@ use memchr::memchr_iter;
 
 use super::walk::{Entry, SUFFIXES};
 use crate::ModuleName;
+use crate::fast_hash::FastMap;
 use crate::text::Text;
 
 /// The lines of `modules.order`: where the kernel's build put each module, and its place in the load order.
@@ -22,11 +23,11 @@ pub(super) struct Order {
     /// The numbers of the lines, from 1 on, in the first empty slot from the one that the name [has](slot): the smaller the table, the
     /// fewer of its pages are touched for the first time. Their number is a power of two; 0 stands for none.
     slots: Vec<u32>,
-    /// Whether there was no slot for a line. All have to be looked at then.
-    is_crowded: bool,
+    /// The numbers of lines without a slot.
+    crowded: FastMap<ModuleName, u32>,
 }
 
-/// So many slots are looked at for a name: more are taken only where somebody has made names that are alike.
+/// So many slots are looked at for a name: hardly ever are more taken, unless somebody has made names that are alike.
 const PROBES: usize = 32;
 
 impl Order {
@@ -35,8 +36,8 @@ impl Order {
         let lines = memchr_iter(b'\n', &text).count() + 1;
         let mut order = Self {
             ends: Vec::with_capacity(lines),
-            slots: vec![0; (lines + lines / 2).next_power_of_two()],
-            is_crowded: false,
+            slots: vec![0; (lines * 2).next_power_of_two()],
+            crowded: FastMap::default(),
             text: Text::default(),
         };
         let mut start = 0;
@@ -78,7 +79,8 @@ impl Order {
                 return;
             }
         }
-        self.is_crowded = true;
+        let name = ModuleName::of_file(OsStr::from_bytes(file));
+        self.crowded.entry(name).or_insert(number);
     }
 
     /// The lines; behind the last end of a line there is one more, which may be empty.
@@ -103,11 +105,9 @@ impl Order {
         let mask = self.slots.len().checked_sub(1)?;
         let first = slot(name.as_str().as_bytes());
         let numbers = (first..first + PROBES).map(|probe| self.slots.get(probe & mask));
-        let mut numbers = numbers.map_while(|slot| (*slot?).checked_sub(1));
-        match numbers.find_map(|number| is_it(number as usize)) {
-            None if self.is_crowded => (0..self.ends.len()).find_map(is_it),
-            found => found,
-        }
+        let numbers = numbers.map_while(|slot| slot.copied().filter(|&number| number > 0));
+        let numbers = numbers.chain(self.crowded.get(name).copied());
+        { numbers }.find_map(|number| is_it(number as usize - 1))
     }
 
     /// The module's file, if it is where `modules.order` says, in whatever form.
@@ -231,7 +231,7 @@ mod tests {
         let name = |number: usize| format!("beginning{number:04}-the-end");
         let lines = (0..300).map(|number| format!("kernel/{}.ko\n", name(number)));
         let order = order(&lines.collect::<String>());
-        assert!(order.is_crowded);
+        assert!(!order.crowded.is_empty());
         for number in 0..300 {
             assert_eq!(line(&order, &name(number)), Some(number));
         }

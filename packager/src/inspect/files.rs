@@ -342,7 +342,7 @@ impl<'image> Files<'image> {
         {
             return Some(path.to_owned());
         }
-        if let Some(neighbour) = self.neighbour(path).filter(|_| follow_last) {
+        if follow_last && let Some(neighbour) = self.neighbour(path) {
             return Some(neighbour);
         }
         resolve(path, follow_last, |path| {

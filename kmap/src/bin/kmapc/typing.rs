@@ -30,9 +30,15 @@ pub(crate) fn run(args: &Type, screen: Screen) -> Result<(), Failure> {
         screen,
         json: args.json,
     };
-    let text = wanted(args)?;
+    if args.text == "-" && is_standard_input(&args.input) {
+        return Err(Failure::usage(
+            "standard input can be the keymap or the text, but not both",
+        ));
+    }
     let mut input = Input::read(&args.input, viewer)?;
     let keymap = input.keymap()?;
+    // Who types it has been told by now what is wrong with the keymap.
+    let text = wanted(args)?;
     let typing = Typing::new(&keymap);
     let own = LazyCell::new(|| Typing::with_own_rules(&keymap));
     let other = LazyCell::new(|| other_mode(&mut input, &keymap));
@@ -69,11 +75,6 @@ const OWN_RULES: &str = "with the compose rules of the text it can, which `loadk
 fn wanted(args: &Type) -> Result<Cow<'_, str>, Failure> {
     if args.text != "-" {
         return Ok(Cow::Borrowed(&args.text));
-    }
-    if is_standard_input(&args.input) {
-        return Err(Failure::usage(
-            "standard input can be the keymap or the text, but not both",
-        ));
     }
     if io::stdin().is_terminal() {
         cli::tell!(

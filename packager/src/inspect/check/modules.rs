@@ -193,14 +193,16 @@ fn check_vermagic(modules: &Modules<'_>, version: &str, report: &mut Report) {
         let Some(mismatch) = magic.mismatch(version, most) else {
             continue;
         };
-        let code = match mismatch {
-            VermagicMismatch::Release { .. } if magic.has_modversions() => &codes::RELEASE,
-            _ => &codes::VERMAGIC,
-        };
-        report.find(
-            code,
-            format_args!("{name} {mismatch}, and is in the folder of {version}"),
-        );
+        match mismatch {
+            VermagicMismatch::Release { .. } => report.find(
+                match magic.has_modversions() {
+                    true => &codes::RELEASE,
+                    false => &codes::VERMAGIC,
+                },
+                format_args!("{name} {mismatch}, and is in the folder of {version}"),
+            ),
+            _ => report.find(&codes::VERMAGIC, format_args!("{name} {mismatch}")),
+        }
     }
 }
 

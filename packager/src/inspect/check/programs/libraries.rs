@@ -87,15 +87,15 @@ impl<'files, 'image> Libraries<'files, 'image> {
                 verdict
             });
             let needs = format!("/{path} needs {library}");
-            let code = match program.interpreter {
+            let code = || match program.interpreter {
                 None if !self.is_wanted(path) => &codes::PLUGIN_LIBRARY,
                 _ => &codes::LIBRARY,
             };
             match verdict {
                 Verdict::Right => {}
-                Verdict::Missing => report.find(code, needs),
+                Verdict::Missing => report.find(code(), needs),
                 Verdict::Wrong(first) => report.find(
-                    code,
+                    code(),
                     format_args!("{needs}, and /{first} is no library for it"),
                 ),
                 Verdict::OutOfTheWay(first) => report.find(
@@ -113,6 +113,7 @@ impl<'files, 'image> Libraries<'files, 'image> {
 
     fn wanted(&self) -> BTreeSet<String> {
         let mut wanted = BTreeSet::new();
+        let mut asked = BTreeSet::new();
         let elf = |data| self.parsed.elf(data);
         let files = self.files.iter();
         let programs = files.filter(|(path, file)| is_elf(path, file));
@@ -124,7 +125,8 @@ impl<'files, 'image> Libraries<'files, 'image> {
             let Ok(next) = &*next else {
                 continue;
             };
-            let paths = asked_for(next).flat_map(|name| self.candidates(name));
+            let names = asked_for(next).filter(|name| asked.insert((*name).to_owned()));
+            let paths = { names }.flat_map(|name| self.candidates(name));
             for (path, file) in paths.filter_map(|path| self.files.follow(path)) {
                 if wanted.insert(path) {
                     open.push(elf(file.data));

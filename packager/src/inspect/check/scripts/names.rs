@@ -11,7 +11,9 @@ pub(super) fn functions(script: &str) -> impl Iterator<Item = &str> {
             (behind.trim_start().starts_with(')') && is_plain(name)).then_some(name)
         });
         let by_word = behind(line, "function ").filter_map(|rest| rest.split(is_end).next());
-        let words = behind(line, "alias ").flat_map(str::split_whitespace);
+        // Behind the first one stand all others.
+        let words = behind(line, "alias ").take(1);
+        let words = words.flat_map(str::split_whitespace);
         let aliases = words.filter_map(|word| Some(word.split_once('=')?.0));
         by_parentheses.chain(by_word).chain(aliases)
     })
@@ -51,6 +53,7 @@ pub(super) fn looked_for(script: &str) -> BTreeSet<&str> {
 pub(super) fn search_path(script: &str) -> Vec<&str> {
     let values = script
         .match_indices("PATH=")
+        .take(64)
         .map(|(at, name)| &script[at + name.len()..]);
     let values = values.filter_map(|rest| rest.split([' ', '\n', ';', '\t']).next());
     let folders = values.flat_map(|value| value.trim_matches(['"', '\'']).split(':'));
