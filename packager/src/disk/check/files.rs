@@ -58,7 +58,7 @@ impl File {
 
 /// The files, with what the checks have read of them.
 pub(super) struct Files<'a> {
-    tree: &'a dyn Tree,
+    pub(super) tree: &'a dyn Tree,
     /// The bytes that may still be read: a volume can name one file under many names.
     left: Cell<u64>,
     /// What has been checked: kernels and initramfs images that several entries name.
@@ -73,6 +73,13 @@ impl<'a> Files<'a> {
             left: Cell::new(length.saturating_mul(READINGS)),
             checked: RefCell::default(),
         }
+    }
+
+    /// Takes so many bytes from those that may still be read; gives whether there were as many.
+    pub(super) fn spend(&self, size: u64) -> bool {
+        let left = self.left.get().checked_sub(size);
+        self.left.set(left.unwrap_or_else(|| self.left.get()));
+        left.is_some()
     }
 
     /// Notes that something is checked; tells whether it was before.
@@ -101,10 +108,9 @@ impl<'a> Files<'a> {
             let Some(size) = size else {
                 return Ok(Some(File::Missing));
             };
-            let Some(left) = self.left.get().checked_sub(size) else {
+            if !self.spend(size) {
                 return Ok(None);
-            };
-            self.left.set(left);
+            }
             self.tree.contents(path).map(|it| Some(File::Bytes(it)))
         });
         let reason = match result {

@@ -1,6 +1,8 @@
 //! The initramfs that a disk or CD boots with when nobody chooses: the one of the default entry, among all that its boot loaders name.
 
-use super::files::{Files, Tree};
+use std::collections::BTreeSet;
+
+use super::files::Files;
 use super::payload::joined;
 use super::{Report, bios, cd, configuration, is_end, isolinux, loader_entries, place};
 use crate::disk::build::EFI_PROGRAM;
@@ -14,6 +16,9 @@ const LIMIT: u64 = 4 << 30;
 
 /// Bytes; larger than any boot loader. A program that is larger has an initramfs in it.
 const LOADER_MAX: u64 = 16 << 20;
+
+/// More entries than people make; the names of those behind them are not kept.
+const OTHERS_MAX: usize = 1000;
 
 /// An initramfs of a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +48,9 @@ pub enum DiskInitramfsError {
     /// It is larger than any real one.
     #[error("its initramfs has more than {LIMIT} bytes")]
     TooLarge,
+    /// They name the same bytes again and again.
+    #[error("the files that its entries name are many times what it can hold")]
+    TooMuch,
 }
 
 impl DiskInitramfsError {
@@ -91,20 +99,20 @@ impl Source {
     }
 
     /// `None` where there is no initramfs in it.
-    fn load(&self, tree: &dyn Tree) -> Result<Option<Vec<u8>>, DiskInitramfsError> {
+    fn load(&self, files: &Files<'_>) -> Result<Option<Vec<u8>>, DiskInitramfsError> {
         match self {
             Self::Files(parts) if parts.is_empty() => Ok(None),
             Self::Files(parts) => {
                 let mut out = Vec::new();
                 for path in parts {
-                    let part = contents(tree, path, out.len() as u64)?;
+                    let part = contents(files, path, out.len() as u64)?;
                     out = joined(out, part);
                 }
                 Ok(Some(out))
             }
             Self::Program(path) if path.is_empty() => Ok(None),
             Self::Program(path) => {
-                let mut bytes = contents(tree, path, 0)?;
+                let mut bytes = contents(files, path, 0)?;
                 let program = Program::parse(&bytes).ok();
                 let place = program.and_then(|it| it.section_place(".initrd"));
                 let Some(place) = place.filter(|it| it.end <= bytes.len()) else {
@@ -119,12 +127,15 @@ impl Source {
 }
 
 /// A file's bytes, where `loaded` bytes of the initramfs are there already.
-fn contents(tree: &dyn Tree, path: &str, loaded: u64) -> Result<Vec<u8>, DiskInitramfsError> {
+fn contents(files: &Files<'_>, path: &str, loaded: u64) -> Result<Vec<u8>, DiskInitramfsError> {
     let missing = || DiskInitramfsError::Missing(path.to_owned());
-    let size = tree.size(path)?.ok_or_else(missing)?;
-    match loaded + size <= LIMIT {
-        true => Ok(tree.contents(path)?),
-        false => Err(DiskInitramfsError::TooLarge),
+    let size = files.tree.size(path)?.ok_or_else(missing)?;
+    if loaded.saturating_add(size) > LIMIT {
+        return Err(DiskInitramfsError::TooLarge);
+    }
+    match files.spend(size) {
+        true => Ok(files.tree.contents(path)?),
+        false => Err(DiskInitramfsError::TooMuch),
     }
 }
 
@@ -134,6 +145,8 @@ struct Search {
     /// The name, and the bytes.
     taken: Option<(String, Vec<u8>)>,
     others: Vec<String>,
+    /// The names of all of them, in small letters.
+    seen: BTreeSet<String>,
 }
 
 impl Search {
@@ -158,7 +171,7 @@ impl Search {
         let reader = iso::read::Reader::open(medium)?;
         let files = Files::new(&reader, length);
         let found = configuration::sources(&files, &isolinux::configurations())?;
-        self.take(&reader, found.into_iter().map(Source::Files))?;
+        self.take(&files, found.into_iter().map(Source::Files))?;
         match cd::uefi_start(medium)? {
             Some(start) => self.fat(medium, start, length),
             None => Ok(()),
@@ -180,25 +193,32 @@ impl Search {
         let files = Files::new(&reader, length);
         if let Some((folder, _)) = bios::find_loader(&reader) {
             let found = configuration::sources(&files, &bios::configurations(&folder))?;
-            self.take(&reader, found.into_iter().map(Source::Files))?;
+            self.take(&files, found.into_iter().map(Source::Files))?;
         }
-        self.take(&reader, of_uefi(&files)?)
+        self.take(&files, of_uefi(&files)?)
     }
 
     /// Loads the first that there is, and keeps the names of the others.
     fn take(
         &mut self,
-        tree: &dyn Tree,
+        files: &Files<'_>,
         sources: impl IntoIterator<Item = Source>,
     ) -> Result<(), DiskInitramfsError> {
+        if self.taken.is_none() {
+            // What had none in another file system may have one here.
+            self.seen.clear();
+        }
         for source in sources {
             let name = source.name();
-            let is_it = |other: &str| other.eq_ignore_ascii_case(&name);
-            match &self.taken {
-                None => self.taken = source.load(tree)?.map(|bytes| (name, bytes)),
-                Some((taken, _)) if is_it(taken) => {}
-                Some(_) if name == "/" || self.others.iter().any(|it| is_it(it)) => {}
-                Some(_) => self.others.push(name),
+            if name == "/" || !self.seen.insert(name.to_ascii_lowercase()) {
+                continue;
+            }
+            if self.taken.is_none() {
+                self.taken = source.load(files)?.map(|bytes| (name, bytes));
+            } else if self.others.len() < OTHERS_MAX {
+                self.others.push(name);
+            } else {
+                break;
             }
         }
         Ok(())
@@ -231,6 +251,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::disk::check::files::Tree;
     use crate::disk::pe::tests::program_with;
 
     struct Folder(BTreeMap<&'static str, Vec<u8>>);
@@ -243,7 +264,8 @@ mod tests {
 
         fn take(&self) -> Result<Search, DiskInitramfsError> {
             let mut search = Search::default();
-            search.take(self, of_uefi(&Files::new(self, 1 << 30))?)?;
+            let files = Files::new(self, 1 << 30);
+            search.take(&files, of_uefi(&files)?)?;
             Ok(search)
         }
     }
@@ -306,6 +328,38 @@ mod tests {
             assert_eq!(search.taken.unwrap(), (taken.to_owned(), bytes.to_vec()));
             assert_eq!(search.others, others);
         }
+    }
+
+    #[test]
+    fn names_are_kept_once_and_not_without_end() {
+        let folder = Folder::new(&[("a.img", b"a")]);
+        let mut search = Search::default();
+        let names = (0..3 * OTHERS_MAX).map(|number| format!("{}.img", number / 2));
+        let names = ["A.img".to_owned(), "a.img".to_owned()]
+            .into_iter()
+            .chain(names);
+        let sources = names.map(|name| Source::Files(vec![name]));
+        let folder_files = Files::new(&folder, 1 << 20);
+        let missing = search.take(&folder_files, sources.clone()).err();
+        assert!(matches!(missing, Some(DiskInitramfsError::Missing(name)) if name == "A.img"));
+        search.take(&folder_files, sources.skip(1)).unwrap();
+        assert_eq!(search.taken.unwrap().1, b"a");
+        assert_eq!(search.others[..2], ["/0.img", "/1.img"]);
+        assert_eq!(search.others.len(), OTHERS_MAX);
+    }
+
+    #[test]
+    fn the_same_bytes_are_not_read_again_and_again() {
+        let plain = program_with(".text", b"GRUB");
+        let folder = Folder::new(&[("a.img", b"0123456789abcdef"), ("a.efi", &plain)]);
+        let image = Source::Files(vec!["a.img".to_owned()]);
+        let files = Files::new(&folder, 1);
+        assert!(image.load(&files).unwrap().is_some());
+        let error = image.load(&files).unwrap_err();
+        assert!(matches!(error, DiskInitramfsError::TooMuch) && error.is_input());
+        let program = Source::Program("a.efi".to_owned());
+        let error = program.load(&files).unwrap_err();
+        assert!(matches!(error, DiskInitramfsError::TooMuch));
     }
 
     #[test]
