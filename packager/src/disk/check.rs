@@ -80,7 +80,7 @@ pub fn check<M: Medium + ?Sized>(
     };
     tell(&reader, start, &mut report);
     volume(&reader, place, length, &mut report)?;
-    let files = Files::new(&reader, length);
+    let files = Files::new(&reader, medium.kept(length));
     let disk = bios::Disk {
         sector: &sector,
         place,
@@ -113,7 +113,7 @@ fn elsewhere<M: Medium + ?Sized>(
         let Ok(reader) = Reader::open(medium, place.first) else {
             continue;
         };
-        let files = Files::new(&reader, length);
+        let files = Files::new(&reader, medium.kept(length));
         if files.is_there(EFI_PROGRAM) {
             tell(&reader, place.first, report);
             volume(&reader, place, length, report)?;

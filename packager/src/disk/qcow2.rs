@@ -25,6 +25,12 @@ const IS_COMPRESSED: u64 = 1 << 62;
 /// The image was not closed: counts that are of no use for reading may be wrong.
 const DIRTY: u64 = 1;
 
+/// It was found to contradict itself.
+const CORRUPT: u64 = 1 << 1;
+
+/// The clusters are in another file.
+const EXTERNAL: u64 = 1 << 2;
+
 /// Why an image cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Qcow2Error {
@@ -69,8 +75,15 @@ impl<'a, M: Medium + ?Sized> Qcow2<'a, M> {
         if u32_at(&header, 32) != 0 {
             return Err(Unsupported("that is encrypted"));
         }
-        if version == 3 && u64_at(&header, 72) & !DIRTY != 0 {
-            return Err(Unsupported("with features of later versions"));
+        if version == 3 {
+            match u64_at(&header, 72) & !DIRTY {
+                0 => {}
+                bits if bits & CORRUPT != 0 => return Err(Damaged("it is marked as corrupt")),
+                bits if bits & EXTERNAL != 0 => {
+                    return Err(Unsupported("with its data in another file"));
+                }
+                _ => return Err(Unsupported("with features of later versions")),
+            }
         }
         let cluster_bits = u32_at(&header, 20);
         if !(9..=21).contains(&cluster_bits) {
@@ -194,7 +207,10 @@ mod tests {
             (7, 4, "of another version"),
             (15, 1, "with another image behind it"),
             (35, 1, "that is encrypted"),
-            (79, 4, "with features of later versions"),
+            (79, 2, "it is marked as corrupt"),
+            (79, 6, "it is marked as corrupt"),
+            (79, 4, "with its data in another file"),
+            (79, 8, "with features of later versions"),
             (23, 8, "clusters of such a size"),
             (23, 64, "clusters of such a size"),
             (24, 0xff, "too short for the disk"),

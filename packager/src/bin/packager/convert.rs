@@ -56,20 +56,37 @@ impl From<Format> for ImageFormat {
 /// Refuses images in the formats of virtual machines, where the disk's own bytes are needed.
 pub(crate) fn require_plain(path: &Path, image: &File) -> Result<(), Failure> {
     match ImageFormat::detect(image).map_err(|error| unreadable(path, &error))? {
-        Some(format) if !format.is_plain() => {
-            let is = format!("it is a {} image", format.name());
-            Err(raw_needed(path, &is))
-        }
+        Some(format) if !format.is_plain() => Err(not_plain(path, format)),
         _ => Ok(()),
     }
 }
 
+/// The image is in the format of a virtual machine.
+pub(crate) fn not_plain(path: &Path, format: ImageFormat) -> Failure {
+    raw_needed(path, &format_args!("it is a {} image", format.name()))
+}
+
 /// The image's format is at fault.
 pub(crate) fn raw_needed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    let source = match path == Path::new("-") {
+        // qemu-img reads no standard input.
+        true => "IMAGE".to_owned(),
+        false => word(path),
+    };
     Failure::input(format_args!(
-        "`{0}`: {error}, and a raw one is needed: `{PROGRAM} convert -O raw {0} FILE.img` makes it",
+        "`{}`: {error}, and a raw one is needed: `{PROGRAM} convert -O raw {source} FILE.img` makes it",
         path.display()
     ))
+}
+
+/// A path as a word of the shell.
+pub(crate) fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
+    match text.chars().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 /// The machine's fault: the file was open already.
@@ -152,4 +169,24 @@ fn convert(raw: &Path, converted: &Path, format: ImageFormat) -> Result<(), Fail
         "{PROGRAM}: {}",
         message.trim()
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_out_is_one_that_works() {
+        for (path, source) in [
+            ("a/b-1.img", "a/b-1.img"),
+            ("a b.img", "'a b.img'"),
+            ("it's", r"'it'\''s'"),
+            ("-", "IMAGE"),
+        ] {
+            let failure = not_plain(Path::new(path), ImageFormat::Vdi);
+            let message = failure.message().unwrap();
+            let way_out = format!("`qemu-img convert -O raw {source} FILE.img`");
+            assert!(message.contains(&way_out), "{message}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ pub(crate) struct DiffArgs {
     /// The first image; - is standard input
     old: PathBuf,
 
-    /// The second image
+    /// The second image; - is standard input, where the first is not
     new: PathBuf,
 
     /// Show so many lines of each keymap and each text; 0 shows all

@@ -119,7 +119,7 @@ fn check_uefi<M: Medium + ?Sized>(
             report
                 .facts
                 .push(format!("UEFI: El Torito, {kind} at block {block}"));
-            uefi::check(&Files::new(&reader, length), true, report).map(|_| ())
+            uefi::check(&Files::new(&reader, medium.kept(length)), true, report).map(|_| ())
         }
         // A file system of a few files is small; UEFI reads it, and this does not.
         Err(FatError::Fat12) => {

@@ -66,7 +66,7 @@ pub(super) struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// The files of an image of `length` bytes.
+    /// The files of an image of which `length` bytes are kept.
     pub(super) fn new(tree: &'a dyn Tree, length: u64) -> Self {
         Self {
             tree,

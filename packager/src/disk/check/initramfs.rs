@@ -169,7 +169,7 @@ impl Search {
         length: u64,
     ) -> Result<(), DiskInitramfsError> {
         let reader = iso::read::Reader::open(medium)?;
-        let files = Files::new(&reader, length);
+        let files = Files::new(&reader, medium.kept(length));
         let found = configuration::sources(&files, &isolinux::configurations())?;
         self.take(&files, found.into_iter().map(Source::Files))?;
         match cd::uefi_start(medium)? {
@@ -190,7 +190,7 @@ impl Search {
             Err(error @ FatError::Io { .. }) if !is_end(&error) => return Err(error.into()),
             Err(_) => return Ok(()),
         };
-        let files = Files::new(&reader, length);
+        let files = Files::new(&reader, medium.kept(length));
         if let Some((folder, _)) = bios::find_loader(&reader) {
             let found = configuration::sources(&files, &bios::configurations(&folder))?;
             self.take(&files, found.into_iter().map(Source::Files))?;

@@ -62,7 +62,7 @@ pub(super) fn check<M: Medium + ?Sized>(
         ));
         return Ok(false);
     }
-    let files = Files::new(&reader, length);
+    let files = Files::new(&reader, medium.kept(length));
     let mut folders = FOLDERS.to_vec();
     if let Some((folder, entry)) = &installed {
         loader(&reader.contents(entry)?, block, report);

@@ -30,6 +30,11 @@ pub trait Medium {
     /// # Errors
     /// What the operating system says; [`io::ErrorKind::UnexpectedEof`] where the medium ends before.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// How many of its `length` bytes are kept somewhere; the others are zero, whatever the length is said to be.
+    fn kept(&self, length: u64) -> u64 {
+        length
+    }
 }
 
 impl Medium for File {

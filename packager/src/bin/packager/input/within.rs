@@ -4,14 +4,13 @@ use std::fs::File;
 use std::path::Path;
 
 use cli::Failure;
-use packager::disk::ImageFormat;
 use packager::disk::check::{DiskInitramfs, DiskInitramfsError, default_initramfs};
 use packager::disk::pe::Program;
 use packager::kernel::version_of;
 use packager::names::shown;
 
 use super::{Bytes, Image, has_boot_signature, is_program};
-use crate::convert::unreadable;
+use crate::convert::word;
 use crate::medium::{self, Disk};
 
 /// A menu may have many entries; so many are named.
@@ -42,11 +41,9 @@ pub(super) fn program(path: &Path, file: &File) -> Result<Option<Image>, Failure
 
 /// That of the default entry of a disk or CD; `None` where the file is no image of one.
 pub(super) fn disk(path: &Path, file: &File) -> Result<Option<Image>, Failure> {
-    let format = ImageFormat::detect(file).map_err(|error| unreadable(path, &error))?;
-    if format.is_none() {
+    let Some(disk) = Disk::find(path, file)? else {
         return Ok(None);
-    }
-    let disk = Disk::open(path, file)?;
+    };
     let found = default_initramfs(&disk, disk.length());
     let found = found.map_err(|error| refused(path, &error))?;
     let note = note(path, &found);
@@ -61,8 +58,9 @@ fn refused(path: &Path, error: &DiskInitramfsError) -> Failure {
     match error {
         DiskInitramfsError::Read(source) if !error.is_input() => medium::failed(path, source),
         error => Failure::input(format_args!(
-            "`{0}` is a disk image: {error}; `packager check {0}` says what there is",
-            path.display()
+            "`{}` is a disk image: {error}; `packager check {}` says what there is",
+            path.display(),
+            word(path)
         )),
     }
 }
