@@ -1,5 +1,8 @@
 //! The initramfs that a disk or CD boots with when nobody chooses: the one of the default entry, among all that its boot loaders name.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use super::files::Files;
@@ -172,9 +175,10 @@ impl Search {
         let files = Files::new(&reader, medium.kept(length));
         let found = configuration::sources(&files, &isolinux::configurations())?;
         self.take(&files, found.into_iter().map(Source::Files))?;
-        match cd::uefi_start(medium)? {
-            Some(start) => self.fat(medium, start, length),
-            None => Ok(()),
+        match cd::uefi_start(medium) {
+            Ok(Some(start)) => self.fat(medium, start, length),
+            Err(error) if !is_end(&error) => Err(error.into()),
+            Ok(None) | Err(_) => Ok(()),
         }
     }
 
@@ -243,140 +247,5 @@ fn of_uefi(files: &Files<'_>) -> Result<Vec<Source>, FatError> {
             loader_entries::sources(files)
         }
         _ => Ok(Vec::new()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::disk::check::files::Tree;
-    use crate::disk::pe::tests::program_with;
-
-    struct Folder(BTreeMap<&'static str, Vec<u8>>);
-
-    impl Folder {
-        fn new(files: &[(&'static str, &[u8])]) -> Self {
-            let files = files.iter().map(|(path, bytes)| (*path, bytes.to_vec()));
-            Self(files.collect())
-        }
-
-        fn take(&self) -> Result<Search, DiskInitramfsError> {
-            let mut search = Search::default();
-            let files = Files::new(self, 1 << 30);
-            search.take(&files, of_uefi(&files)?)?;
-            Ok(search)
-        }
-    }
-
-    impl Tree for Folder {
-        fn size(&self, path: &str) -> Result<Option<u64>, FatError> {
-            Ok(self.0.get(path).map(|bytes| bytes.len() as u64))
-        }
-
-        fn contents(&self, path: &str) -> Result<Vec<u8>, FatError> {
-            Ok(self.0.get(path).cloned().unwrap_or_default())
-        }
-
-        fn names(&self, folder: &str) -> Result<Vec<String>, FatError> {
-            let paths = self.0.keys().filter_map(|path| path.rsplit_once('/'));
-            let names = paths.filter(|(parent, _)| *parent == folder);
-            Ok(names.map(|(_, name)| name.to_owned()).collect())
-        }
-    }
-
-    #[test]
-    fn systemd_boot_s_default_entry_comes_first() {
-        let loader = program_with(".sdmagic", b"#### LoaderInfo: systemd-boot 252 ####");
-        let unified = program_with(".initrd", b"070701 of c");
-        for (default, taken, bytes, others) in [
-            (
-                "default C.efi",
-                "/EFI/Linux/c.efi",
-                &b"070701 of c"[..],
-                ["/a.img, /b.img", "/x.img"],
-            ),
-            (
-                "default b.conf",
-                "/x.img",
-                b"x",
-                ["/a.img, /b.img", "/EFI/Linux/c.efi"],
-            ),
-            (
-                "",
-                "/a.img, /b.img",
-                b"a\0\0\0b",
-                ["/x.img", "/EFI/Linux/c.efi"],
-            ),
-        ] {
-            let folder = Folder::new(&[
-                (EFI_PROGRAM, &loader),
-                ("loader/loader.conf", default.as_bytes()),
-                (
-                    "loader/entries/a.conf",
-                    b"linux /k\ninitrd /a.img\ninitrd \\b.img\n",
-                ),
-                ("loader/entries/b+3.conf", b"linux /k\ninitrd /x.img\n"),
-                ("loader/entries/no.conf", b"linux /k\n"),
-                ("EFI/Linux/c.efi", &unified),
-                ("a.img", b"a"),
-                ("b.img", b"b"),
-                ("x.img", b"x"),
-            ]);
-            let search = folder.take().unwrap();
-            assert_eq!(search.taken.unwrap(), (taken.to_owned(), bytes.to_vec()));
-            assert_eq!(search.others, others);
-        }
-    }
-
-    #[test]
-    fn names_are_kept_once_and_not_without_end() {
-        let folder = Folder::new(&[("a.img", b"a")]);
-        let mut search = Search::default();
-        let names = (0..3 * OTHERS_MAX).map(|number| format!("{}.img", number / 2));
-        let names = ["A.img".to_owned(), "a.img".to_owned()]
-            .into_iter()
-            .chain(names);
-        let sources = names.map(|name| Source::Files(vec![name]));
-        let folder_files = Files::new(&folder, 1 << 20);
-        let missing = search.take(&folder_files, sources.clone()).err();
-        assert!(matches!(missing, Some(DiskInitramfsError::Missing(name)) if name == "A.img"));
-        search.take(&folder_files, sources.skip(1)).unwrap();
-        assert_eq!(search.taken.unwrap().1, b"a");
-        assert_eq!(search.others[..2], ["/0.img", "/1.img"]);
-        assert_eq!(search.others.len(), OTHERS_MAX);
-    }
-
-    #[test]
-    fn the_same_bytes_are_not_read_again_and_again() {
-        let plain = program_with(".text", b"GRUB");
-        let folder = Folder::new(&[("a.img", b"0123456789abcdef"), ("a.efi", &plain)]);
-        let image = Source::Files(vec!["a.img".to_owned()]);
-        let files = Files::new(&folder, 1);
-        assert!(image.load(&files).unwrap().is_some());
-        let error = image.load(&files).unwrap_err();
-        assert!(matches!(error, DiskInitramfsError::TooMuch) && error.is_input());
-        let program = Source::Program("a.efi".to_owned());
-        let error = program.load(&files).unwrap_err();
-        assert!(matches!(error, DiskInitramfsError::TooMuch));
-    }
-
-    #[test]
-    fn uefi_s_own_program_has_it_or_nothing_does() {
-        let unified = program_with(".initrd", b"070701");
-        let search = Folder::new(&[(EFI_PROGRAM, &unified)]).take().unwrap();
-        assert_eq!(search.taken.unwrap().1, b"070701");
-        let large = vec![0; LOADER_MAX as usize + 1];
-        let other = program_with(".text", b"GRUB");
-        for bytes in [&large, &other, &b"MZ".to_vec()] {
-            let search = Folder::new(&[(EFI_PROGRAM, bytes)]).take().unwrap();
-            assert!(search.taken.is_none() && search.others.is_empty());
-        }
-        let loader = program_with(".sdmagic", b"#### LoaderInfo: systemd-boot 252 ####");
-        let entry = b"linux /k\ninitrd /none\n";
-        let folder = Folder::new(&[(EFI_PROGRAM, &loader), ("loader/entries/a.conf", entry)]);
-        let missing = folder.take().err().unwrap();
-        assert!(matches!(missing, DiskInitramfsError::Missing(path) if path == "none"));
     }
 }
