@@ -198,9 +198,7 @@ impl Check<'_> {
             Kind::Linux => None,
         };
         let kernel = kernel.unwrap_or_else(|| self.path(&entry.kernel));
-        let lower = kernel.to_lowercase();
-        let has_suffix = SUFFIXES.iter().any(|suffix| lower.ends_with(suffix));
-        if entry.kind == Kind::Other || entry.kind == Kind::ByName && has_suffix {
+        if entry.kind == Kind::Other || entry.kind == Kind::ByName && !is_kernel(&kernel) {
             return self.program(&kernel, report);
         }
         let payload = Payload {
@@ -292,6 +290,12 @@ impl Check<'_> {
         let mut paths = folders.map(|folder| self.path(&format!("{folder}/{name}")));
         paths.find(|path| self.files.is_there(path))
     }
+}
+
+/// Whether what is started by its name is a kernel.
+fn is_kernel(path: &str) -> bool {
+    let lower = path.to_lowercase();
+    !SUFFIXES.iter().any(|suffix| lower.ends_with(suffix))
 }
 
 fn is_module(path: &str) -> bool {

@@ -30,6 +30,8 @@ pub struct DiskInitramfs {
     pub name: String,
     /// As it is in memory: its parts one behind the other.
     pub bytes: Vec<u8>,
+    /// Whether it is the default entry's. Else nobody can tell from the disk which one that is, or it has none, and this is the first.
+    pub is_default: bool,
     /// The names of what other entries boot with. They may have the same bytes.
     pub others: Vec<String>,
 }
@@ -77,15 +79,21 @@ pub fn default_initramfs<M: Medium + ?Sized>(
         true => search.cd(medium, length)?,
         false => search.disk(medium, length)?,
     }
-    let (name, bytes) = search.taken.ok_or(DiskInitramfsError::Absent)?;
+    let taken = search.taken.ok_or(DiskInitramfsError::Absent)?;
     Ok(DiskInitramfs {
-        name,
-        bytes,
         others: search.others,
+        ..taken
     })
 }
 
-/// What an entry boots with; paths are from the root, without a leading `/`.
+/// What an entry boots with.
+pub(super) struct Found {
+    pub(super) source: Source,
+    /// Whether the entry is the one that is booted when nobody chooses.
+    pub(super) is_default: bool,
+}
+
+/// What that is; paths are from the root, without a leading `/`.
 pub(super) enum Source {
     /// The parts of an initramfs.
     Files(Vec<String>),
@@ -145,8 +153,8 @@ fn contents(files: &Files<'_>, path: &str, loaded: u64) -> Result<Vec<u8>, DiskI
 /// What is found in one file system after another.
 #[derive(Default)]
 struct Search {
-    /// The name, and the bytes.
-    taken: Option<(String, Vec<u8>)>,
+    /// Without the others.
+    taken: Option<DiskInitramfs>,
     others: Vec<String>,
     /// The names of all of them, in small letters.
     seen: BTreeSet<String>,
@@ -174,7 +182,7 @@ impl Search {
         let reader = iso::read::Reader::open(medium)?;
         let files = Files::new(&reader, medium.kept(length));
         let found = configuration::sources(&files, &isolinux::configurations())?;
-        self.take(&files, found.into_iter().map(Source::Files))?;
+        self.take(&files, found)?;
         match cd::uefi_start(medium) {
             Ok(Some(start)) => self.fat(medium, start, length),
             Err(error) if !is_end(&error) => Err(error.into()),
@@ -197,7 +205,7 @@ impl Search {
         let files = Files::new(&reader, medium.kept(length));
         if let Some((folder, _)) = bios::find_loader(&reader) {
             let found = configuration::sources(&files, &bios::configurations(&folder))?;
-            self.take(&files, found.into_iter().map(Source::Files))?;
+            self.take(&files, found)?;
         }
         self.take(&files, of_uefi(&files)?)
     }
@@ -206,19 +214,24 @@ impl Search {
     fn take(
         &mut self,
         files: &Files<'_>,
-        sources: impl IntoIterator<Item = Source>,
+        sources: impl IntoIterator<Item = Found>,
     ) -> Result<(), DiskInitramfsError> {
         if self.taken.is_none() {
             // What had none in another file system may have one here.
             self.seen.clear();
         }
-        for source in sources {
+        for Found { source, is_default } in sources {
             let name = source.name();
             if name == "/" || !self.seen.insert(name.to_ascii_lowercase()) {
                 continue;
             }
             if self.taken.is_none() {
-                self.taken = source.load(files)?.map(|bytes| (name, bytes));
+                self.taken = source.load(files)?.map(|bytes| DiskInitramfs {
+                    name,
+                    bytes,
+                    is_default,
+                    others: Vec::new(),
+                });
             } else if self.others.len() < OTHERS_MAX {
                 self.others.push(name);
             } else {
@@ -230,8 +243,13 @@ impl Search {
 }
 
 /// What the program boots with that UEFI starts, and that one's entries.
-fn of_uefi(files: &Files<'_>) -> Result<Vec<Source>, FatError> {
-    let itself = || vec![Source::Program(EFI_PROGRAM.to_owned())];
+fn of_uefi(files: &Files<'_>) -> Result<Vec<Found>, FatError> {
+    let itself = || {
+        vec![Found {
+            source: Source::Program(EFI_PROGRAM.to_owned()),
+            is_default: true,
+        }]
+    };
     if files
         .size(EFI_PROGRAM)
         .is_some_and(|size| size > LOADER_MAX)

@@ -1,8 +1,10 @@
 //! What systemd-boot shows: its entries, and the unified kernel images beside them
 //! (<https://uapi-group.org/specifications/specs/boot_loader_specification/>).
 
+use modtree::alias;
+
 use super::files::Files;
-use super::initramfs::Source;
+use super::initramfs::{Found, Source};
 use super::payload::Payload;
 use super::uefi::program;
 use super::{Report, codes};
@@ -17,6 +19,9 @@ const CONFIG: &str = "loader/loader.conf";
 
 /// More entries of a kind than people make; those behind them are not looked at.
 const ENTRIES_MAX: usize = 1000;
+
+/// Bytes; longer than the name of any entry.
+const PATTERN_MAX: usize = 1000;
 
 /// Checks all entries.
 pub(super) fn check(files: &Files<'_>, report: &mut Report) -> Result<(), FatError> {
@@ -47,8 +52,8 @@ pub(super) fn check(files: &Files<'_>, report: &mut Report) -> Result<(), FatErr
     Ok(())
 }
 
-/// What each entry boots with, without a look at it; the default entry first where `loader.conf` names it.
-pub(super) fn sources(files: &Files<'_>) -> Result<Vec<Source>, FatError> {
+/// What each entry boots with, without a look at it; first those that `loader.conf` names, perhaps by a pattern.
+pub(super) fn sources(files: &Files<'_>) -> Result<Vec<Found>, FatError> {
     let mut unseen = Report::default();
     let mut found = Vec::new();
     for name in shown_names(files, ENTRIES, ".conf") {
@@ -69,10 +74,23 @@ pub(super) fn sources(files: &Files<'_>) -> Result<Vec<Source>, FatError> {
         let path = format!("{IMAGES}/{name}");
         found.push((name, Source::Program(path)));
     }
-    if let Some(wanted) = wanted(files, &mut unseen)? {
-        found.sort_by_key(|(name, _)| without_tries(&name.to_lowercase()) != wanted);
-    }
-    Ok(found.into_iter().map(|(_, source)| source).collect())
+    let wanted = wanted(files, &mut unseen)?;
+    let wanted = wanted.filter(|it| it.len() <= PATTERN_MAX);
+    let wanted = wanted.unwrap_or_default();
+    let is_other = |(name, _): &(String, Source)| {
+        let name = without_tries(&name.to_lowercase());
+        !alias::matches(wanted.as_bytes(), name.as_bytes())
+    };
+    found.sort_by_cached_key(is_other);
+    // Of several, systemd-boot takes one by their versions, or the one that it remembers.
+    let others = found.iter().filter(|it| is_other(it)).count();
+    let is_known = found.len() == 1 || found.len() - others == 1;
+    let found = found.into_iter().enumerate();
+    let found = found.map(|(index, (_, source))| Found {
+        source,
+        is_default: is_known && index == 0,
+    });
+    Ok(found.collect())
 }
 
 /// What else is there is left out.

@@ -46,7 +46,9 @@ pub struct Entry {
 pub struct Config {
     /// What is booted when nobody chooses: an entry's label, or a kernel, and words for it.
     pub default: String,
-    /// The same for the end of the time.
+    /// The label of the entry that the menu marks, where [`default`](Self::default) names none.
+    pub menu_default: String,
+    /// The same as `default` for the end of the time.
     pub on_timeout: String,
     /// The program that shows the menu, and its words.
     pub ui: String,

@@ -70,7 +70,11 @@ fn note(path: &Path, found: &DiskInitramfs) -> String {
     let (disk, name) = (path.display(), shown(&found.name));
     let others = found.others.iter().take(OTHERS_SHOWN);
     let others: Vec<_> = others.map(|it| format!("`{}`", shown(it))).collect();
-    let mut note = format!("the initramfs of `{disk}` is `{name}`");
+    let which = match found.is_default {
+        true => "the initramfs",
+        false => "the first initramfs",
+    };
+    let mut note = format!("{which} of `{disk}` is `{name}`");
     if !others.is_empty() {
         note += &format!("; other entries boot with {}", others.join(", "));
     }

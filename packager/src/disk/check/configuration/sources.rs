@@ -1,62 +1,108 @@
 //! Which initramfs images the entries of a configuration load, without a look at them.
 
-use super::{DEPTH_MAX, ENTRIES_MAX, first, folder_of, mark, read, resolve, words};
+use super::{
+    DEPTH_MAX, ENTRIES_MAX, first, folder_of, is_kernel, is_module, mark, read, resolve, words,
+};
 use crate::disk::check::Report;
 use crate::disk::check::files::Files;
+use crate::disk::check::initramfs::{Found, Source};
 use crate::disk::fat::read::FatError;
 use crate::disk::syslinux::config::{Config, Entry, Kind};
 
-/// The paths of the parts of each entry's initramfs, those of the default entry first: of the first configuration that is at one of the places,
-/// and of those that it leads to.
+/// What each entry loads, the default entry first: of the first configuration that is at one of the places, and of those that it leads to.
 pub(in crate::disk::check) fn sources(
     files: &Files<'_>,
     places: &[String],
-) -> Result<Vec<Vec<String>>, FatError> {
-    let mut out = Vec::new();
+) -> Result<Vec<Found>, FatError> {
+    let mut search = Search {
+        files,
+        left: ENTRIES_MAX,
+        out: Vec::new(),
+    };
     if let Some((place, bytes)) = first(files, places, &mut Report::default())? {
         files.is_checked(mark(place));
-        collect(files, folder_of(place), &bytes, 0, &mut out)?;
+        search.configuration(folder_of(place), &bytes, 0, true)?;
     }
-    Ok(out)
+    Ok(search.out)
 }
 
-fn collect(
-    files: &Files<'_>,
-    folder: &str,
-    bytes: &[u8],
-    depth: usize,
-    out: &mut Vec<Vec<String>>,
-) -> Result<(), FatError> {
-    let mut unseen = Report::default();
-    let config = read(files, folder, bytes, &mut unseen)?;
-    let (default, append) = words(&config.default);
-    let is_default = |entry: &&Entry| entry.label.eq_ignore_ascii_case(default);
-    let mut entries: Vec<&Entry> = config.entries.iter().take(ENTRIES_MAX).collect();
-    let resolved = |parts: &[String]| -> Option<Vec<String>> {
-        let paths = parts.iter().map(|part| resolve(folder, part)).collect();
-        (!parts.is_empty()).then_some(paths)
-    };
-    if !default.is_empty() && !entries.iter().any(is_default) {
-        // It is a kernel with its words.
-        let append = format!("{} {append}", config.append);
-        out.extend(resolved(&Config::initramfs_of(&append)));
-    }
-    entries.sort_by_key(|entry| !is_default(entry));
-    for entry in entries {
-        match entry.kind {
-            Kind::Linux | Kind::ByName => out.extend(resolved(&entry.initramfs)),
-            Kind::Config => {
-                let place = resolve(folder, &entry.kernel);
-                if depth == DEPTH_MAX || files.is_checked(mark(&place)) {
-                    continue;
+struct Search<'a> {
+    files: &'a Files<'a>,
+    /// How many entries may still be looked at, of all configurations.
+    left: usize,
+    out: Vec<Found>,
+}
+
+impl Search<'_> {
+    /// `is_default` is whether the default entries of others have led here.
+    fn configuration(
+        &mut self,
+        folder: &str,
+        bytes: &[u8],
+        depth: usize,
+        is_default: bool,
+    ) -> Result<(), FatError> {
+        let mut unseen = Report::default();
+        let config = read(self.files, folder, bytes, &mut unseen)?;
+        let chosen = chosen(&config);
+        let is_chosen = |entry: &&Entry| entry.label.eq_ignore_ascii_case(chosen);
+        let mut entries: Vec<&Entry> = config.entries.iter().take(ENTRIES_MAX).collect();
+        if !chosen.is_empty() && is_kernel(chosen) && !entries.iter().any(is_chosen) {
+            // It is a kernel with its words.
+            let append = format!("{} {}", config.append, words(&config.default).1);
+            self.add(folder, &Config::initramfs_of(&append), is_default);
+        }
+        entries.sort_by_key(|entry| !is_chosen(entry));
+        for entry in entries {
+            let Some(left) = self.left.checked_sub(1) else {
+                break;
+            };
+            self.left = left;
+            let is_default = is_default && is_chosen(&entry);
+            match entry.kind {
+                Kind::ByName if !is_kernel(&entry.kernel) => {}
+                Kind::Linux | Kind::ByName => self.add(folder, &entry.initramfs, is_default),
+                Kind::Config => {
+                    let place = resolve(folder, &entry.kernel);
+                    if depth == DEPTH_MAX || self.files.is_checked(mark(&place)) {
+                        continue;
+                    }
+                    if let Some(bytes) = self.files.file(&place, &mut unseen)?.bytes() {
+                        let folder = resolve(folder, words(&entry.append).0);
+                        self.configuration(&folder, &bytes, depth + 1, is_default)?;
+                    }
                 }
-                if let Some(bytes) = files.file(&place, &mut unseen)?.bytes() {
-                    let folder = resolve(folder, words(&entry.append).0);
-                    collect(files, &folder, &bytes, depth + 1, out)?;
-                }
+                Kind::Other | Kind::Local => {}
             }
-            Kind::Other | Kind::Local => {}
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, folder: &str, parts: &[String], is_default: bool) {
+        if !parts.is_empty() {
+            let paths = parts.iter().map(|part| resolve(folder, part)).collect();
+            self.out.push(Found {
+                source: Source::Files(paths),
+                is_default,
+            });
         }
     }
-    Ok(())
+}
+
+/// The label of the entry that is booted when nobody chooses, or else what `DEFAULT` starts. A menu marks its first entry where the
+/// configuration names none.
+fn chosen(config: &Config) -> &str {
+    let command = words(&config.default).0;
+    let is_there = |label: &str| {
+        let mut labels = config.entries.iter().map(|entry| &entry.label);
+        labels.any(|it| it.eq_ignore_ascii_case(label))
+    };
+    let is_menu = !config.ui.is_empty() || is_module(command);
+    match config.entries.first() {
+        Some(first) if is_menu && !is_there(command) => match config.menu_default.as_str() {
+            "" => &first.label,
+            marked => marked,
+        },
+        _ => command,
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::disk::check::files::Tree;
+use crate::disk::check::initramfs::Source;
 
 /// Files that are not looked into.
 struct Names(BTreeMap<&'static str, &'static str>);
@@ -147,5 +148,57 @@ fn what_works_is_no_finding() {
         "DEFAULT a\nLABEL a\nLOCALBOOT 0\nTEXT HELP\nKERNEL of no use\nENDTEXT\n",
     ] {
         assert_eq!(found(text), [""; 0], "{text}");
+    }
+}
+
+/// What the first initramfs is, and whether it is the default entry's.
+fn first_source(text: &'static str) -> Option<(String, bool)> {
+    let tree = Names(
+        [
+            ("syslinux.cfg", text),
+            (
+                "more.cfg",
+                "UI menu.c32\nLABEL m\nLINUX k\nINITRD more.img\n",
+            ),
+        ]
+        .into(),
+    );
+    let files = Files::new(&tree, 1 << 20);
+    let found = sources(&files, &["syslinux.cfg".to_owned()]).unwrap();
+    let first = found.into_iter().next()?;
+    match first.source {
+        Source::Files(parts) => Some((parts.join(","), first.is_default)),
+        Source::Program(_) => None,
+    }
+}
+
+#[test]
+fn the_default_entry_is_the_one_that_the_menu_marks() {
+    const ENTRIES: &str =
+        "\nLABEL a\nLINUX k\nINITRD a.img\nLABEL b\nMENU DEFAULT\nLINUX k\nINITRD b.img\n";
+    for (start, rest, first) in [
+        ("UI vesamenu.c32", ENTRIES, Some(("b.img", true))),
+        ("DEFAULT menu.c32 x", ENTRIES, Some(("b.img", true))),
+        ("UI menu.c32\nDEFAULT A", ENTRIES, Some(("a.img", true))),
+        // Without a menu nothing is marked.
+        ("DEFAULT a", ENTRIES, Some(("a.img", true))),
+        ("", ENTRIES, Some(("a.img", false))),
+        ("DEFAULT k initrd=c.img", ENTRIES, Some(("c.img", true))),
+        // What is no kernel has no initramfs, whatever stands behind it.
+        ("DEFAULT menu.c32 initrd=c.img", "", None),
+        (
+            "DEFAULT x",
+            "\nAPPEND initrd=c.img\nLABEL x\nKERNEL chain.c32\nLABEL a\nKERNEL k\n",
+            Some(("c.img", false)),
+        ),
+        (
+            "UI menu.c32",
+            "\nLABEL a\nLINUX k\nINITRD a.img\nLABEL c\nCONFIG more.cfg\nMENU DEFAULT\n",
+            Some(("more.img", true)),
+        ),
+    ] {
+        let text = format!("{start}{rest}").leak();
+        let first = first.map(|(name, is_default)| (name.to_owned(), is_default));
+        assert_eq!(first_source(text), first, "{text}");
     }
 }

@@ -46,23 +46,56 @@ impl Tree for Folder {
 fn systemd_boot_s_default_entry_comes_first() {
     let loader = program_with(".sdmagic", b"#### LoaderInfo: systemd-boot 252 ####");
     let unified = program_with(".initrd", b"070701 of c");
-    for (default, taken, bytes, others) in [
+    for (default, taken, bytes, is_default, others) in [
         (
             "default C.efi",
             "/EFI/Linux/c.efi",
             &b"070701 of c"[..],
+            true,
             ["/a.img, /b.img", "/x.img"],
         ),
         (
             "default b.conf",
             "/x.img",
             b"x",
+            true,
             ["/a.img, /b.img", "/EFI/Linux/c.efi"],
         ),
         (
             "",
             "/a.img, /b.img",
             b"a\0\0\0b",
+            false,
+            ["/x.img", "/EFI/Linux/c.efi"],
+        ),
+        // A pattern that one entry has, one that several have, and what only the firmware remembers.
+        (
+            "default [a-c]*.EFI",
+            "/EFI/Linux/c.efi",
+            b"070701 of c",
+            true,
+            ["/a.img, /b.img", "/x.img"],
+        ),
+        (
+            "default ?.conf",
+            "/a.img, /b.img",
+            b"a\0\0\0b",
+            false,
+            ["/x.img", "/EFI/Linux/c.efi"],
+        ),
+        (
+            "default @saved",
+            "/a.img, /b.img",
+            b"a\0\0\0b",
+            false,
+            ["/x.img", "/EFI/Linux/c.efi"],
+        ),
+        // One without an initramfs.
+        (
+            "default no.conf",
+            "/a.img, /b.img",
+            b"a\0\0\0b",
+            false,
             ["/x.img", "/EFI/Linux/c.efi"],
         ),
     ] {
@@ -81,7 +114,12 @@ fn systemd_boot_s_default_entry_comes_first() {
             ("x.img", b"x"),
         ]);
         let search = folder.take().unwrap();
-        assert_eq!(search.taken.unwrap(), (taken.to_owned(), bytes.to_vec()));
+        let found = search.taken.unwrap();
+        assert_eq!(
+            (found.name.as_str(), found.bytes.as_slice()),
+            (taken, bytes)
+        );
+        assert_eq!(found.is_default, is_default, "{default}");
         assert_eq!(search.others, others);
     }
 }
@@ -94,12 +132,15 @@ fn names_are_kept_once_and_not_without_end() {
     let names = ["A.img".to_owned(), "a.img".to_owned()]
         .into_iter()
         .chain(names);
-    let sources = names.map(|name| Source::Files(vec![name]));
+    let sources = names.map(|name| Found {
+        source: Source::Files(vec![name]),
+        is_default: false,
+    });
     let folder_files = Files::new(&folder, 1 << 20);
     let missing = search.take(&folder_files, sources.clone()).err();
     assert!(matches!(missing, Some(DiskInitramfsError::Missing(name)) if name == "A.img"));
     search.take(&folder_files, sources.skip(1)).unwrap();
-    assert_eq!(search.taken.unwrap().1, b"a");
+    assert_eq!(search.taken.unwrap().bytes, b"a");
     assert_eq!(search.others[..2], ["/0.img", "/1.img"]);
     assert_eq!(search.others.len(), OTHERS_MAX);
 }
@@ -122,7 +163,7 @@ fn the_same_bytes_are_not_read_again_and_again() {
 fn uefi_s_own_program_has_it_or_nothing_does() {
     let unified = program_with(".initrd", b"070701");
     let search = Folder::new(&[(EFI_PROGRAM, &unified)]).take().unwrap();
-    assert_eq!(search.taken.unwrap().1, b"070701");
+    assert_eq!(search.taken.unwrap().bytes, b"070701");
     let large = vec![0; LOADER_MAX as usize + 1];
     let other = program_with(".text", b"GRUB");
     for bytes in [&large, &other, &b"MZ".to_vec()] {

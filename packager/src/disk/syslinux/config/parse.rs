@@ -22,6 +22,7 @@ impl Config {
             config: Self::default(),
             drafts: Vec::new(),
             is_help: false,
+            menus: 0,
             depth: 0,
             included: 0,
             include,
@@ -71,6 +72,8 @@ struct Parser<'a> {
     drafts: Vec<Draft>,
     /// Within `TEXT HELP`, whose lines are for people.
     is_help: bool,
+    /// How many menus of menus are open.
+    menus: usize,
     depth: usize,
     included: usize,
     include: &'a mut dyn FnMut(&str) -> Option<String>,
@@ -134,10 +137,22 @@ impl Parser<'_> {
         let (keyword, value) = split(value);
         match keyword.to_ascii_lowercase().as_str() {
             "include" => self.include(first_word(value)),
+            "begin" => self.menus += 1,
+            "end" => self.menus = self.menus.saturating_sub(1),
+            "default" => self.menu_default(),
             "separator" | "disable" | "exit" | "goto" | "quit" => self.is_for_the_menu(),
             // A colour is no file.
             "background" if !value.starts_with('#') => self.shown(value),
             _ => {}
+        }
+    }
+
+    /// A menu within the menu has a default of its own.
+    fn menu_default(&mut self) {
+        if let Some(draft) = self.drafts.last()
+            && self.menus == 0
+        {
+            self.config.menu_default = draft.entry.label.clone();
         }
     }
 
@@ -243,6 +258,21 @@ mod tests {
                 ("back", Kind::Local, String::new()),
             ]
         );
+    }
+
+    #[test]
+    fn the_menu_marks_the_last_entry_that_says_so() {
+        for (text, marked) in [
+            ("LABEL a\nMENU DEFAULT\nLABEL b\n", "a"),
+            ("LABEL a\nmenu default\nLABEL b\nMenu Default\n", "b"),
+            ("MENU DEFAULT\nLABEL a\nMENU LABEL Default\n", ""),
+            (
+                "LABEL a\nMENU DEFAULT\nMENU BEGIN\nLABEL b\nMENU DEFAULT\nMENU END\n",
+                "a",
+            ),
+        ] {
+            assert_eq!(Config::parse(text).menu_default, marked, "{text}");
+        }
     }
 
     #[test]
