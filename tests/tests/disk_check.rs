@@ -243,6 +243,19 @@ fn qcow2_images_that_are_not_read_are_refused_with_the_way_out() {
             assert!(stderr.contains("`qemu-img convert -O raw "), "{stderr}");
         }
     }
+    // A copy that was not finished is no matter of the format, and not the machine's fault.
+    let (whole, cut) = (place("whole.qcow2"), place("cut.qcow2"));
+    qemu_img(&["convert", "-O", "qcow2"], &[&raw, &whole]);
+    let bytes = fs::read(&whole).unwrap();
+    for length in [100, bytes.len() / 3] {
+        fs::write(&cut, &bytes[..length]).unwrap();
+        for verb in ["check", "list"] {
+            let output = command("packager").arg(verb).arg(&cut).output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{stderr}");
+            assert!(!stderr.contains("qemu-img"), "{stderr}");
+        }
+    }
 }
 
 #[test]

@@ -163,6 +163,20 @@ fn of_several_the_default_entry_s_is_taken_and_the_others_are_told() {
     let (stdout, stderr) = printed("list", &image, &["--names"]);
     assert_eq!(stdout, made.bare("list", &["--names"]).repeat(2));
     assert!(stderr.contains("is `/initrd.img, /INITRD.IMG`"), "{stderr}");
+    // A menu marks its default entry, and without a menu and a default nobody knows which entry is booted.
+    for (start, which) in [
+        ("UI menu.c32\n", "note: the initramfs of"),
+        ("", "note: the first initramfs of"),
+    ] {
+        let marked = "LABEL one\nMENU DEFAULT\nLINUX vmlinuz\nINITRD initrd.img\n";
+        let first = match start {
+            "" => "",
+            _ => "LABEL none\nLINUX vmlinuz\nINITRD none.img\n",
+        };
+        put(&format!("{start}{first}{marked}"));
+        let (_, stderr) = printed("list", &image, &["--names"]);
+        assert!(stderr.starts_with(which), "{stderr}");
+    }
     put("DEFAULT one\nLABEL one\nLINUX vmlinuz\nINITRD none.img\n");
     refused(&image, "is to be `/none.img`, which is not there");
     put("DEFAULT one\nLABEL one\nLOCALBOOT 0\n");

@@ -14,7 +14,7 @@ use packager::kernel::{Kernel, KernelChoice, version_of};
 use serde_json::json;
 
 use crate::args::KernelArgs;
-use crate::convert::unreadable;
+use crate::convert::{unreadable, word};
 use crate::medium::Disk;
 use crate::{complete, input, medium, report};
 
@@ -117,8 +117,9 @@ fn check_program(path: &Path, file: &File) -> Result<Option<Report>, Failure> {
     let bytes = input::map(path, file)?;
     if version_of(&bytes).is_some() {
         return Err(Failure::input(format_args!(
-            "`{}` is a kernel; what it boots is checked: `packager check INITRAMFS --kernel {0}`",
-            path.display()
+            "`{}` is a kernel; what it boots is checked: `packager check INITRAMFS --kernel {}`",
+            path.display(),
+            word(path)
         )));
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -1,8 +1,6 @@
 //! Which initramfs images the entries of a configuration load, without a look at them.
 
-use super::{
-    DEPTH_MAX, ENTRIES_MAX, first, folder_of, is_kernel, is_module, mark, read, resolve, words,
-};
+use super::{DEPTH_MAX, ENTRIES_MAX, first, folder_of, is_kernel, mark, read, resolve, words};
 use crate::disk::check::Report;
 use crate::disk::check::files::Files;
 use crate::disk::check::initramfs::{Found, Source};
@@ -46,7 +44,7 @@ impl Search<'_> {
         let config = read(self.files, folder, bytes, &mut unseen)?;
         let chosen = chosen(&config);
         let is_chosen = |entry: &&Entry| entry.label.eq_ignore_ascii_case(chosen);
-        let mut entries: Vec<&Entry> = config.entries.iter().take(ENTRIES_MAX).collect();
+        let mut entries: Vec<&Entry> = config.entries.iter().collect();
         if !chosen.is_empty() && is_kernel(chosen) && !entries.iter().any(is_chosen) {
             // It is a kernel with its words.
             let append = format!("{} {}", config.append, words(&config.default).1);
@@ -97,7 +95,8 @@ fn chosen(config: &Config) -> &str {
         let mut labels = config.entries.iter().map(|entry| &entry.label);
         labels.any(|it| it.eq_ignore_ascii_case(label))
     };
-    let is_menu = !config.ui.is_empty() || is_module(command);
+    // Other modules than `menu.c32` and `vesamenu.c32` do not look at the entries.
+    let is_menu = !config.ui.is_empty() || command.to_lowercase().ends_with("menu.c32");
     match config.entries.first() {
         Some(first) if is_menu && !is_there(command) => match config.menu_default.as_str() {
             "" => &first.label,

@@ -184,6 +184,7 @@ fn the_default_entry_is_the_one_that_the_menu_marks() {
         ("DEFAULT a", ENTRIES, Some(("a.img", true))),
         ("", ENTRIES, Some(("a.img", false))),
         ("DEFAULT k initrd=c.img", ENTRIES, Some(("c.img", true))),
+        ("DEFAULT chain.c32 hd0", ENTRIES, Some(("a.img", false))),
         // What is no kernel has no initramfs, whatever stands behind it.
         ("DEFAULT menu.c32 initrd=c.img", "", None),
         (
