@@ -20,6 +20,9 @@ const CONFIG: &str = "loader/loader.conf";
 /// More entries of a kind than people make; those behind them are not looked at.
 const ENTRIES_MAX: usize = 1000;
 
+/// More parts of an initramfs than people make; those behind them are left out.
+const PARTS_MAX: usize = 100;
+
 /// Bytes; longer than the name of any entry.
 const PATTERN_MAX: usize = 1000;
 
@@ -123,6 +126,7 @@ impl TextEntry {
             let value = value.replace('\\', "/").trim_start_matches('/').to_owned();
             match key {
                 "linux" => out.kernel = value,
+                "initrd" if out.initramfs.len() == PARTS_MAX => {}
                 "initrd" => out.initramfs.push(value),
                 "efi" | "uki" => out.other = value,
                 _ => {}

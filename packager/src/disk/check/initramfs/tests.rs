@@ -235,3 +235,15 @@ fn a_catalogue_behind_the_end_of_a_cd_is_none() {
         assert!(matches!(error, DiskInitramfsError::Absent), "{error}");
     }
 }
+
+#[test]
+fn an_entry_has_no_more_parts_than_people_make() {
+    let loader = program_with(".sdmagic", b"#### LoaderInfo: systemd-boot 252 ####");
+    let entry = format!("linux /k\n{}", "initrd /a.img\n".repeat(1000));
+    let folder = Folder::new(&[
+        (EFI_PROGRAM, &loader),
+        ("loader/entries/a.conf", entry.as_bytes()),
+        ("a.img", b"0707"),
+    ]);
+    assert_eq!(folder.take().unwrap().taken.unwrap().bytes.len(), 4 * 100);
+}

@@ -6,6 +6,12 @@ use super::{Config, Entry, Kind};
 const DEPTH_MAX: usize = 8;
 const INCLUDES_MAX: usize = 64;
 
+/// Bytes; no kernel takes a command line that is half as long. Longer lines are passed over.
+const LINE_MAX: usize = 4096;
+
+/// More entries than people make; those behind them get no words of all.
+const ENTRIES_MAX: usize = 1000;
+
 /// What says that an entry has no words, not even those of all.
 const NOTHING: &str = "-";
 
@@ -31,7 +37,14 @@ impl Config {
         let Parser {
             mut config, drafts, ..
         } = parser;
-        let entries = drafts.into_iter().map(|draft| draft.entry(&config.append));
+        let entries = drafts.into_iter().enumerate().map(|(index, draft)| {
+            let global = if index < ENTRIES_MAX {
+                &*config.append
+            } else {
+                ""
+            };
+            draft.entry(global)
+        });
         config.entries = entries.collect();
         config
     }
@@ -81,7 +94,7 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn text(&mut self, text: &str) {
-        for line in text.lines() {
+        for line in text.lines().filter(|line| line.len() <= LINE_MAX) {
             let (keyword, value) = split(line);
             let keyword = keyword.to_ascii_lowercase();
             if self.is_help {
@@ -258,6 +271,19 @@ mod tests {
                 ("back", Kind::Local, String::new()),
             ]
         );
+    }
+
+    #[test]
+    fn words_for_all_are_not_multiplied_without_end() {
+        let labels = "LABEL a\n".repeat(ENTRIES_MAX + 1);
+        let config = Config::parse(&format!("APPEND initrd=a\n{labels}"));
+        let with = config.entries.iter().filter(|it| it.append == "initrd=a");
+        assert_eq!(config.entries.len(), ENTRIES_MAX + 1);
+        assert_eq!(with.count(), ENTRIES_MAX);
+        for (length, kept) in [(LINE_MAX - 7, LINE_MAX - 7), (LINE_MAX - 6, 0)] {
+            let config = Config::parse(&format!("APPEND {}\n", "a".repeat(length)));
+            assert_eq!(config.append.len(), kept);
+        }
     }
 
     #[test]
