@@ -16,7 +16,7 @@ use tempfile::TempPath;
 
 use crate::Failure;
 pub use staging::{Room, Staging};
-use staging::{link, named};
+use staging::{Stream, link, named};
 
 /// Writes `bytes` to `path` so that the file is either the old one or the whole new one, also after a power cut.
 ///
@@ -57,10 +57,8 @@ enum New {
     Nameless(File),
     /// Closed, beside the target.
     Named(TempPath),
-    /// Open, elsewhere: the target is a stream, which nothing can take the place of.
-    Elsewhere(File),
-    /// The same for standard output, which is open already.
-    ForStandardOutput(File),
+    /// Open, elsewhere: the target is a stream.
+    Elsewhere(File, Stream),
 }
 
 impl Staged {
@@ -101,17 +99,14 @@ impl Staged {
         let mut replaced = Replaced::open(&self.target);
         let file = match self.file {
             New::Named(file) => file,
-            New::Elsewhere(mut file) => {
+            New::Elsewhere(mut file, stream) => {
                 file.rewind()?;
-                let mut stream = File::options().write(true).open(&self.target)?;
+                let mut stream: Box<dyn Write> = match stream {
+                    Stream::Named => Box::new(File::options().write(true).open(&self.target)?),
+                    Stream::StandardOutput => Box::new(io::stdout().lock()),
+                };
                 let copied = io::copy(&mut file, &mut stream);
-                return while_read(copied.map(drop)).map(|_| None);
-            }
-            New::ForStandardOutput(mut file) => {
-                file.rewind()?;
-                let mut stdout = io::stdout().lock();
-                let copied = io::copy(&mut file, &mut stdout);
-                return while_read(copied.and_then(|_| stdout.flush())).map(|_| None);
+                return while_read(copied.and_then(|_| stream.flush())).map(|_| None);
             }
             // linkat(2) replaces nothing.
             New::Nameless(file) if replaced.is_some() => named(&file, directory(&self.target))?,
@@ -162,7 +157,7 @@ pub fn commit(files: impl IntoIterator<Item = Staged>) -> Result<(), Failure> {
     let mut replaced = Vec::new();
     for file in files {
         let (path, directory) = (file.path.clone(), directory(&file.target).to_path_buf());
-        let is_stream = matches!(file.file, New::Elsewhere(_) | New::ForStandardOutput(_));
+        let is_stream = matches!(file.file, New::Elsewhere(..));
         let old = file
             .commit()
             .map_err(|error| cannot_write(&path, &directory, &error))?;

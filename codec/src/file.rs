@@ -110,8 +110,14 @@ fn open_known(path: &Path) -> Result<(File, Metadata), ReadError> {
 /// As [`open`]; [`ReadError::TooLarge`].
 pub fn open_within(path: &Path, limit: u64) -> Result<(File, Metadata), ReadError> {
     let (file, found) = open_known(path)?;
-    match found.len() <= limit {
-        true => Ok((file, found)),
+    within(path, found.len(), limit)?;
+    Ok((file, found))
+}
+
+/// Refuses more bytes than the caller allows.
+pub(crate) fn within(path: &Path, length: u64, limit: u64) -> Result<(), ReadError> {
+    match length <= limit {
+        true => Ok(()),
         false => Err(ReadError::TooLarge {
             path: path.to_path_buf(),
             limit,
@@ -134,16 +140,29 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
 pub fn read_known(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), ReadError> {
     let (file, found) = open_known(path)?;
     let mut bytes = Vec::with_capacity(found.len().min(limit) as usize);
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(ReadError::io(path))?;
-    if bytes.len() as u64 > limit {
-        return Err(ReadError::TooLarge {
-            path: path.to_path_buf(),
-            limit,
-        });
-    }
+    read_into(&mut bytes, file, path, limit)?;
     Ok((bytes, found))
+}
+
+/// Reads a stream, such as standard input, of at most `limit` bytes to its end; `path` is what errors call it.
+///
+/// # Errors
+/// [`ReadError::Io`], [`ReadError::TooLarge`].
+pub fn read_stream(stream: impl Read, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    read_into(&mut bytes, stream, path, limit)?;
+    Ok(bytes)
+}
+
+fn read_into(
+    bytes: &mut Vec<u8>,
+    stream: impl Read,
+    path: &Path,
+    limit: u64,
+) -> Result<(), ReadError> {
+    let mut stream = stream.take(limit.saturating_add(1));
+    let read = stream.read_to_end(bytes).map_err(ReadError::io(path))?;
+    within(path, read as u64, limit)
 }
 
 /// Reads a regular file and decompresses it where its magic bytes say that it is compressed. `limit` bounds both the file

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::{Advice, Mmap, MmapOptions};
 
-use crate::file::{ReadError, open_within};
+use crate::file::{ReadError, open_within, within};
 
 /// The bytes of a regular file.
 ///
@@ -75,13 +75,8 @@ pub fn map(path: &Path, limit: u64) -> Result<Mapped, ReadError> {
 /// [`ReadError::Io`], [`ReadError::TooLarge`].
 pub fn map_file(file: &File, path: &Path, limit: u64) -> Result<Mapped, ReadError> {
     let found = file.metadata().map_err(ReadError::io(path))?;
-    match found.len() <= limit {
-        true => map_known(file, found, path),
-        false => Err(ReadError::TooLarge {
-            path: path.to_path_buf(),
-            limit,
-        }),
-    }
+    within(path, found.len(), limit)?;
+    map_known(file, found, path)
 }
 
 fn map_known(file: &File, found: Metadata, path: &Path) -> Result<Mapped, ReadError> {

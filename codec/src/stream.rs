@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use crate::file::{ReadError, open};
+use crate::file::{ReadError, open, within};
 
 /// Opens a regular file; `-` is standard input. Waits for all that comes through a FIFO, or from standard input where that is no regular file: at most `limit`
 /// bytes, which are in memory then.
@@ -45,13 +45,9 @@ fn collect(stream: File, path: &Path, limit: u64) -> Result<File, ReadError> {
         let length = io::copy(&mut stream.take(limit.saturating_add(1)), &mut memory)?;
         Ok((memory, length))
     };
-    match read().map_err(ReadError::io(path))? {
-        (memory, length) if length <= limit => Ok(memory),
-        _ => Err(ReadError::TooLarge {
-            path: path.to_path_buf(),
-            limit,
-        }),
-    }
+    let (memory, length) = read().map_err(ReadError::io(path))?;
+    within(path, length, limit)?;
+    Ok(memory)
 }
 
 #[cfg(test)]

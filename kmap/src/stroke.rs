@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::keymap::{KEYS, Keymap};
-use crate::keysym::Keysym;
+use crate::keysym::{Keysym, LETTER};
 use crate::reach::SHIFT;
 use crate::route::Route;
 use crate::typing::Press;
@@ -14,7 +14,6 @@ const COMPOSE: u16 = 0x020e;
 const RETURN: u16 = 0x0201;
 const CARRIAGE_RETURN: u16 = 0x000d;
 const KT_PAD: u8 = 3;
-const KT_LETTER: u8 = 11;
 /// What the keypad types, by the keysym's value.
 const KEYPAD: &str = "0123456789+-*/\r,.";
 
@@ -95,7 +94,7 @@ fn looked_up(keymap: &Keymap, press: Press, caps: bool) -> Option<(Keysym, Press
     };
     let exchanged = keymap.get(other.map, other.keycode);
     Some(match exchanged {
-        Some(exchanged) if caps && keysym.kind() == KT_LETTER => {
+        Some(exchanged) if caps && u32::from(keysym.kind()) == LETTER => {
             (Keysym(exchanged.value().into()), other)
         }
         _ => (keysym, press),

@@ -8,15 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use crate::keymap::{ComposeRule, Keymap};
-use crate::keysym::Keysym;
+use crate::keysym::{Keysym, LATIN, LETTER};
 use crate::reach::SHIFT;
 use crate::route::{Locked, Route, Routes};
 use crate::stroke::{Stroke, Strokes};
 use crate::usual;
 
-const KT_LATIN: u8 = 0;
 const KT_DEAD: u8 = 4;
-const KT_LETTER: u8 = 11;
 const KT_DEAD2: u8 = 13;
 /// The characters of the kernel's dead keys, by the keysym's value (`ret_diacr` in the kernel's keyboard.c).
 const DEAD: &str = "`'^~\",_U.*=cki#o!?+-)(:n;$@";
@@ -66,8 +64,8 @@ impl Keysym {
     /// The character that the key types by itself, if it does: a byte counts as a code point of ISO 8859-1, as consoles in
     /// Unicode mode take it.
     pub fn character(self) -> Option<char> {
-        match self.kind() {
-            KT_LATIN | KT_LETTER => Some(char::from(self.value())),
+        match u32::from(self.kind()) {
+            LATIN | LETTER => Some(char::from(self.value())),
             _ => self.code_point(),
         }
     }

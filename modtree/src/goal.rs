@@ -202,15 +202,20 @@ impl Goals {
             .ok_or_else(|| GoalError::unknown(name, self.0.keys()))
     }
 
+    /// The goal of which something is asked for, perhaps with a parameter: `rootfs` for `rootfs:ext4`.
+    ///
+    /// # Errors
+    /// [`GoalError::Unknown`].
+    pub fn asked(&self, asked: &str) -> Result<&Goal, GoalError> {
+        self.get(parts(asked).0)
+    }
+
     /// What `asked` (`nvme`, `rootfs:ext4`, `filesystems:ext4,vfat`) wants.
     ///
     /// # Errors
     /// [`GoalError::Unknown`], [`GoalError::NoParameter`], [`GoalError::NeedsParameter`], [`GoalError::BadParameter`].
     pub fn select(&self, asked: &str) -> Result<GoalRoots, GoalError> {
-        let (name, value) = match asked.split_once(':') {
-            Some((name, value)) => (name, Some(value)),
-            None => (asked, None),
-        };
+        let (name, value) = parts(asked);
         let goal = self.get(name)?;
         goal.check_parameter(asked, value)?;
         let mut roots = GoalRoots::new(asked, value);
@@ -247,6 +252,14 @@ impl Goals {
             self.gather(other, None, into, depth + 1)?;
         }
         Ok(())
+    }
+}
+
+/// A goal's name, and the parameter's value.
+fn parts(asked: &str) -> (&str, Option<&str>) {
+    match asked.split_once(':') {
+        Some((name, value)) => (name, Some(value)),
+        None => (asked, None),
     }
 }
 

@@ -141,13 +141,7 @@ impl Host {
     /// # Errors
     /// As [`of_record`](Self::of_record).
     pub fn of_stream(stream: impl Read, path: &Path) -> Result<Self, HostError> {
-        let mut bytes = Vec::new();
-        let read = stream.take(LIMIT + 1).read_to_end(&mut bytes);
-        let read = read.map_err(ReadError::io(path))?;
-        if read as u64 > LIMIT {
-            let (path, limit) = (path.to_path_buf(), LIMIT);
-            return Err(ReadError::TooLarge { path, limit }.into());
-        }
+        let bytes = codec::file::read_stream(stream, path, LIMIT)?;
         Self::parse(&String::from_utf8_lossy(&bytes), path)
     }
 

@@ -18,6 +18,18 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 pub struct ModuleName(Box<str>);
 
+/// What stands before the first dot of a file's name: a module's name but for its dashes.
+pub(crate) fn stem(file: &[u8]) -> &[u8] {
+    // Names are shorter than what a search is made for.
+    let dot = file.iter().position(|&byte| byte == b'.');
+    &file[..dot.unwrap_or(file.len())]
+}
+
+/// A letter of a module's name.
+pub(crate) fn underscore(byte: u8) -> u8 {
+    if byte == b'-' { b'_' } else { byte }
+}
+
 impl ModuleName {
     /// The name that `text` spells: a module's name or its file's name, without directories.
     pub fn new(text: &str) -> Self {

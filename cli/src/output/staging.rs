@@ -28,7 +28,7 @@ pub struct Staging {
 
 /// What nothing can take the place of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stream {
+pub(super) enum Stream {
     Named,
     StandardOutput,
 }
@@ -113,8 +113,7 @@ impl Staging {
             Some(file) => {
                 fill(&file).map_err(failed)?;
                 match self.stream {
-                    Some(Stream::Named) => New::Elsewhere(file),
-                    Some(Stream::StandardOutput) => New::ForStandardOutput(file),
+                    Some(stream) => New::Elsewhere(file, stream),
                     None => New::Nameless(file),
                 }
             }

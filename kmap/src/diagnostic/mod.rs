@@ -7,9 +7,11 @@ mod kind;
 mod text;
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::emit::BkeymapError;
 use crate::render::{self, Style};
 use crate::source::SourceError;
 
@@ -162,6 +164,13 @@ impl Report {
             name: name.to_owned(),
             error,
         })
+    }
+
+    /// That a file is no sound binary keymap.
+    pub fn damaged(path: &Path, error: BkeymapError) -> Self {
+        let name = format!("`{}`", render::path(path));
+        let error = io::Error::new(io::ErrorKind::InvalidData, error);
+        Self::unreadable(&name, error)
     }
 }
 

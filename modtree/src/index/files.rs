@@ -7,6 +7,7 @@ use super::set::{Item, Lines, Set};
 use super::sort::Entries;
 use super::trie::{Layout, write};
 use crate::alias::normalize_into;
+use crate::name::{stem, underscore};
 
 /// kmod keeps an alias in a buffer of this size; longer ones are cut.
 const LONGEST_ALIAS: usize = 4095;
@@ -256,14 +257,11 @@ fn number(text: &[u8]) -> Option<(u32, &[u8])> {
 /// The name of the module in a file: the last component up to its first dot, dashes as underscores.
 pub(crate) fn module_name(path: &[u8]) -> Cow<'_, [u8]> {
     let start = memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1);
-    let file = &path[start..];
-    let name = &file[..memchr::memchr(b'.', file).unwrap_or(file.len())];
+    let name = stem(&path[start..]);
     if memchr::memchr(b'-', name).is_none() {
         return name.into();
     }
-    let name = name.iter();
-    name.map(|&byte| if byte == b'-' { b'_' } else { byte })
-        .collect()
+    name.iter().map(|&byte| underscore(byte)).collect()
 }
 
 /// A key that no index can hold: its reader has room for 7-bit characters only.

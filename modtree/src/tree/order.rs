@@ -9,6 +9,7 @@ use memchr::memchr_iter;
 use super::walk::{Entry, SUFFIXES};
 use crate::ModuleName;
 use crate::fast_hash::FastMap;
+use crate::name::{stem, underscore};
 use crate::text::Text;
 
 /// The lines of `modules.order`: where the kernel's build put each module, and its place in the load order.
@@ -139,12 +140,6 @@ impl Order {
     }
 }
 
-/// What stands before the first dot, which is the module's name but for its dashes.
-fn stem(file: &[u8]) -> &[u8] {
-    let dot = file.iter().position(|&byte| byte == b'.');
-    &file[..dot.unwrap_or(file.len())]
-}
-
 fn is_file_of(file: &OsStr, name: &ModuleName) -> bool {
     let (stem, name_bytes) = (stem(file.as_bytes()), name.as_str().as_bytes());
     match stem.is_ascii() {
@@ -154,10 +149,6 @@ fn is_file_of(file: &OsStr, name: &ModuleName) -> bool {
         }
         false => ModuleName::of_file(file) == *name,
     }
-}
-
-fn underscore(byte: u8) -> u8 {
-    if byte == b'-' { b'_' } else { byte }
 }
 
 /// Where to look for a name first: a hash of its first and last eight letters and its length, dashes as underscores.

@@ -20,7 +20,7 @@ mod uefi;
 use super::build::EFI_PROGRAM;
 use super::fat::read::{FatError, Medium, Reader, read_at};
 use super::pe::Program;
-use super::{SECTOR_SIZE, Sector};
+use super::{SECTOR_SIZE, Sector, fat};
 use files::Files;
 use place::Place;
 
@@ -149,10 +149,9 @@ fn entries(count: usize) -> String {
     }
 }
 
-/// The image is shorter than its file system says; an offset may even be one that no file can have.
+/// The image is shorter than its file system says.
 fn is_end(error: &FatError) -> bool {
-    use std::io::ErrorKind::{InvalidInput, UnexpectedEof};
-    matches!(error, FatError::Io { source, .. } if matches!(source.kind(), UnexpectedEof | InvalidInput))
+    matches!(error, FatError::Io { source, .. } if fat::read::is_end(source))
 }
 
 fn tell<M: Medium + ?Sized>(reader: &Reader<'_, M>, start: Sector, report: &mut Report) {

@@ -1,7 +1,6 @@
 //! The plan of an initramfs, part by part.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -224,10 +223,8 @@ fn compile_keymaps(recipe: &Recipe) -> Result<Vec<Compiled>, kmap::Report> {
 }
 
 fn compiled_already(file: SourceText) -> Result<Compiled, kmap::Report> {
-    let (keymap, _) = Keymap::from_any_bkeymap(&file.bytes).map_err(|error| {
-        let name = format!("`{}`", kmap::shown_path(&file.path));
-        kmap::Report::unreadable(&name, io::Error::new(io::ErrorKind::InvalidData, error))
-    })?;
+    let keymap = Keymap::from_any_bkeymap(&file.bytes);
+    let (keymap, _) = keymap.map_err(|error| kmap::Report::damaged(&file.path, error))?;
     Ok(Compiled {
         keymap,
         mode: kmap::Mode::Unicode,

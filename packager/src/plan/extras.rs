@@ -47,15 +47,16 @@ impl Plan {
         }
         let goals = Goals::embedded()?;
         for asked in &recipe.goals {
-            let name = asked.split(':').next().unwrap_or(asked);
-            let Some(program) = goals.get(name)?.program.as_deref() else {
+            let goal = goals.asked(asked)?;
+            let Some(program) = &goal.program else {
                 continue;
             };
-            let is_it = |path: &str| path.rsplit('/').next() == Some(program);
+            let is_it = |path: &str| path.rsplit('/').next() == Some(program.as_str());
             if !self.items().any(|(path, _)| is_it(path)) {
                 self.notes.push(format!(
-                    "goal {name}: its modules do nothing without {program}, which is not in the image: a recipe's `programs` \
-                     brings it along, and a script in a [[step]] calls it"
+                    "goal {}: its modules do nothing without {program}, which is not in the image: a recipe's `programs` \
+                     brings it along, and a script in a [[step]] calls it",
+                    goal.name
                 ));
             }
         }

@@ -174,17 +174,15 @@ impl<'a> Input<'a> {
 
 /// A binary keymap, with its byte order: the one in which it makes sense, unless one is asked for.
 fn binary(file: &SourceText, asked: Option<Endian>) -> Result<(Keymap, Endian), Report> {
-    let name = format!("`{}`", kmap::shown_path(&file.path));
     let read = match asked {
         Some(endian) => Keymap::from_bkeymap(&file.bytes, endian).map(|keymap| (keymap, endian)),
         None => Keymap::from_any_bkeymap(&file.bytes),
     };
-    let read = read.map_err(|error| {
-        Report::unreadable(&name, io::Error::new(io::ErrorKind::InvalidData, error))
-    })?;
+    let read = read.map_err(|error| Report::damaged(&file.path, error))?;
     if asked.is_none() && read.1 != Endian::default() {
         cli::tell!(
-            "note: {name} is read as a big-endian keymap, since it makes sense only so; `--endian` says which it is"
+            "note: `{}` is read as a big-endian keymap, since it makes sense only so; `--endian` says which it is",
+            kmap::shown_path(&file.path)
         );
     }
     Ok(read)

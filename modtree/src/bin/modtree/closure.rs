@@ -11,7 +11,7 @@ use modtree::{
 
 use crate::args::{ClosureArgs, Format, GraphArgs, WantedArgs};
 use crate::questions::print_json;
-use crate::run::{closure_failure, open, tree_failure, unknown};
+use crate::run::{closure_failure, none_missed, open, tree_failure};
 use crate::{depmod, goals, host, report};
 
 pub(crate) fn run(args: &ClosureArgs) -> Result<(), Failure> {
@@ -127,8 +127,6 @@ fn show_depends(tree: &Tree, modules: &[String]) -> Result<(), Failure> {
             }
         }
     }
-    match missed.as_slice() {
-        [] => print(text.as_bytes()),
-        missed => Err(unknown(tree, missed)),
-    }
+    none_missed(tree, &missed)?;
+    print(text.as_bytes())
 }

@@ -41,8 +41,7 @@ pub(crate) struct GoalsArgs {
 pub(crate) fn run(args: &GoalsArgs) -> Result<(), Failure> {
     let goals = open(&args.files)?;
     if let Some(asked) = &args.goal {
-        let name = asked.split(':').next().unwrap_or(asked);
-        return print(goals.get(name).map_err(failure)?.text.as_bytes());
+        return print(goals.asked(asked).map_err(failure)?.text.as_bytes());
     }
     if args.json {
         let list = goals.iter().map(|goal| {

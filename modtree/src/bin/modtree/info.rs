@@ -16,7 +16,7 @@ use crate::args::TreeArgs;
 use crate::complete;
 use crate::questions::print_json;
 use crate::report::json_path;
-use crate::run::{entry_bytes, file_bytes, open, tree_failure, unknown};
+use crate::run::{entry_bytes, file_bytes, none_missed, open, tree_failure};
 
 /// Print what modules say about themselves, as modinfo does
 #[derive(Debug, Args)]
@@ -80,8 +80,8 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
             }
         }
     }
-    if let Some(tree) = tree.get().filter(|_| !missed.is_empty()) {
-        return Err(unknown(tree, &missed));
+    if let Some(tree) = tree.get() {
+        none_missed(tree, &missed)?;
     }
     match args.json {
         true => print_json(&json!(documents)),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::args::TreeArgs;
 use crate::complete;
-use crate::run::{closure_failure, module_bytes, open, tree_failure, unknown};
+use crate::run::{closure_failure, module_bytes, none_missed, open, tree_failure, unknown};
 
 /// Which kernel is asked about, and how the answer looks.
 #[derive(Debug, Args)]
@@ -242,10 +242,7 @@ pub(crate) fn resolve(args: &ResolveArgs) -> Result<(), Failure> {
             lines.collect()
         },
     )?;
-    match missed.as_slice() {
-        [] => Ok(()),
-        missed => Err(unknown(&tree, missed)),
-    }
+    none_missed(&tree, &missed)
 }
 
 /// Print the places where a module's code asks for other modules

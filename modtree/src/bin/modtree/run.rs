@@ -128,6 +128,14 @@ pub(crate) fn closure_failure(error: ClosureError) -> Failure {
     }
 }
 
+/// Fails where some names stand for nothing.
+pub(crate) fn none_missed(tree: &Tree, names: &[&str]) -> Result<(), Failure> {
+    match names {
+        [] => Ok(()),
+        names => Err(unknown(tree, names)),
+    }
+}
+
 /// No modules are called so, and these are what they might have been.
 pub(crate) fn unknown(tree: &Tree, names: &[&str]) -> Failure {
     closure_failure(ClosureError::unknown(tree, names))

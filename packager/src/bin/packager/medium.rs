@@ -7,7 +7,7 @@ use std::path::Path;
 
 use cli::Failure;
 use packager::disk::ImageFormat;
-use packager::disk::fat::read::{FatError, Medium};
+use packager::disk::fat::read::{FatError, Medium, is_end};
 use packager::disk::qcow2::{Qcow2, Qcow2Error};
 
 use crate::convert::{not_plain, raw_needed, unreadable};
@@ -106,14 +106,6 @@ fn damaged(path: &Path, error: &dyn Display) -> Failure {
         "`{}`: {error}; copy or make it anew",
         path.display()
     ))
-}
-
-/// The file ends before what shall be read; an offset may even be one that no file can have.
-fn is_end(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::UnexpectedEof | ErrorKind::InvalidInput
-    )
 }
 
 #[cfg(test)]

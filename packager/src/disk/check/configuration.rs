@@ -8,13 +8,10 @@ use super::files::Files;
 use super::payload::Payload;
 use super::{Report, codes, entries};
 use crate::disk::fat::read::FatError;
-use crate::disk::syslinux::config::{Config, Entry, Kind, SUFFIXES};
+use crate::disk::syslinux::config::{Config, ENTRIES_MAX, Entry, Kind, SUFFIXES};
 use crate::elf::Elf;
 
 pub(super) use sources::sources;
-
-/// More entries than people make; those behind them are not looked at. Each of them is looked for in a directory several times.
-const ENTRIES_MAX: usize = 1000;
 
 /// How many configurations may lead to one another.
 const DEPTH_MAX: usize = 8;

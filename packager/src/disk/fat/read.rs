@@ -333,6 +333,12 @@ impl<'a, M: Medium + ?Sized> Reader<'a, M> {
     }
 }
 
+/// Whether a medium ends before what shall be read; an offset may even be one that no file can have.
+pub fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | InvalidInput)
+}
+
 /// Reads a medium at an offset in bytes.
 pub(in crate::disk) fn read_at<M: Medium + ?Sized>(
     medium: &M,

@@ -7,6 +7,10 @@ mod parse;
 
 use std::fmt;
 
+/// More entries than people make; those behind them are not looked at, and get no words of all. Each of them is looked for in a directory
+/// several times.
+pub(in crate::disk) const ENTRIES_MAX: usize = 1000;
+
 /// What an entry starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {

@@ -1,5 +1,6 @@
 //! Keymaps: whether loadkmap takes them, and whether a person can still type a command.
 
+use kmap::emit::is_bkeymap;
 use kmap::{Endian, Keymap, Typing};
 use memchr::memmem;
 
@@ -10,15 +11,12 @@ use crate::inspect::Files;
 
 const CALL: &[u8] = b"loadkmap";
 
-/// How a binary keymap begins, whatever its name is.
-const MAGIC: &[u8] = b"bkeymap";
-
 pub(super) fn check(files: &Files<'_>, report: &mut Report) {
     check_loaded(files, report);
     let machine = byte_order(files);
     for (path, file) in files.iter() {
         let is_named = path.ends_with(".bmap") || path.ends_with(".bmap.gz");
-        let is_keymap = is_named || file.data.starts_with(MAGIC);
+        let is_keymap = is_named || is_bkeymap(file.data);
         if !is_keymap || file.attributes.kind != Kind::File {
             continue;
         }
@@ -67,7 +65,7 @@ fn check_loaded(files: &Files<'_>, report: &mut Report) {
             .follow(path)
             .filter(|(path, _)| !path.ends_with(".bmap"));
         if let Some((path, file)) = file
-            && !file.data.starts_with(MAGIC)
+            && !is_bkeymap(file.data)
         {
             report.find(&codes::KEYMAP, format_args!("/{path}, which /init loads"));
         }

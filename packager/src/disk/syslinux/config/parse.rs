@@ -1,6 +1,6 @@
 //! Reading a configuration that anybody wrote, as far as it says which files are needed.
 
-use super::{Config, Entry, Kind};
+use super::{Config, ENTRIES_MAX, Entry, Kind};
 
 /// How many configurations one may include, in one another and all in all.
 const DEPTH_MAX: usize = 8;
@@ -8,9 +8,6 @@ const INCLUDES_MAX: usize = 64;
 
 /// Bytes; no kernel takes a command line that is half as long. Longer lines are passed over.
 const LINE_MAX: usize = 4096;
-
-/// More entries than people make; those behind them get no words of all.
-const ENTRIES_MAX: usize = 1000;
 
 /// What says that an entry has no words, not even those of all.
 const NOTHING: &str = "-";
