@@ -144,7 +144,7 @@ fn a_step_that_fails_is_told_and_does_not_stop_the_boot() {
     let image = built.folder.path().join("damaged.cpio");
     std::fs::write(&image, plan.archive(Default::default()).unwrap()).unwrap();
     let mut session = boot(&Machine::new(&built.kernel, &image));
-    let transcript = session.transcript();
+    let transcript = session.written_by_programs();
     assert!(
         transcript.contains("init: loading the keymap failed: loadkmap: not a valid binary keymap"),
         "{transcript}"

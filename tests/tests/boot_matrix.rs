@@ -239,7 +239,7 @@ fn without_a_module_the_check_fails_and_so_does_the_stick() {
         let mut session = boot(&machine);
         assert!(
             session
-                .transcript()
+                .written_by_programs()
                 .contains("init: loading modules failed"),
             "{module}"
         );

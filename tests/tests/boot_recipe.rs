@@ -84,7 +84,7 @@ fn modules_are_loaded_for_the_devices_that_are_there() {
     stick.write("HELLO.TXT", b"Hola\n").unwrap();
     machine.sticks = vec![stick.path().into()];
     let mut session = boot(&machine);
-    let transcript = session.transcript();
+    let transcript = session.written_by_programs();
     assert!(
         transcript.contains("it is broken\r\ninit: /etc/init.d/init/fails failed\r\n"),
         "{transcript}"

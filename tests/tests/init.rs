@@ -81,7 +81,7 @@ fn another_keymap_of_the_image_is_loaded_by_name() {
     );
     power_off(session);
     let mut session = boot(&built.machine("keymap=none"));
-    assert!(session.transcript().contains(
+    assert!(session.written_by_programs().contains(
         "init: loading the keymap failed: there is no keymap none in the image, which has es us"
     ));
     // The first one is loaded all the same.
@@ -99,7 +99,7 @@ fn a_device_is_waited_for_and_mounted() {
     let mut machine = built.machine("mount=/dev/sda1");
     machine.sticks = vec![stick.path().into()];
     let mut session = boot(&machine);
-    let transcript = session.transcript();
+    let transcript = session.written_by_programs();
     assert!(
         transcript.contains("init: /dev/sda1 is on /mnt after "),
         "{transcript}"
@@ -116,7 +116,7 @@ fn a_device_that_does_not_come_is_told_and_the_boot_goes_on() {
     let Some(built) = &*BUILT else { return };
     let words = "\"wait-for=LABEL=NO SUCH:4\" break=lunch";
     let mut session = boot(&built.machine(words));
-    let transcript = session.transcript();
+    let transcript = session.written_by_programs();
     for words in [
         "init: there is no step lunch for break=; there are modules, ",
         "init: waiting for LABEL=NO SUCH, 4 s at most",
@@ -137,7 +137,7 @@ fn a_device_that_does_not_come_is_told_and_the_boot_goes_on() {
     let mut session = boot(
         &built.machine("wait-for=/dev/none:08 mount=/dev/sda1:30s root=PARTUUID=1-1/PARTNROFF=1"),
     );
-    let transcript = session.transcript();
+    let transcript = session.written_by_programs();
     for words in [
         "init: waiting for /dev/none:08 failed: /dev/none:08: 08 is no number of seconds from 0 to 9999",
         "init: mounting /dev/sda1:30s on /mnt failed: /dev/sda1:30s: 30s is no number of seconds from 0 to 9999",
@@ -197,10 +197,10 @@ fn a_root_without_an_init_is_told_and_a_shell_comes() {
     let mut session = boot(&machine);
     assert!(
         session
-            .transcript()
+            .written_by_programs()
             .contains("there is no /sbin/none on LABEL=rescue"),
         "{}",
-        session.transcript()
+        session.written_by_programs()
     );
     run(&mut session, "true");
     power_off(session);
@@ -251,7 +251,7 @@ fn partitions_are_found_by_what_their_tables_say() {
     session
         .expect("the real root: ext4 ro, /dev console yes", PATIENCE)
         .unwrap();
-    let transcript = session.transcript();
+    let transcript = session.written_by_programs();
     assert!(!transcript.contains("a0b1c2d3-02 failed"), "{transcript}");
     // There is no file system on it.
     let message = "mounting PARTLABEL=the spare on /mnt failed: mount: mounting /dev/";

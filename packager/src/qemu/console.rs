@@ -1,6 +1,7 @@
 //! What a machine writes to its serial console, collected by a thread while others wait for it.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use memchr::memmem;
@@ -100,6 +101,71 @@ pub(super) fn after_line_break(text: &str) -> String {
     }
 }
 
+/// The first place of a text in what a console has shown: as it stands there, or else as programs have written it, where the
+/// kernel's messages have come between its bytes. (The kernel writes past the terminal's queue, at once: a message may stand
+/// in the middle of a program's line.)
+pub(super) fn find(console: &[u8], text: &[u8]) -> Option<Range<usize>> {
+    if let Some(start) = memmem::find(console, text) {
+        return Some(start..start + text.len());
+    }
+    let pieces = between_messages(console);
+    let joined: Vec<u8> = pieces
+        .iter()
+        .flat_map(|piece| &console[piece.clone()])
+        .copied()
+        .collect();
+    let start = memmem::find(&joined, text)?;
+    let Some(last) = (start + text.len()).checked_sub(1) else {
+        return Some(0..0);
+    };
+    let place = |mut offset: usize| {
+        for piece in &pieces {
+            match offset.checked_sub(piece.len()) {
+                None => return piece.start + offset,
+                Some(left) => offset = left,
+            }
+        }
+        console.len()
+    };
+    Some(place(start)..place(last) + 1)
+}
+
+/// What programs have written: all but the kernel's messages.
+pub(super) fn without_messages(console: &[u8]) -> Vec<u8> {
+    let pieces = between_messages(console).into_iter();
+    pieces.flat_map(|piece| &console[piece]).copied().collect()
+}
+
+/// The places of a console without the kernel's messages: from their time stamps to the ends of their lines.
+fn between_messages(console: &[u8]) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    let mut position = 0;
+    while let Some(found) = memchr::memchr(b'[', &console[position..]) {
+        let bracket = position + found;
+        position = bracket + 1;
+        if is_time_stamp(&console[bracket..]) {
+            pieces.push(start..bracket);
+            let rest = &console[bracket..];
+            start = memchr::memchr(b'\n', rest).map_or(console.len(), |end| bracket + end + 1);
+            position = start;
+        }
+    }
+    pieces.push(start..console.len());
+    pieces
+}
+
+/// Whether a text begins as a message of the kernel: `[    1.234567] ` (`print_time` in `kernel/printk/printk.c`).
+fn is_time_stamp(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let text = text[1..].trim_ascii_start();
+    let seconds = digits(text);
+    let Some((b'.', fraction)) = text[seconds..].split_first() else {
+        return false;
+    };
+    seconds > 0 && digits(fraction) == 6 && fraction[6..].starts_with(b"]")
+}
+
 /// What a terminal would show as plain lines: without carriage returns and escape sequences.
 pub(super) fn guest_text(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -146,6 +212,29 @@ mod tests {
             "\n    Failed to execute /init (error -2)\n    Kernel panic - not syncing: No init.";
         assert_eq!(tail_of_panic(&whole), expected);
         assert!(tail_of_panic(b"all is well\r\n").ends_with("all is well"));
+    }
+
+    #[test]
+    fn messages_do_not_hide_what_programs_write() {
+        let console =
+            b"init: re[    1.250000] tsc: Refined\r\n[   12.000001] x [1]\r\nady\r\n[2] # ";
+        let found = find(console, b"init: ready\r\n").unwrap();
+        assert_eq!(found.start, 0);
+        assert!(console[found.end..].starts_with(b"[2] # "));
+        assert_eq!(without_messages(console), b"init: ready\r\n[2] # ");
+        // What the kernel says is found, too.
+        assert_eq!(find(console, b"tsc: Refined"), Some(23..35));
+        assert_eq!(find(console, b"readyx"), None);
+        assert_eq!(find(console, b""), Some(0..0));
+        for none in [
+            &b"[1.25] "[..],
+            b"[ x",
+            b"[",
+            b"[    1.250000",
+            b"[.250000]",
+        ] {
+            assert_eq!(without_messages(none), none);
+        }
     }
 
     #[test]

@@ -1,24 +1,27 @@
 //! A running machine under a program's control: its serial console, its keyboard, its USB ports.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin};
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memchr::memmem;
 use serde_json::json;
 
 use super::console::{
-    Console, after_line_break, guest_text, reason_of_panic, reason_of_standstill, tail,
-    tail_of_panic,
+    Console, after_line_break, find, guest_text, reason_of_panic, reason_of_standstill, tail,
+    tail_of_panic, without_messages,
 };
 use super::monitor::Monitor;
 use super::{MonitorError, QemuError};
 
 /// QEMU opens its monitor's socket before it starts the guest; this is for a machine under heavy load.
 const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How much of what was looked through is looked through again with what comes in: a text, and messages of the kernel in it.
+const OVERLAP: usize = 16 << 10;
 
 /// Stands between a command's output and its exit code; see [`Session::run`].
 const END_MARK: &str = "<end ";
@@ -114,12 +117,19 @@ impl Session {
         String::from_utf8_lossy(&self.console.lock().bytes).into_owned()
     }
 
+    /// The same without the kernel's messages, which may come in the middle of a program's line.
+    pub fn written_by_programs(&self) -> String {
+        let text = without_messages(&self.console.lock().bytes);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// Why the kernel gave up, if it did.
     pub fn panic(&self) -> Option<String> {
         reason_of_panic(&self.console.lock().bytes)
     }
 
-    /// Waits until `text` is on the console, after what was expected before.
+    /// Waits until `text` is on the console, after what was expected before. Messages of the kernel between its bytes do not
+    /// matter.
     ///
     /// # Errors
     /// [`QemuError::Timeout`] where it does not come; [`QemuError::Ended`] where the machine ends before, [`QemuError::Panicked`]
@@ -133,6 +143,15 @@ impl Session {
     /// # Errors
     /// As [`expect`](Self::expect).
     pub fn expect_any(&mut self, texts: &[&str], timeout: Duration) -> Result<usize, QemuError> {
+        self.find_any(texts, timeout).map(|(which, _)| which)
+    }
+
+    /// As [`expect_any`](Self::expect_any); tells where on the console it stands.
+    fn find_any(
+        &mut self,
+        texts: &[&str],
+        timeout: Duration,
+    ) -> Result<(usize, Range<usize>), QemuError> {
         let deadline = Instant::now() + timeout;
         let expected = || match texts {
             [] => "the given time to pass".to_owned(),
@@ -141,20 +160,23 @@ impl Session {
                 quoted.join(" or ")
             }
         };
+        let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+        let mut from = self.position;
         let mut state = self.console.lock();
         loop {
-            let new = &state.bytes[self.position..];
             let found = texts
                 .iter()
                 .enumerate()
                 .filter_map(|(which, text)| {
-                    Some((memmem::find(new, text.as_bytes())? + text.len(), which))
+                    let place = find(&state.bytes[from..], text.as_bytes())?;
+                    Some((place.end, place.start, which))
                 })
                 .min();
-            if let Some((end, which)) = found {
-                self.position += end;
-                return Ok(which);
+            if let Some((end, start, which)) = found {
+                self.position = from + end;
+                return Ok((which, from + start..from + end));
             }
+            let new = &state.bytes[self.position..];
             // A machine that starts anew after a panic ends here.
             let panic = match state.ended {
                 true => reason_of_panic(&state.bytes),
@@ -180,6 +202,7 @@ impl Session {
                     tail: or_hint(tail(&state.bytes)),
                 });
             }
+            from = from.max(state.bytes.len().saturating_sub(longest + OVERLAP));
             state = self
                 .console
                 .changed
@@ -208,15 +231,14 @@ impl Session {
         self.send(format!("echo '<be''gin>'; {{ {command}; }}; echo '<en''d' $?'>'\n").as_bytes())?;
         self.expect("<begin>", timeout)?;
         let start = self.position;
-        self.expect(END_MARK, timeout)?;
-        let end = self.position;
+        let (_, mark) = self.find_any(&[END_MARK], timeout)?;
         self.expect(">", timeout)?;
         let state = self.console.lock();
-        let code = String::from_utf8_lossy(&state.bytes[end..self.position - 1]).into_owned();
-        let text = &state.bytes[start..end - END_MARK.len()];
+        let code = without_messages(&state.bytes[mark.end..self.position - 1]);
+        let text = &state.bytes[start..mark.start];
         Ok(Output {
             text: guest_text(text).trim_start_matches('\n').to_owned(),
-            code: code.trim().parse().unwrap_or(-1),
+            code: String::from_utf8_lossy(&code).trim().parse().unwrap_or(-1),
         })
     }
 
