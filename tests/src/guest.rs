@@ -7,7 +7,8 @@ use packager::qemu::{Machine, Session};
 /// Translated, on a loaded machine of two processors, a boot takes up to a minute; this is only there to end a hang.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Starts the machine and waits until init has done its work and a shell is there.
+/// Starts the machine and waits until init has done its work and a shell is there. The kernel is silent from then on: its
+/// messages about devices that come late would stand in what commands print.
 ///
 /// # Panics
 /// Where that does not come.
@@ -15,6 +16,8 @@ pub fn boot(machine: &Machine) -> Session {
     let mut session = machine.start().unwrap();
     session.expect("init: ready", PATIENCE).unwrap();
     session.expect("# ", PATIENCE).unwrap();
+    // A busybox of one's own may be without dmesg.
+    session.run("dmesg -n 1", PATIENCE).unwrap();
     session
 }
 
