@@ -61,11 +61,25 @@ pub(crate) fn normalize_into(alias: &[u8], normal: &mut Vec<u8>) -> Option<()> {
 /// assert!(!matches(b"fs_vfat", b"fs_vfa"));
 /// ```
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    compare(pattern, text, |p, t| p == pattern.len() && t == text.len())
+}
+
+/// Whether `text` may match a pattern of which only the beginning is known: it matches that, with whatever behind it.
+///
+/// A bracket or a backslash must not stand in the beginning, where it may not be complete.
+pub(crate) fn may_begin(beginning: &[u8], text: &[u8]) -> bool {
+    compare(beginning, text, |p, _| p == beginning.len())
+}
+
+/// Matches a text against a pattern, up to places in both that are the end.
+fn compare(pattern: &[u8], text: &[u8], is_end: impl Fn(usize, usize) -> bool) -> bool {
     let (mut p, mut t) = (0, 0);
     // Where to go on when a later part fails: behind the last star, with one byte more taken by it.
     let mut star: Option<(usize, usize)> = None;
     loop {
-        if pattern.get(p) == Some(&b'*') {
+        if is_end(p, t) {
+            return true;
+        } else if pattern.get(p) == Some(&b'*') {
             p += 1;
             star = Some((p, t));
         } else if let Some(&byte) = text.get(t)
@@ -73,8 +87,6 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
         {
             p = next;
             t += 1;
-        } else if t == text.len() && p == pattern.len() {
-            return true;
         } else if let Some((behind, taken)) = star.filter(|&(_, taken)| taken < text.len()) {
             star = Some((behind, taken + 1));
             (p, t) = (behind, taken + 1);
@@ -257,6 +269,8 @@ impl<T: Clone + PartialEq> Patterns<T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -281,6 +295,19 @@ mod tests {
                 expected,
                 "{pattern} {text}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_matches_begins_like_its_pattern(pattern in "[ab?*]{0,8}", text in "[ab]{0,8}") {
+            let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+            for end in 0..=pattern.len() {
+                let begins = may_begin(&pattern[..end], text);
+                let behind = [&pattern[..end], b"*"].concat();
+                prop_assert_eq!(begins, matches(&behind, text));
+                prop_assert!(begins || !matches(pattern, text));
+            }
         }
     }
 

@@ -8,7 +8,6 @@
 
 pub(crate) mod names;
 
-use std::cell::LazyCell;
 use std::sync::OnceLock;
 
 use object::read::elf::{ElfFile, ElfSection, FileHeader, Rela as _};
@@ -22,7 +21,8 @@ use crate::fast_hash::FastSet;
 
 const CALLS: &str = include_str!("../../data/requests/calls.toml");
 
-/// An argument is loaded shortly before the call; this bounds the work on a file made to be slow.
+/// An argument is loaded shortly before the call, and functions are not nested deeply; this bounds the work on a file made to be
+/// slow.
 const FARTHEST: usize = 500;
 
 /// Longer strings are no names.
@@ -139,53 +139,77 @@ fn sites<'data, Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'data, Elf>
         return Vec::new();
     }
     let called_by = |spot: &Spot| *called.get(spot.symbol.0)?;
-    let functions = LazyCell::new(|| functions(file));
-    let own_names = LazyCell::new(|| own_names(file));
-    let mut all = Vec::new();
+    let mut callers = Vec::new();
     for section in file.sections() {
-        if section.kind() != SectionKind::Text {
-            continue;
+        if section.kind() == SectionKind::Text {
+            let (spots, calls) = Spots::of(file, &section).sorted_with(called_by);
+            if !calls.is_empty() {
+                callers.push(Caller {
+                    section,
+                    spots,
+                    calls,
+                });
+            }
         }
-        let spots = Spots::of(file, &section);
-        if !spots.iter().any(|spot| called_by(&spot).is_some()) {
-            continue;
-        }
-        let spots = spots.sorted();
+    }
+    let functions = functions_around(file, &callers);
+    let mut all = Vec::new();
+    let mut places = Vec::new();
+    for Caller {
+        section,
+        spots,
+        calls,
+    } in &callers
+    {
         let code = section.data().unwrap_or_default();
-        for at in 0..spots.len() {
-            let Some(spot) = spots.get(at) else {
-                continue;
-            };
-            let Some(call) = called_by(&spot) else {
-                continue;
-            };
-            let function = enclosing(&functions, section.index(), spot.offset);
+        for &Calling { at, call, offset } in calls {
+            let function = enclosing(&functions, section.index(), offset);
             let start = function.map_or(0, |function| function.start);
-            let function = function.and_then(|function| name(file, &functions, function));
             let before = (0..at).rev().filter_map(|at| spots.get(at));
-            let string = before
+            let place = before
                 .take(FARTHEST)
                 .take_while(|earlier| earlier.offset >= start)
                 .find(|earlier| loads(file.architecture(), code, earlier, call.argument))
-                .and_then(|earlier| place_of(file, &earlier))
-                // A function's own name is for its messages, and no argument of this call.
-                .filter(|(section, offset)| !own_names.contains(&(section.0, *offset)))
-                .and_then(|place| string_at(file, place))
-                .filter(|text| function.is_none_or(|name| name.split('.').next() != Some(text)));
-            let asks = string
-                .as_deref()
-                .map_or(Vec::new(), |text| asks(call, text));
-            all.push(CallSite {
-                symbol: call.symbol.clone(),
-                function: function.map(str::to_owned),
-                section: section.name().unwrap_or_default().to_owned(),
-                offset: spot.offset,
-                string,
-                asks,
-            });
+                .and_then(|earlier| place_of(file, &earlier));
+            let function = function.and_then(|function| name(file, &functions, function));
+            places.push(place);
+            all.push((
+                call,
+                CallSite {
+                    symbol: call.symbol.clone(),
+                    function: function.map(str::to_owned),
+                    section: section.name().unwrap_or_default().to_owned(),
+                    offset,
+                    string: None,
+                    asks: Vec::new(),
+                },
+            ));
         }
     }
-    all
+    let own_names = own_names(file, places.iter().flatten().copied().collect());
+    let with_string = |((call, site), place): ((&Call, CallSite), Option<Place>)| {
+        let own = |text: &String| {
+            let mut name = site
+                .function
+                .iter()
+                .filter_map(|name| name.split('.').next());
+            name.any(|name| name == text)
+        };
+        let string = place
+            // A function's own name is for its messages, and no argument of this call.
+            .filter(|place| !own_names.contains(place))
+            .and_then(|place| string_at(file, place))
+            .filter(|text| !own(text));
+        let asks = string
+            .as_deref()
+            .map_or(Vec::new(), |text| asks(call, text));
+        CallSite {
+            string,
+            asks,
+            ..site
+        }
+    };
+    all.into_iter().zip(places).map(with_string).collect()
 }
 
 /// For each symbol up to the last that counts, whether it stands for a function by which modules are asked for, and which: such
@@ -207,6 +231,21 @@ fn called<Elf: FileHeader>(file: &ElfFile<'_, Elf>) -> Vec<Option<&'static Call>
         }
     }
     called
+}
+
+/// A section of code that calls functions by which modules are asked for.
+struct Caller<'data, 'file, Elf: FileHeader<Endian = Endianness>> {
+    section: ElfSection<'data, 'file, Elf>,
+    spots: Spots<'data, Elf>,
+    calls: Vec<Calling>,
+}
+
+/// Such a call.
+struct Calling {
+    /// Its place among the relocations of the section.
+    at: usize,
+    call: &'static Call,
+    offset: u64,
 }
 
 /// The relocations of a section that have a symbol.
@@ -260,18 +299,33 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Spots<'data, Elf> {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = Spot> {
-        (0..self.len()).filter_map(|at| self.get(at))
-    }
-
-    /// The same by their offsets.
-    fn sorted(self) -> Self {
-        if self.iter().is_sorted_by_key(|spot| spot.offset) {
-            return self;
+    /// The same by their offsets, and those that are calls: their places in the list, and their offsets in the section.
+    fn sorted_with(
+        self,
+        called_by: impl Fn(&Spot) -> Option<&'static Call>,
+    ) -> (Self, Vec<Calling>) {
+        let mut calls = Vec::new();
+        let mut is_sorted = true;
+        let mut last = 0;
+        for at in 0..self.len() {
+            if let Some(spot) = self.get(at) {
+                is_sorted &= spot.offset >= std::mem::replace(&mut last, spot.offset);
+                if let Some(call) = called_by(&spot) {
+                    calls.push(Calling {
+                        at,
+                        call,
+                        offset: spot.offset,
+                    });
+                }
+            }
         }
-        let mut all: Vec<_> = self.iter().collect();
+        if is_sorted || calls.is_empty() {
+            return (self, calls);
+        }
+        let spots = (0..self.len()).filter_map(|at| self.get(at));
+        let mut all: Vec<_> = spots.collect();
         all.sort_by_key(|spot| spot.offset);
-        Self::List(all)
+        Self::List(all).sorted_with(called_by)
     }
 }
 
@@ -296,36 +350,42 @@ struct Function {
     symbol: usize,
 }
 
-/// The functions of a module, sorted by section and beginning.
-fn functions<Elf: FileHeader>(file: &ElfFile<'_, Elf>) -> Vec<Function> {
-    let code = file
-        .sections()
-        .filter(|section| section.kind() == SectionKind::Text);
-    let code: FastSet<usize> = code.map(|section| section.index().0).collect();
-    let sized = file.symbols().filter(|symbol| symbol.size() > 0);
-    let mut functions: Vec<Function> = sized
-        .filter_map(|symbol| {
-            let section = symbol.section_index()?.0;
-            code.contains(&section).then(|| Function {
-                section,
-                start: symbol.address(),
-                end: symbol.address().saturating_add(symbol.size()),
+/// The functions that calls stand in, sorted by section and beginning.
+fn functions_around<Elf: FileHeader<Endian = Endianness>>(
+    file: &ElfFile<'_, Elf>,
+    callers: &[Caller<'_, '_, Elf>],
+) -> Vec<Function> {
+    let mut functions = Vec::new();
+    for symbol in file.symbols().filter(|symbol| symbol.size() > 0) {
+        let start = symbol.address();
+        let end = start.saturating_add(symbol.size());
+        let Some(section) = symbol.section_index() else {
+            continue;
+        };
+        // These are in the file's order, and the calls of each are sorted by offset.
+        let caller = callers.binary_search_by_key(&section.0, |caller| caller.section.index().0);
+        let calls = caller.map_or(&[][..], |at| &callers[at].calls);
+        let first = calls.partition_point(|calling| calling.offset < start);
+        if calls.get(first).is_some_and(|calling| calling.offset < end) {
+            functions.push(Function {
+                section: section.0,
+                start,
+                end,
                 symbol: symbol.index().0,
-            })
-        })
-        .collect();
+            });
+        }
+    }
     functions.sort_unstable();
     functions
 }
 
-/// The function around an offset.
+/// The innermost function around an offset.
 fn enclosing(functions: &[Function], section: SectionIndex, offset: u64) -> Option<Function> {
     let begins_before = |of: &Function| (of.section, of.start) <= (section.0, offset);
-    let last = functions
-        .partition_point(begins_before)
-        .checked_sub(1)
-        .and_then(|at| functions.get(at))?;
-    (last.section == section.0 && offset < last.end).then_some(*last)
+    let before = &functions[..functions.partition_point(begins_before)];
+    let before = before.iter().rev().take(FARTHEST);
+    let mut before = before.take_while(|of| of.section == section.0);
+    before.find(|of| offset < of.end).copied()
 }
 
 /// The last, by the alphabet, of the names that a function has.
@@ -377,15 +437,18 @@ fn loads(architecture: Architecture, code: &[u8], spot: &Spot, argument: usize) 
 /// A section, and an offset in it.
 type Place = (SectionIndex, u64);
 
-/// Where the compiler has put the names of functions, for `__func__`.
-fn own_names<Elf: FileHeader>(file: &ElfFile<'_, Elf>) -> FastSet<(usize, u64)> {
+/// At which of these places the compiler has put the name of a function, for `__func__`.
+fn own_names<Elf: FileHeader>(file: &ElfFile<'_, Elf>, places: FastSet<Place>) -> FastSet<Place> {
+    if places.is_empty() {
+        return places;
+    }
     let is_own =
-        |name: &str| name.starts_with("__func__") || name.starts_with("__PRETTY_FUNCTION__");
-    let symbols = file
-        .symbols()
-        .filter(|symbol| symbol.name().is_ok_and(is_own));
-    let places = symbols.filter_map(|symbol| Some((symbol.section_index()?.0, symbol.address())));
-    places.collect()
+        |name: &[u8]| name.starts_with(b"__func__") || name.starts_with(b"__PRETTY_FUNCTION__");
+    let found = file.symbols().filter_map(|symbol| {
+        let place = (symbol.section_index()?, symbol.address());
+        (places.contains(&place) && symbol.name_bytes().is_ok_and(is_own)).then_some(place)
+    });
+    found.collect()
 }
 
 /// The place that a relocation leads to.

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::memchr_iter;
 
 use crate::Vermagic;
 
@@ -19,7 +19,20 @@ use crate::Vermagic;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModInfo {
     section: Box<[u8]>,
+    /// Those of the first fields: each is asked for its key many times.
+    places: Box<[Place]>,
 }
+
+/// Where a field is in its section: its beginning, its `=`, its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    start: u32,
+    equals: u32,
+    end: u32,
+}
+
+/// No module has so many fields. Those that follow, in a file that was made to fill the memory, are looked for each time.
+const MOST_PLACES: usize = 1 << 16;
 
 /// When a soft dependency is to be loaded: before or after the module that names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -32,10 +45,12 @@ pub enum When {
 }
 
 impl ModInfo {
-    /// Takes the bytes of a `.modinfo` section as they are. Any bytes will do: a string without `=` is no field.
+    /// Takes the bytes of a `.modinfo` section as they are. Any bytes will do: a string without `=` is no field. What is behind
+    /// 4 GiB is passed over.
     pub fn new(section: &[u8]) -> Self {
         Self {
             section: section.into(),
+            places: places(section, 0).take(MOST_PLACES).collect(),
         }
     }
 
@@ -46,20 +61,16 @@ impl ModInfo {
 
     /// Every field, in the order of the section.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut rest = &*self.section;
-        let strings = std::iter::from_fn(move || {
-            let end = match memchr(0, rest) {
-                Some(end) => end,
-                None if rest.is_empty() => return None,
-                None => rest.len(),
-            };
-            let string = &rest[..end];
-            rest = rest.get(end + 1..).unwrap_or_default();
-            Some(string)
-        });
-        strings.filter_map(|string| {
-            let equals = memchr(b'=', string)?;
-            Some((&string[..equals], &string[equals + 1..]))
+        let last = self
+            .places
+            .last()
+            .filter(|_| self.places.len() == MOST_PLACES);
+        let more = last.map(|last| places(&self.section, last.end as usize + 1));
+        let all = { self.places.iter().copied() }.chain(more.into_iter().flatten());
+        all.filter_map(|place| {
+            let [start, equals, end] = [place.start, place.equals, place.end].map(|at| at as usize);
+            let (key, value) = self.section.get(start..end)?.split_at(equals - start);
+            Some((key, value.get(1..)?))
         })
     }
 
@@ -112,6 +123,28 @@ impl ModInfo {
     }
 }
 
+/// The places of the fields from `start` on.
+fn places(section: &[u8], mut start: usize) -> impl Iterator<Item = Place> {
+    let first = start;
+    let rest = section.get(start..).unwrap_or_default();
+    let ends = memchr_iter(0, rest).chain([rest.len()]);
+    ends.filter_map(move |end| {
+        let end = first + end;
+        let start = std::mem::replace(&mut start, end + 1);
+        // Keys are shorter than what a search is made for.
+        let equals = section
+            .get(start..end)?
+            .iter()
+            .position(|&byte| byte == b'=')?;
+        let at = |place| u32::try_from(place).ok();
+        Some(Place {
+            start: at(start)?,
+            equals: at(start + equals)?,
+            end: at(end)?,
+        })
+    })
+}
+
 fn softdep_line(line: &str) -> Vec<(When, String)> {
     let mut when = None;
     let mut found = Vec::new();
@@ -135,6 +168,17 @@ mod tests {
         let info = ModInfo::new(b"\0\0a=1\0\0\0nonsense\0a=2\0b==");
         let fields: Vec<_> = info.fields().collect();
         assert_eq!(fields, [(&b"a"[..], &b"1"[..]), (b"a", b"2"), (b"b", b"=")]);
+    }
+
+    #[test]
+    fn more_fields_than_places_are_found_all_the_same() {
+        let section: String = (0..MOST_PLACES + 3)
+            .map(|at| format!("a={at}\0\0"))
+            .collect();
+        let info = ModInfo::new(section.as_bytes());
+        let last = (MOST_PLACES + 2).to_string();
+        assert_eq!(info.raw("a").count(), MOST_PLACES + 3);
+        assert_eq!(info.raw("a").last(), Some(last.as_bytes()));
     }
 
     #[test]

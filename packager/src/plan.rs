@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use modtree::KernelConfig;
+use modtree::{KernelConfig, ModInfo};
 
 use crate::compression::Compression;
 use crate::cpio::{Attributes, Kind};
@@ -59,6 +59,8 @@ pub struct Plan {
     /// A module and the machine (`e_machine`) that it is for.
     machine: Option<(PathBuf, u16)>,
     items: BTreeMap<String, Item>,
+    /// A directory that is there, with no links among its parents: the one in which something was put last.
+    last_folder: String,
     /// Whether a file has taken a directory's place, so that a link may come to stand above paths that are there.
     has_buried: bool,
     /// Before the first file was looked at.
@@ -79,12 +81,19 @@ pub struct Item {
     pub reason: String,
     /// The paths of those because of which it is there: for a module, the modules that need it.
     pub because: Vec<String>,
+    /// A module's fields, if it has been read as a whole.
+    info: Option<Arc<ModInfo>>,
 }
 
 impl Item {
     /// What it is.
     pub fn kind(&self) -> Kind {
         self.attributes.kind
+    }
+
+    /// A module's fields, if they have been read, and found to be whole with its symbols.
+    pub(crate) fn info(&self) -> Option<&ModInfo> {
+        self.info.as_deref()
     }
 }
 
@@ -136,7 +145,13 @@ impl Plan {
 
     fn insert_shared(&mut self, path: &str, attributes: Attributes, data: Data, reason: &str) {
         let path = match self.is_direct(path) {
-            true => path.to_owned(),
+            true => {
+                let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+                if self.last_folder != above {
+                    above.clone_into(&mut self.last_folder);
+                }
+                path.to_owned()
+            }
             false => {
                 let path = self.real_path(path);
                 if let Some((parent, _)) = path.rsplit_once('/')
@@ -147,40 +162,43 @@ impl Plan {
                 path
             }
         };
-        let item = || Item {
+        let item = Item {
             attributes,
             data,
             reason: reason.to_owned(),
             because: Vec::new(),
+            info: None,
         };
-        let keeps_folder = attributes.kind == Kind::Symlink
-            && self.items.contains_key(&path)
-            && self.is_folder(&path);
-        match self.items.entry(path) {
+        let path = match self.items.entry(path) {
             Entry::Vacant(place) => {
-                place.insert(item());
+                place.insert(item);
+                return;
             }
-            Entry::Occupied(_) if keeps_folder => {}
-            Entry::Occupied(mut place) => {
-                let (new, old) = (attributes.kind, place.get().kind());
-                self.has_buried |= old == Kind::Directory && new != Kind::Directory;
-                place.insert(item());
-            }
+            Entry::Occupied(place) => place.key().clone(),
+        };
+        if attributes.kind == Kind::Symlink && self.is_folder(&path) {
+            return;
+        }
+        if let Some(old) = self.items.insert(path, item) {
+            self.has_buried |= old.kind() == Kind::Directory && attributes.kind != Kind::Directory;
         }
     }
 
-    /// Says because of which other entries the one at `path` is there.
-    fn because(&mut self, path: &str, others: Vec<String>) {
+    /// Says because of which other entries the one at `path` is there, and what is known of a module already.
+    fn because(&mut self, path: &str, others: Vec<String>, info: Option<Arc<ModInfo>>) {
         if let Some(item) = self.items.get_mut(path) {
             item.because = others;
+            item.info = info;
         }
     }
 
     /// Whether a path names something in a directory that is there, with no links among its parents.
     fn is_direct(&self, path: &str) -> bool {
         let is_directory = |path: &str| {
-            let item = self.items.get(path);
-            item.is_some_and(|item| item.kind() == Kind::Directory)
+            // Nothing has taken its place: see the other condition.
+            let is_known = self.last_folder == path;
+            let item = || self.items.get(path);
+            is_known || item().is_some_and(|item| item.kind() == Kind::Directory)
         };
         !self.has_buried && is_direct(path, is_directory)
     }

@@ -16,6 +16,9 @@ const STT_SPARC_REGISTER: u8 = 13;
 /// point at one huge string must not make us copy it a million times.
 const LONGEST_NAME: usize = 4096;
 
+/// With this begins the name of a symbol whose value is the checksum of an exported one.
+pub(super) const CRC: &[u8] = b"__crc_";
+
 /// What a symbol is to other modules.
 enum Role {
     Import,
@@ -207,12 +210,17 @@ where
                 continue;
             }
             let start = symbol.st_name(self.endian);
-            let name = until_nul(names, start as usize).ok_or(ElfError::SymbolName {
+            let rest = names.get(start as usize..).unwrap_or_default();
+            // The names of most symbols of a module that exports some are of no concern.
+            if !undefined && !rest.is_empty() && !rest.starts_with(CRC) {
+                continue;
+            }
+            let name = until_nul(rest, 0).ok_or(ElfError::SymbolName {
                 index,
                 name: start.into(),
                 size: names.len() as u64,
             })?;
-            if let Some(export) = name.strip_prefix(b"__crc_") {
+            if let Some(export) = name.strip_prefix(CRC) {
                 exports = true;
                 found(Role::Export, export);
             } else if undefined && !name.is_empty() {

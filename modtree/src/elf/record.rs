@@ -10,7 +10,7 @@ use object::read::ReadRef;
 use object::read::elf::{FileHeader, SectionHeader as _, Sym as _};
 
 use super::ElfError;
-use super::image::{Image, until_nul};
+use super::image::{CRC, Image, until_nul};
 use super::names::{Imports, Names};
 use crate::fast_hash::FastSet;
 
@@ -90,8 +90,7 @@ where
         if let (Some(names), Some(table)) = (names, table) {
             // Exports are local symbols, and two of three symbols are local: a module without any is read from its first
             // global symbol on.
-            let exporter =
-                strings.is_some() || memchr::memmem::find(names.bytes, b"__crc_").is_some();
+            let exporter = strings.is_some() || memchr::memmem::find(names.bytes, CRC).is_some();
             let first = if exporter {
                 1
             } else {
@@ -169,6 +168,9 @@ where
                 continue;
             }
             let start = symbol.st_name(self.endian);
+            if !undefined && names.is_of_no_concern(start as usize) {
+                continue;
+            }
             let Some(name) = names.get(start as usize) else {
                 complete &= !undefined;
                 fault.get_or_insert(ElfError::SymbolName {
@@ -178,7 +180,7 @@ where
                 });
                 continue;
             };
-            if let Some(export) = name.strip_prefix(b"__crc_") {
+            if let Some(export) = name.strip_prefix(CRC) {
                 record.exports.push(export);
                 if let Some(checks) = &mut record.checks {
                     checks.exports.push(self.crc_of(symbol)?);
@@ -291,6 +293,17 @@ struct SymbolNames<'data> {
 }
 
 impl<'data> SymbolNames<'data> {
+    /// Whether this is certainly a name, and one of a symbol that tells nothing about an export: so are most of a module that
+    /// exports some.
+    fn is_of_no_concern(&self, start: usize) -> bool {
+        let is_ended = start < self.size && self.bytes.last() == Some(&0);
+        is_ended
+            && self
+                .bytes
+                .get(start..)
+                .is_some_and(|name| !name.starts_with(CRC))
+    }
+
     fn get(&self, start: usize) -> Option<&'data [u8]> {
         (start < self.size)
             .then(|| until_nul(self.bytes, start))

@@ -4,7 +4,7 @@
 //! links in a circle end.
 
 use super::trie::{CHILDS, MAGIC, OFFSET, PREFIX, VALUES, VERSION};
-use crate::alias::matches;
+use crate::alias::{matches, may_begin};
 
 /// A binary index such as `modules.alias.bin`, of either layout.
 ///
@@ -290,8 +290,12 @@ fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 /// Whether a pattern that begins with `start` may match `text`: up to the first wildcard they have to be equal.
 fn may_match(start: &[u8], text: &[u8]) -> bool {
     let literal = start.iter().take_while(|byte| !b"*?[\\".contains(byte));
-    let literal = &start[..literal.count()];
-    text.starts_with(literal)
+    let (literal, rest) = start.split_at(literal.count());
+    let Some(text) = text.strip_prefix(literal) else {
+        return false;
+    };
+    let is_open = rest.iter().any(|byte| b"[\\".contains(byte));
+    is_open || may_begin(rest, text)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use codec::Mapped;
 use super::{Entry, Tree, TreeError, file, lock};
 use crate::calls::names::names_in_data;
 use crate::calls::{CallSite, call_sites_of_module};
+use crate::{ModInfo, ModuleName};
 
 impl Tree {
     /// The same tree, in which a closure that takes in what is asked for while running leaves the files of its modules open
@@ -43,6 +44,17 @@ impl Tree {
     /// is not compressed, where [`keeping_files`](Self::keeping_files) asked for that.
     pub fn mapped(&self, relative: &Path) -> Option<Arc<Mapped>> {
         lock(&self.kept).get(relative).cloned()
+    }
+
+    /// The fields of a module whose file is [kept open](Self::mapped), if they and its symbols have been read from it, without a
+    /// fault: what [`Module::checked_info`](crate::Module::checked_info) would give of its bytes.
+    pub fn known_modinfo(&self, relative: &Path) -> Option<Arc<ModInfo>> {
+        self.mapped(relative)?;
+        let name = ModuleName::of_file(relative.file_name()?);
+        let is_it = lock(&self.found).get(&name)?.relative == relative;
+        let is_whole = is_it && lock(&self.symbols).contains_key(&name);
+        let info = lock(&self.infos).get(&name).cloned();
+        info.filter(|_| is_whole)
     }
 
     /// The calls by which a module asks for others. Its symbols have been read before, so that its bytes are known to be a module's.

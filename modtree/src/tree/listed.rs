@@ -89,7 +89,7 @@ impl Listed {
 
     /// Whether no directory with modules has changed since.
     pub(super) fn is_current(&self, dir: &Path) -> bool {
-        unchanged_since(dir, paths(&self.dep), self.since)
+        unchanged_since(dir, &self.dep, self.since)
     }
 
     /// Whether it takes no more than one look to see that it is not current: at `kernel`.
@@ -207,7 +207,12 @@ pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The paths at the beginnings of the lines of `modules.dep`.
 fn paths(dep: &[u8]) -> impl Iterator<Item = &[u8]> {
-    lines(dep).filter_map(|line| Some(&line[..memchr(b':', line)?]))
+    lines(dep).filter_map(path)
+}
+
+/// The path at the beginning of a line of `modules.dep`.
+pub(super) fn path(line: &[u8]) -> Option<&[u8]> {
+    Some(&line[..memchr(b':', line)?])
 }
 
 pub(super) fn file_name(path: &[u8]) -> ModuleName {

@@ -8,6 +8,7 @@ use memchr::memrchr;
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, statat};
 
+use super::listed::{lines, path};
 use crate::fast_hash::FastSet;
 
 /// How many directories are looked at in a row: 0.2 ms of work, which is worth waking another thread for.
@@ -31,15 +32,11 @@ pub(super) fn changed_before(found: &Metadata, since: Time) -> bool {
     (found.ctime(), found.ctime_nsec()) < since
 }
 
-/// Whether no directory that holds one of the files at `paths`, or that is above such a one, has changed since then: no name
-/// in it has come, gone, or got another file.
+/// Whether no directory that holds a file with which a line of `dep` (`modules.dep`) begins, or that is above such a one, has
+/// changed since then: no name in it has come, gone, or got another file.
 ///
 /// The modules directory itself does not count: it changes with every index that is written. The files in it do.
-pub(super) fn unchanged_since<'a>(
-    dir: &Path,
-    paths: impl Iterator<Item = &'a [u8]>,
-    since: Time,
-) -> bool {
+pub(super) fn unchanged_since(dir: &Path, dep: &[u8], since: Time) -> bool {
     let Ok(root) = File::open(dir) else {
         return false;
     };
@@ -51,26 +48,31 @@ pub(super) fn unchanged_since<'a>(
             changed < since
         })
     };
-    directories(paths)
+    directories(dep)
         .par_chunks(PORTION)
         .all(|some| some.iter().all(unchanged))
 }
 
-/// The directories above some paths, each once; instead of the empty path, the files that are there. Neighbours stay together, so that the system's caches
-/// have what leads to them.
-fn directories<'a>(paths: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
+/// The directories above the files with which lines begin, each once; instead of the empty path, the files that are there.
+/// Neighbours stay together, so that the system's caches have what leads to them.
+fn directories(dep: &[u8]) -> Vec<&[u8]> {
     let mut known = FastSet::default();
     let mut all = Vec::new();
     let mut last: &[u8] = b"";
-    for path in paths {
+    for line in lines(dep) {
+        // Most files are in the directory of the one before.
+        if !last.is_empty() && is_right_below(line, last) {
+            continue;
+        }
+        let Some(path) = path(line) else {
+            continue;
+        };
         let mut above = parent(path);
         if above.is_empty() {
             all.push(path);
             continue;
         }
-        if std::mem::replace(&mut last, above) == above {
-            continue;
-        }
+        last = above;
         // One that is known has brought those above it.
         while !above.is_empty() && known.insert(above) {
             all.push(above);
@@ -80,6 +82,33 @@ fn directories<'a>(paths: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
     all
 }
 
+/// Whether a line begins with a file of this directory. Names of files are shorter than what a search is made for.
+fn is_right_below(line: &[u8], directory: &[u8]) -> bool {
+    let rest = line.strip_prefix(directory);
+    rest.and_then(|rest| rest.strip_prefix(b"/"))
+        .and_then(|name| name.iter().find(|byte| matches!(byte, b'/' | b':')))
+        .is_some_and(|&byte| byte == b':')
+}
+
 fn parent(path: &[u8]) -> &[u8] {
     &path[..memrchr(b'/', path).unwrap_or(0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::directories;
+
+    #[test]
+    fn directories_are_those_above_files_and_come_once() {
+        let dep = b"kernel/fs/a.ko: kernel/lib/z.ko\nkernel/fs/b.ko:\nkernel/fs/x/c.ko:\nno colon\n\
+            kernel/fs/d.ko:\nkernel/fs:\nkernel/fsx/e.ko:\nkernel/fs/x/no\nf.ko:\nkernel/fs/x/g.ko:\n";
+        let found: Vec<_> = directories(dep)
+            .into_iter()
+            .map(String::from_utf8_lossy)
+            .collect();
+        assert_eq!(
+            found,
+            ["kernel/fs", "kernel", "kernel/fs/x", "kernel/fsx", "f.ko"]
+        );
+    }
 }

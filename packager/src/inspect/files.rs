@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Included, Unbounded};
 
 use kmap::{Endian, Keymap};
+use modtree::ModInfo;
 
 use super::{InspectError, Segment};
 use crate::Plan;
@@ -55,6 +56,8 @@ pub struct Files<'image> {
     names: BTreeMap<String, usize>,
     files: Vec<File<'image>>,
     root: Option<File<'image>>,
+    /// By the numbers of modules: their fields, where they have been read already.
+    pub(super) known: HashMap<usize, &'image ModInfo>,
     /// Where the parent of the last entry leads, as long as no directory or link has gone.
     walked: Option<(String, String)>,
     /// Names that the kernel drops, since their parent directory is missing.
@@ -96,6 +99,10 @@ impl<'image> Files<'image> {
 
     /// The files of a plan, as they will be in the image; but their time is the archive's.
     pub(crate) fn of_plan(plan: &'image Plan) -> Self {
+        Self::of_plain_plan(plan).unwrap_or_else(|| Self::of_any_plan(plan))
+    }
+
+    fn of_any_plan(plan: &'image Plan) -> Self {
         let mut files = Self::default();
         for (path, item) in plan.items() {
             let entry = Entry {
@@ -114,6 +121,45 @@ impl<'image> Files<'image> {
             files.add(&entry, &mut HashMap::new());
         }
         files
+    }
+
+    /// The same where each file is in a directory that came before it, by this very name, so that none is looked for in the
+    /// tree; `None` where one is not.
+    fn of_plain_plan(plan: &'image Plan) -> Option<Self> {
+        let mut files = Self::default();
+        let mut sorted: Vec<(String, usize)> = Vec::new();
+        let mut last = "";
+        for (path, item) in plan.items() {
+            let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let file = File {
+                attributes: item.attributes,
+                mtime: 0,
+                data: &item.data,
+            };
+            let is_folder = |above: &str| {
+                let place = sorted.binary_search_by(|(path, _)| path.as_str().cmp(above));
+                let parent = place.ok().and_then(|at| files.files.get(at));
+                parent.is_some_and(|parent| parent.attributes.kind == Kind::Directory)
+            };
+            let is_at_top = name.len() == path.len();
+            let is_there = is_at_top || above == last || is_folder(above);
+            let is_plain = is_there
+                && !matches!(name, "" | "." | "..")
+                && !matches!(item.kind(), Kind::Unknown(_))
+                && !is_impossible(path, &file);
+            if !is_plain {
+                return None;
+            }
+            if !is_at_top {
+                last = above;
+            }
+            let number = files.files.len();
+            files.known.extend(item.info().map(|info| (number, info)));
+            sorted.push((path.to_owned(), number));
+            files.files.push(file);
+        }
+        files.names = sorted.into_iter().collect();
+        Some(files)
     }
 
     /// The files with their paths; a directory comes before what it holds.

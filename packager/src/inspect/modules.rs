@@ -1,6 +1,6 @@
 //! The files of an image that are kernel modules, by where they lie.
 
-use modtree::ModuleName;
+use modtree::{ModInfo, ModuleName};
 
 use super::{File, Files, Segment};
 use crate::cpio::Kind;
@@ -17,13 +17,15 @@ pub struct ModuleFile<'files, 'image> {
     pub name: ModuleName,
     /// The file, compressed or not.
     pub file: &'files File<'image>,
+    /// Its fields, if they have been read before.
+    pub(super) known: Option<&'image ModInfo>,
 }
 
 impl<'image> Files<'image> {
     /// The modules in `/lib/modules/VERSION` and `/usr/lib/modules/VERSION`, sorted by path: what ends with `.ko`, or with that
     /// and a compressor's suffix.
     pub fn modules(&self) -> impl Iterator<Item = ModuleFile<'_, 'image>> {
-        self.iter().filter_map(|(path, file)| {
+        self.numbered().filter_map(|(path, number, file)| {
             let (version, _) = below_modules(path)?.split_once('/')?;
             let (_, name) = path.rsplit_once('/')?;
             let is_module = name.ends_with(".ko") || name.contains(".ko.");
@@ -32,6 +34,7 @@ impl<'image> Files<'image> {
                 version,
                 name: ModuleName::of_file(name.as_ref()),
                 file,
+                known: self.known.get(&number).copied(),
             })
         })
     }

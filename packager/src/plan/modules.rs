@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use codec::Mapped;
 use modtree::goal::Goals;
-use modtree::{Closure, ClosureOptions, Module, ModuleName, Planned};
+use modtree::{Closure, ClosureOptions, ModInfo, Module, ModuleName, Planned};
 use rayon::prelude::*;
 
 use super::selection::{Chosen, Selection};
@@ -45,7 +45,11 @@ impl Plan {
             }
             self.shared_file(&path, 0o644, bytes, &module.reason);
             let others = module.because.iter().map(|place| path_of(place));
-            self.because(&path, others.collect());
+            let info = match recipe.module_files {
+                ModuleFiles::Plain => known(kernel, &module.path),
+                ModuleFiles::Stripped | ModuleFiles::Kept => None,
+            };
+            self.because(&path, others.collect(), info);
             self.modules.push(module.name.clone());
             self.inputs.push(module.path.clone());
         }
@@ -131,6 +135,12 @@ fn stored(kernel: &Kernel, path: &Path) -> Result<Data, PlanError> {
 fn mapped(kernel: &Kernel, path: &Path) -> Option<Arc<Mapped>> {
     let relative = path.strip_prefix(kernel.tree.dir()).ok()?;
     kernel.tree.mapped(relative)
+}
+
+/// What the closure has read of a module whose file goes in as it is.
+fn known(kernel: &Kernel, path: &Path) -> Option<Arc<ModInfo>> {
+    let relative = path.strip_prefix(kernel.tree.dir()).ok()?;
+    kernel.tree.known_modinfo(relative)
 }
 
 /// A module's file without its compression: what the cache has, or the decoder's work, which the cache keeps, with its hash before

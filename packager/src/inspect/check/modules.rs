@@ -4,6 +4,7 @@ mod firmware;
 mod hardware;
 mod index;
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,14 +18,14 @@ use super::{Booted, codes};
 use crate::busybox;
 use crate::finding::{Code, Report};
 use crate::inspect::Files;
-use crate::inspect::modules::below_modules;
+use crate::inspect::modules::{ModuleFile, below_modules};
 
 /// Larger than any module.
 const MODULE_LIMIT: u64 = 256 << 20;
 
 /// The fields of the modules of one version.
 struct Modules<'files> {
-    modules: BTreeMap<ModuleName, ModInfo>,
+    modules: BTreeMap<ModuleName, Cow<'files, ModInfo>>,
     /// Where each of them is; of several of one name, the last one.
     paths: BTreeMap<ModuleName, &'files str>,
     /// Whether anything in the image loads modules by name, and not from their files alone.
@@ -91,10 +92,15 @@ fn read<'files>(
         .modules()
         .filter(|module| module.version == version)
         .collect();
-    let parsed: Vec<_> = found
-        .par_iter()
-        .map(|module| parsed(module.file.data))
-        .collect();
+    let fields = |module: &ModuleFile<'files, '_>| match module.known {
+        Some(info) => Ok(Cow::Borrowed(info)),
+        None => parsed(module.file.data).map(Cow::Owned),
+    };
+    // No thread is woken up where nothing has to be read.
+    let parsed: Vec<_> = match found.iter().all(|module| module.known.is_some()) {
+        true => found.iter().map(fields).collect(),
+        false => found.par_iter().map(fields).collect(),
+    };
     for (module, parsed) in found.into_iter().zip(parsed) {
         let (path, data) = (module.path, module.file.data);
         if busybox_loads && let Some(format) = codec::detect(data) {
@@ -223,9 +229,13 @@ impl Modules<'_> {
     /// Whether a name or an alias is one of the modules, or built in.
     fn has(&self, asked: &str) -> bool {
         let name = ModuleName::new(asked);
-        if self.modules.contains_key(&name) || !self.builtins.lookup(asked).is_empty() {
-            return true;
-        }
+        // The builtins are read last: nobody asks for one in most images.
+        self.modules.contains_key(&name)
+            || self.has_alias(asked)
+            || !self.builtins.lookup(asked).is_empty()
+    }
+
+    fn has_alias(&self, asked: &str) -> bool {
         let Some(wanted) = alias::normalize(asked.as_bytes()) else {
             return false;
         };

@@ -20,9 +20,17 @@ pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) 
     let parsed = Parsed::default();
     let machine = Machine::of(files, kernel, &parsed);
     let libraries = libraries::Libraries::new(files, &parsed);
+    let mut last = None;
     for (path, file) in files.iter() {
         match file.attributes.kind {
-            Kind::Symlink => check_link(path, file, files, report),
+            Kind::Symlink => {
+                // Most links are busybox's applets, which all lead to it.
+                let place = neighbour(path, file);
+                let is_known = place.is_some() && last == place;
+                if !is_known && check_link(path, file, files, report) {
+                    last = place;
+                }
+            }
             Kind::File if is_elf(path, file) => {
                 // A library that is no program, or damage, is told where the file is needed.
                 let elf = parsed.elf(file.data);
@@ -131,9 +139,21 @@ impl<'a, 'image> Machine<'a, 'image> {
     }
 }
 
-fn check_link(path: &str, file: &File<'_>, files: &Files<'_>, report: &mut Report) {
+/// Where a link leads to a name in its own directory, and not to itself: the directory and the name. Whether something is there
+/// does not depend on the link.
+fn neighbour<'files>(
+    path: &'files str,
+    file: &File<'files>,
+) -> Option<(&'files str, &'files [u8])> {
+    let (above, name) = path.rsplit_once('/')?;
+    let is_other = file.data != name.as_bytes() && !file.data.contains(&b'/');
+    is_other.then_some((above, file.data))
+}
+
+/// Whether a link leads somewhere.
+fn check_link(path: &str, file: &File<'_>, files: &Files<'_>, report: &mut Report) -> bool {
     if files.follow(path).is_some() {
-        return;
+        return true;
     }
     let target = String::from_utf8_lossy(file.data);
     let end = files.leads_to(path).unwrap_or_default();
@@ -143,6 +163,7 @@ fn check_link(path: &str, file: &File<'_>, files: &Files<'_>, report: &mut Repor
     if !is_mounted {
         report.find(&codes::DANGLING, format_args!("/{path} -> {target}"));
     }
+    false
 }
 
 /// The words of a script's first line. The kernel parts them at blanks and tabs alone (`fs/binfmt_script.c`).

@@ -238,3 +238,31 @@ fn names_that_climb_stay_inside_and_circles_end() {
     let paths: Vec<_> = files.iter().map(|(path, _)| path).collect();
     assert_eq!(paths, ["a", "b", "up"]);
 }
+
+#[test]
+fn the_files_of_a_plan_are_the_same_on_both_ways() {
+    let mut plan = Plan::default();
+    plan.directory("usr/bin", 0o755, "a test");
+    plan.file("usr/bin/busybox", 0o755, b"x".to_vec(), "a test");
+    plan.symlink("bin", "usr/bin", "a test");
+    plan.symlink("bin/sh", "busybox", "a test");
+    plan.device("dev/null", 0o666, 1, 3, "a test");
+    plan.file("usr-like", 0o644, Vec::new(), "sorts between usr and usr/");
+    let plain = Files::of_plain_plan(&plan).unwrap();
+    let any = Files::of_any_plan(&plan);
+    assert_eq!(plain.names, any.names);
+    assert_eq!(plain.files, any.files);
+    assert_eq!(plain.names.len(), 8);
+    // What has lost its directory is found by the long way alone.
+    plan.file("usr/bin", 0o644, Vec::new(), "over a directory");
+    assert!(Files::of_plain_plan(&plan).is_none());
+    assert_eq!(
+        Files::of_plan(&plan).orphans,
+        ["usr/bin/busybox", "usr/bin/sh"]
+    );
+    // So is what no file can be.
+    let mut plan = Plan::default();
+    plan.symlink("long", &"x".repeat(5000), "a test");
+    assert!(Files::of_plain_plan(&plan).is_none());
+    assert_eq!(Files::of_plan(&plan).impossible, ["long"]);
+}

@@ -20,6 +20,8 @@ pub(super) fn check(modules: &Modules<'_>, files: &Files<'_>, version: &str, rep
         return;
     }
     let folder = format!("lib/modules/{version}");
+    // Where all of them are, so that no link is followed for each.
+    let real = files.leads_to(&folder).unwrap_or_else(|| folder.clone());
     let index = format!("{folder}/modules.dep");
     let Some((_, found)) = files.follow(&index) else {
         report.find(&codes::NO_INDEX, format_args!("there is no /{index}"));
@@ -34,7 +36,7 @@ pub(super) fn check(modules: &Modules<'_>, files: &Files<'_>, version: &str, rep
         };
         let place = match line.path.strip_prefix('/') {
             Some(path) => path.to_owned(),
-            None => format!("{folder}/{}", line.path),
+            None => format!("{real}/{}", line.path),
         };
         let Some((found, _)) = files.follow(&place) else {
             report.find(

@@ -2,28 +2,34 @@
 
 use std::collections::BTreeSet;
 
+use memchr::memmem::Finder;
+
 /// The names of the functions and aliases that a script defines: `name()`, `function name`, `alias name=`.
 pub(super) fn functions(script: &str) -> impl Iterator<Item = &str> {
-    script.lines().flat_map(|line| {
+    // One search is made ready for all lines.
+    let [function, alias] = ["function ", "alias "].map(Finder::new);
+    script.lines().flat_map(move |line| {
         let by_parentheses = line.match_indices('(').filter_map(|(at, _)| {
             let (before, behind) = (&line[..at], &line[at + 1..]);
             let name = before.trim_end().rsplit(is_end).next()?;
             (behind.trim_start().starts_with(')') && is_plain(name)).then_some(name)
         });
-        let by_word = behind(line, "function ").filter_map(|rest| rest.split(is_end).next());
+        let by_word = behind(line, &function).filter_map(|rest| rest.split(is_end).next());
         // Behind the first one stand all others.
-        let words = behind(line, "alias ").take(1);
+        let words = behind(line, &alias).take(1);
         let words = words.flat_map(str::split_whitespace);
         let aliases = words.filter_map(|word| Some(word.split_once('=')?.0));
-        by_parentheses.chain(by_word).chain(aliases)
+        let by_word: Vec<_> = by_word.chain(aliases).collect();
+        by_parentheses.chain(by_word)
     })
 }
 
 /// What stands behind each of a line's words of this kind.
-fn behind<'a>(line: &'a str, word: &'static str) -> impl Iterator<Item = &'a str> {
-    let found = line.match_indices(word);
-    let found = found.filter(|(at, _)| line[..*at].ends_with(is_end) || *at == 0);
-    found.map(move |(at, _)| line[at + word.len()..].trim_start())
+fn behind<'a>(line: &'a str, word: &Finder<'_>) -> impl Iterator<Item = &'a str> {
+    let length = word.needle().len();
+    let found = word.find_iter(line.as_bytes());
+    let found = found.filter(|at| line[..*at].ends_with(is_end) || *at == 0);
+    found.map(move |at| line[at + length..].trim_start())
 }
 
 /// What stands before or behind a name.
