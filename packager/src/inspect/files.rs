@@ -128,7 +128,7 @@ impl<'image> Files<'image> {
     fn of_plain_plan(plan: &'image Plan) -> Option<Self> {
         let mut files = Self::default();
         let mut sorted: Vec<(String, usize)> = Vec::new();
-        let mut last = "";
+        let mut last = None;
         for (path, item) in plan.items() {
             let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
             let file = File {
@@ -142,7 +142,7 @@ impl<'image> Files<'image> {
                 parent.is_some_and(|parent| parent.attributes.kind == Kind::Directory)
             };
             let is_at_top = name.len() == path.len();
-            let is_there = is_at_top || above == last || is_folder(above);
+            let is_there = is_at_top || last == Some(above) || is_folder(above);
             let is_plain = is_there
                 && !matches!(name, "" | "." | "..")
                 && !matches!(item.kind(), Kind::Unknown(_))
@@ -151,7 +151,7 @@ impl<'image> Files<'image> {
                 return None;
             }
             if !is_at_top {
-                last = above;
+                last = Some(above);
             }
             let number = files.files.len();
             files.known.extend(item.info().map(|info| (number, info)));
