@@ -48,9 +48,7 @@ impl Order {
                 break;
             };
             order.ends.push(end);
-            // Names are shorter than what a search is made for.
-            let slash = line.iter().rposition(|&byte| byte == b'/');
-            let file = slash.map_or(line, |slash| &line[slash + 1..]);
+            let file = behind_last_slash(line);
             if !file.is_empty() {
                 order.add(file);
             }
@@ -169,11 +167,30 @@ fn slot(name: &[u8]) -> usize {
 
 /// As [`underscore`], eight letters at a time.
 fn underscores(letters: u64) -> u64 {
+    letters ^ ((places_of(letters, b'-') >> 7) * u64::from(b'-' ^ b'_'))
+}
+
+/// The highest bits of those of eight letters that are this one.
+fn places_of(letters: u64, letter: u8) -> u64 {
     const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
-    // Letters that are dashes become 0, and then those that are 0 alone have their highest bit.
-    let others = letters ^ 0x2D2D_2D2D_2D2D_2D2D;
-    let dashes = !(((others & LOW) + LOW) | others | LOW);
-    letters ^ ((dashes >> 7) * u64::from(b'-' ^ b'_'))
+    // They become 0, and then those that are 0 alone have their highest bit.
+    let others = letters ^ u64::from_ne_bytes([letter; 8]);
+    !(((others & LOW) + LOW) | others | LOW)
+}
+
+/// The last part of a path. Names are shorter than what a search is made for, and longer than what is good to be looked at letter by
+/// letter.
+fn behind_last_slash(path: &[u8]) -> &[u8] {
+    let mut end = path.len();
+    while let Some(letters) = path[..end].last_chunk() {
+        let slashes = places_of(u64::from_be_bytes(*letters), b'/');
+        if slashes != 0 {
+            return &path[end - slashes.trailing_zeros() as usize / 8..];
+        }
+        end -= letters.len();
+    }
+    let slash = path[..end].iter().rposition(|&byte| byte == b'/');
+    slash.map_or(path, |slash| &path[slash + 1..])
 }
 
 #[cfg(test)]
@@ -214,6 +231,18 @@ mod tests {
                 underscores(u64::from_le_bytes(text)).to_le_bytes(),
                 one_by_one
             );
+        }
+    }
+
+    #[test]
+    fn the_last_part_of_a_path_is_found_wherever_its_slash_stands() {
+        let letters = "abcdefghijklmnopqrstuvwxyz.\u{af}";
+        for length in 0..letters.len() {
+            let name = &letters.as_bytes()[..length];
+            for above in ["", "/", "a/", "kernel/", "kernel/drivers/a.b/"] {
+                let path = [above.as_bytes(), name].concat();
+                assert_eq!(behind_last_slash(&path), name, "{above}");
+            }
         }
     }
 

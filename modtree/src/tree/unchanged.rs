@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use memchr::memrchr;
+use memchr::{memchr2, memrchr};
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, statat};
 
@@ -82,12 +82,11 @@ fn directories(dep: &[u8]) -> Vec<&[u8]> {
     all
 }
 
-/// Whether a line begins with a file of this directory. Names of files are shorter than what a search is made for.
+/// Whether a line begins with a file of this directory.
 fn is_right_below(line: &[u8], directory: &[u8]) -> bool {
     let rest = line.strip_prefix(directory);
     rest.and_then(|rest| rest.strip_prefix(b"/"))
-        .and_then(|name| name.iter().find(|byte| matches!(byte, b'/' | b':')))
-        .is_some_and(|&byte| byte == b':')
+        .is_some_and(|name| memchr2(b'/', b':', name).is_some_and(|end| name[end] == b':'))
 }
 
 fn parent(path: &[u8]) -> &[u8] {
