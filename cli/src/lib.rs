@@ -17,12 +17,14 @@
 
 mod bash;
 pub mod complete;
+mod depfile;
 mod describe;
 mod failure;
 mod manual;
 mod output;
 mod tell;
 
+pub use depfile::escaped_for_make;
 pub use describe::describe;
 pub use failure::{Failure, Fault, compared, finish};
 pub use output::{

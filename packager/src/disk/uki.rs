@@ -26,7 +26,7 @@ const FOLDERS: [&str; 2] = ["/usr/lib/systemd/boot/efi", "/lib/systemd/boot/efi"
 /// use packager::disk::uki::{Uki, find_stub, os_release};
 ///
 /// let program = Uki {
-///     stub: &find_stub(None)?,
+///     stub: &find_stub(None)?.bytes,
 ///     kernel: &std::fs::read("/boot/vmlinuz")?,
 ///     initramfs: &std::fs::read("simple.igz")?,
 ///     append: "quiet",
@@ -138,15 +138,22 @@ impl Role {
     }
 }
 
+/// A program of systemd's.
+#[derive(Clone, Debug)]
+pub struct Loader {
+    /// Its file.
+    pub path: PathBuf,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
 /// systemd's stub for a UKI: the file that is named, else the installed one.
 ///
 /// # Errors
 /// [`UkiError::NotFound`], [`UkiError::Read`], [`UkiError::Role`].
-pub fn find_stub(named: Option<&Path>) -> Result<Vec<u8>, UkiError> {
-    let (path, bytes) = find(named, "linuxx64.efi.stub", "--stub")?;
+pub fn find_stub(named: Option<&Path>) -> Result<Loader, UkiError> {
     require(
-        path,
-        bytes,
+        find(named, "linuxx64.efi.stub", "--stub")?,
         Role::Stub,
         "its file is called linuxx64.efi.stub",
     )
@@ -156,35 +163,28 @@ pub fn find_stub(named: Option<&Path>) -> Result<Vec<u8>, UkiError> {
 ///
 /// # Errors
 /// [`UkiError::NotFound`], [`UkiError::Read`], [`UkiError::Role`].
-pub fn find_boot_loader(named: Option<&Path>) -> Result<Vec<u8>, UkiError> {
-    let (path, bytes) = find(named, "systemd-bootx64.efi", "--systemd-boot")?;
+pub fn find_boot_loader(named: Option<&Path>) -> Result<Loader, UkiError> {
     require(
-        path,
-        bytes,
+        find(named, "systemd-bootx64.efi", "--systemd-boot")?,
         Role::BootLoader,
         "its file is called systemd-bootx64.efi; `packager image --efi FILE` starts another program",
     )
 }
 
 /// Refuses what is surely something else; other projects have programs that say nothing of themselves.
-fn require(
-    path: PathBuf,
-    bytes: Vec<u8>,
-    wanted: Role,
-    way_out: &'static str,
-) -> Result<Vec<u8>, UkiError> {
-    let is = match Program::parse(&bytes) {
-        Err(_) => return Ok(bytes),
+fn require(loader: Loader, wanted: Role, way_out: &'static str) -> Result<Loader, UkiError> {
+    let is = match Program::parse(&loader.bytes) {
+        Err(_) => return Ok(loader),
         Ok(program) if program.section(".linux").is_some() => "a unified kernel image",
         Ok(program) => match Role::of(&program) {
             Some(role) if role != wanted => role.name(),
-            None if crate::kernel::version_of(&bytes).is_some() => "a kernel",
-            _ => return Ok(bytes),
+            None if crate::kernel::version_of(&loader.bytes).is_some() => "a kernel",
+            _ => return Ok(loader),
         },
     };
     let wanted = wanted.name();
     Err(UkiError::Role {
-        path,
+        path: loader.path,
         is,
         wanted,
         way_out,
@@ -234,7 +234,7 @@ fn find(
     named: Option<&Path>,
     name: &'static str,
     option: &'static str,
-) -> Result<(PathBuf, Vec<u8>), UkiError> {
+) -> Result<Loader, UkiError> {
     let installed = || {
         let places = FOLDERS.map(|folder| Path::new(folder).join(name));
         places.into_iter().find(|path| path.is_file())
@@ -244,7 +244,7 @@ fn find(
         None => installed().ok_or(UkiError::NotFound { name, option })?,
     };
     let bytes = codec::file::read(&path, LIMIT)?;
-    Ok((path, bytes))
+    Ok(Loader { path, bytes })
 }
 
 /// Checks that a kernel can be started by UEFI, and by this stub or boot loader.
@@ -310,7 +310,9 @@ mod tests {
         // One that says nothing of itself.
         assert!(find_stub(named(&program())).is_ok());
         assert!(read_program(named(&unified).unwrap()).is_ok());
-        let error = |result: Result<Vec<u8>, UkiError>| result.unwrap_err().to_string();
+        fn error<T: std::fmt::Debug>(result: Result<T, UkiError>) -> String {
+            result.unwrap_err().to_string()
+        }
         for (error, words) in [
             (
                 error(find_boot_loader(named(&stub))),

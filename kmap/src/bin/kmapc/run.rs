@@ -1,6 +1,6 @@
 //! Compiling: all keymaps first, then what is to be said of them, and only then do the new files take their places.
 
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
@@ -203,28 +203,14 @@ fn finish(args: &Compile, jobs: &[Job<'_>], done: &[Done], staged: Staging) -> R
 
 /// `OUTPUT: INPUT…`, as `cc -MD` writes it.
 fn rule(output: &Path, inputs: &[PathBuf]) -> Vec<u8> {
-    let mut line = escaped(output);
+    let mut line = cli::escaped_for_make(output);
     line.push(b':');
     for input in inputs {
         line.push(b' ');
-        line.extend(escaped(input));
+        line.extend(cli::escaped_for_make(input));
     }
     line.push(b'\n');
     line
-}
-
-/// A path as make reads it. A line feed cannot be written there at all.
-fn escaped(path: &Path) -> Vec<u8> {
-    let mut out = Vec::new();
-    for byte in path.as_os_str().to_owned().into_vec() {
-        match byte {
-            b' ' | b'\t' | b'#' | b':' | b'\\' => out.push(b'\\'),
-            b'$' => out.push(b'$'),
-            _ => {}
-        }
-        out.push(if byte == b'\n' { b'?' } else { byte });
-    }
-    out
 }
 
 fn mode(made: &Made) -> &'static str {

@@ -10,6 +10,7 @@ use crate::boot::BootArgs;
 use crate::cat::CatArgs;
 use crate::check::CheckArgs;
 use crate::complete;
+use crate::depfile::DepfileArgs;
 use crate::diff::DiffArgs;
 use crate::extract::ExtractArgs;
 use crate::image::ImageArgs;
@@ -104,9 +105,8 @@ pub(crate) struct InitramfsArgs {
     #[command(flatten)]
     pub(crate) content: RecipeArgs,
 
-    /// Write the names of all inputs, as a rule for make and ninja
-    #[arg(long, value_name = "FILE")]
-    pub(crate) depfile: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) depfile: DepfileArgs,
 
     /// Write nothing; print every file of the image with the reason why it is there
     #[arg(long)]

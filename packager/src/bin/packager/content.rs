@@ -157,12 +157,15 @@ impl ContentArgs {
         let read = || codec::file::read(path, LIMIT).map_err(report::read);
         let initramfs = timings.measure("initramfs", read)?;
         let ((kernel, version), config, from) = timings.measure("kernel", || self.kernel())?;
+        let is_package = matches!(self.recipe.kernel.source(), KernelSource::Deb(_));
+        let config_file = config.as_ref().and_then(KernelConfig::path);
+        let config_file = config_file.filter(|_| !is_package).map(Path::to_path_buf);
         Ok(Content {
             kernel,
             version,
             initramfs,
             config,
-            inputs: vec![from],
+            inputs: [from].into_iter().chain(config_file).collect(),
             notes: Vec::new(),
             time,
         })
@@ -197,9 +200,17 @@ impl ContentArgs {
 }
 
 impl Content {
+    /// The files that kernel and initramfs were made from, beside [those that are named](ContentArgs::named).
+    pub(crate) fn inputs<'a>(
+        content: impl IntoIterator<Item = &'a Self>,
+    ) -> impl Iterator<Item = &'a Path> {
+        let inputs = content.into_iter().flat_map(|content| &content.inputs);
+        inputs.map(PathBuf::as_path)
+    }
+
     /// Refuses an output in the place of what all this was made from.
     pub(crate) fn check_output(&self, output: &Path) -> Result<(), Failure> {
-        report::check_output(output, self.inputs.iter().map(PathBuf::as_path))
+        report::check_output(output, Self::inputs([self]))
     }
 
     /// What `packager check` says of the initramfs, for this kernel.

@@ -21,6 +21,7 @@ use packager::timing::Timings;
 
 use crate::content::{Content, ContentArgs};
 use crate::convert::{self, Format};
+use crate::depfile::DepfileArgs;
 use crate::menu::MenuArgs;
 use crate::progress::Progress;
 use crate::recipe::source_date_epoch;
@@ -115,6 +116,9 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["uki", "systemd_boot"], help_heading = LOADERS)]
     efi: Option<PathBuf>,
 
+    #[command(flatten)]
+    depfile: DepfileArgs,
+
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -140,6 +144,7 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
         ));
     }
     report::check_output(&args.output, args.named())?;
+    args.depfile.check(&args.output)?;
     let progress = Progress::new("making the disk image");
     let parts = Parts::new(&args, format)?;
     let mut timings = Timings::default();
@@ -151,11 +156,19 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
     if let Some(content) = content {
         content.check_output(&args.output)?;
     }
+    let inputs = || {
+        args.named()
+            .chain(parts.files())
+            .chain(Content::inputs(content))
+    };
+    args.depfile.check_inputs(inputs())?;
     // The check takes about as long as writing, and nothing else depends on it but the output's name.
     let made = thread::scope(|scope| {
         let judge = |content| args.content.judge(content, args.quiet);
         let check = scope.spawn(move || content.map_or(Ok(()), judge));
         let uefi = timings.measure("efi program", || args.uefi(content))?;
+        let (uefi, uefi_file) = uefi.unzip();
+        args.depfile.check_inputs(uefi_file.as_deref())?;
         let started = args.started(content, uefi.as_ref());
         let booted = Booted::new(content)?;
         let recipe = args.recipe(&parts, booted, uefi);
@@ -173,8 +186,11 @@ pub(crate) fn run(args: ImageArgs) -> Result<(), Failure> {
             stored: image.stored(),
             started,
             verdict: args.verdict(&parts, &image),
+            uefi_file,
         })
     })?;
+    let inputs = inputs().chain(made.uefi_file.as_deref());
+    args.depfile.write(&[&args.output], inputs.collect())?;
     drop(progress);
     args.tell(content, &made, &timings);
     Ok(())
@@ -248,15 +264,23 @@ impl Parts {
             },
         })
     }
+
+    /// The files of the boot loaders for a BIOS.
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        let syslinux = self.syslinux.iter().flat_map(|it| &it.files);
+        let isolinux = self.isolinux.iter().flat_map(|it| &it.files);
+        syslinux.chain(isolinux).map(PathBuf::as_path)
+    }
 }
 
 /// What people are told of an image: bytes of the whole, and of what is not zero; the kernels that it starts; and what is
-/// wrong with a configuration of their own.
+/// wrong with a configuration of their own. And the file that UEFI's program is from.
 struct Made {
     length: u64,
     stored: u64,
     started: String,
     verdict: String,
+    uefi_file: Option<PathBuf>,
 }
 
 impl ImageArgs {

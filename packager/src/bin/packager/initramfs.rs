@@ -18,10 +18,8 @@ use crate::{plan, report};
 
 pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     let is_standard = args.output.as_deref().is_some_and(is_standard);
-    if is_standard && args.depfile.is_some() {
-        return Err(Failure::usage(
-            "--depfile tells what a file is made of, and standard output is none; name the image with -o FILE",
-        ));
+    if let Some(output) = &args.output {
+        args.depfile.check(output)?;
     }
     if let Some(output) = &args.output
         && output.is_dir()
@@ -35,14 +33,6 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     }
     let recipe = args.content.recipe(args.output.as_deref())?;
     let cache = args.content.cache()?;
-    if let (Some(output), Some(depfile)) = (&args.output, &args.depfile)
-        && is_same_place(output, depfile)
-    {
-        return Err(Failure::usage(format_args!(
-            "`{}` is the image, and would be written over by --depfile; name another file",
-            depfile.display()
-        )));
-    }
     if args.dry_run {
         return tell_plan(&args, &recipe, cache.as_ref());
     }
@@ -60,12 +50,6 @@ pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
 /// Whether an output's name stands for standard output.
 fn is_standard(output: &Path) -> bool {
     output == Path::new("-")
-}
-
-/// Whether two paths are of one file, be it there or not.
-fn is_same_place(one: &Path, two: &Path) -> bool {
-    let absolute = |path| std::path::absolute(path).ok();
-    cli::is_same_file(one, two) || absolute(one) == absolute(two)
 }
 
 /// How an attempt to pack an image ended.
@@ -137,12 +121,8 @@ fn pack(
     pool::end();
     cli::commit([staged?])?;
     drop(progress);
-    if let Some(path) = &args.depfile {
-        cli::write_atomically(
-            path,
-            depfile(&output, &plan, args.content.recipe.as_deref()).as_bytes(),
-        )?;
-    }
+    args.depfile
+        .write(&[&output], inputs(args, &plan).collect())?;
     plan::tell(&plan, &timings, args.quiet, args.timings);
     if !args.quiet {
         report::notes(misnamed(&output, &plan).as_slice());
@@ -158,12 +138,17 @@ fn pack(
 
 /// Refuses outputs in the place of inputs.
 fn check_outputs(args: &InitramfsArgs, image: &Path, plan: &Plan) -> Result<(), Failure> {
-    let image = (!is_standard(image)).then_some(image);
-    let mut outputs = [image, args.depfile.as_deref()].into_iter().flatten();
-    outputs.try_for_each(|output| {
-        let inputs = plan.inputs.iter().map(PathBuf::as_path);
-        report::check_output(output, inputs.chain(args.content.recipe.as_deref()))
-    })
+    args.depfile.check_inputs(inputs(args, plan))?;
+    match is_standard(image) {
+        true => Ok(()),
+        false => report::check_output(image, inputs(args, plan)),
+    }
+}
+
+/// Every file that the image is made of.
+fn inputs<'a>(args: &'a InitramfsArgs, plan: &'a Plan) -> impl Iterator<Item = &'a Path> {
+    let planned = plan.inputs.iter().map(PathBuf::as_path);
+    planned.chain(args.content.recipe.as_deref())
 }
 
 /// The kernel that is to boot with an image of the plan.
@@ -234,20 +219,6 @@ impl<'plan> Made<'plan> {
             late,
         })
     }
-}
-
-/// The rule that make(1) and ninja read: `OUTPUT: INPUT…`, blanks and `$`, `#` and `\` escaped.
-fn depfile(output: &Path, plan: &Plan, recipe_file: Option<&Path>) -> String {
-    let escape = |path: &Path| {
-        path.to_string_lossy()
-            .replace('\\', "\\\\")
-            .replace(' ', "\\ ")
-            .replace('#', "\\#")
-            .replace('$', "$$")
-    };
-    let inputs = plan.inputs.iter().map(PathBuf::as_path).chain(recipe_file);
-    let lines: Vec<_> = inputs.map(|path| format!("  {}", escape(path))).collect();
-    format!("{}: \\\n{}\n", escape(output), lines.join(" \\\n"))
 }
 
 /// What to say of a name that promises another compressor.

@@ -7,6 +7,7 @@ mod check;
 mod complete;
 mod content;
 mod convert;
+mod depfile;
 mod diff;
 mod extract;
 mod image;

@@ -12,6 +12,7 @@ use packager::disk::uki::{UkiError, find_stub};
 use packager::timing::Timings;
 
 use crate::content::{Content, ContentArgs};
+use crate::depfile::DepfileArgs;
 use crate::progress::Progress;
 use crate::report;
 use crate::uki::failure;
@@ -50,6 +51,9 @@ pub(crate) struct PxeArgs {
     #[arg(long, value_name = "FILE")]
     stub: Option<PathBuf>,
 
+    #[command(flatten)]
+    depfile: DepfileArgs,
+
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -63,10 +67,15 @@ pub(crate) fn run(args: PxeArgs) -> Result<(), Failure> {
     let append = &args.content.append;
     let menu = Menu::new(args.content.choice()?, Vec::new()).map_err(Failure::usage)?;
     let progress = Progress::new("making the directory");
-    let mut files = boot_loader(args.pxelinux.as_deref())?;
-    let content = args.content.load(args.quiet, &mut Timings::default())?;
-    let program = efi_program(&args, &content)?;
+    let (loaders, mut files) = boot_loader(args.pxelinux.as_deref())?;
+    let mut content = args.content.load(args.quiet, &mut Timings::default())?;
+    let (program, stub) = efi_program(&args, &content)?.unzip();
     let has_program = program.is_some();
+    let initramfs = std::mem::take(&mut content.initramfs);
+    let inputs = args.content.named().chain(Content::inputs([&content]));
+    let inputs = inputs.chain(loaders.iter().chain(&stub).map(PathBuf::as_path));
+    let inputs: Vec<_> = inputs.collect();
+    args.depfile.check_inputs(inputs.iter().copied())?;
     files.extend(program.map(|bytes| ("linux.efi", bytes)));
     files.extend([
         (
@@ -75,14 +84,20 @@ pub(crate) fn run(args: PxeArgs) -> Result<(), Failure> {
         ),
         ("boot.ipxe", ipxe(append).into_bytes()),
         ("vmlinuz", content.kernel.to_vec()),
-        ("initrd.img", content.initramfs),
+        ("initrd.img", initramfs),
     ]);
+    let targets = files.iter().map(|(name, _)| args.output.join(name));
+    let targets: Vec<_> = targets.collect();
+    let targets: Vec<_> = targets.iter().map(PathBuf::as_path).collect();
+    let mut all = targets.iter().copied().chain([&*args.output]);
+    all.try_for_each(|target| args.depfile.check(target))?;
     write(&args.output, &files).map_err(|error| {
         Failure::machine(format_args!(
             "cannot write `{}`: {error}",
             args.output.display()
         ))
     })?;
+    args.depfile.write(&targets, inputs)?;
     drop(progress);
     if !args.quiet {
         report::notes(&content.notes);
@@ -133,7 +148,11 @@ fn check_output(path: &Path) -> Result<(), Failure> {
     )))
 }
 
-fn boot_loader(named: Option<&Path>) -> Result<Vec<(&'static str, Vec<u8>)>, Failure> {
+/// What a file on the server is called, and what is in it.
+type Served = (&'static str, Vec<u8>);
+
+/// The boot loader's files: where they are, and what is served.
+fn boot_loader(named: Option<&Path>) -> Result<(Vec<PathBuf>, Vec<Served>), Failure> {
     let places: Vec<PathBuf> = match named {
         Some(folder) => vec![folder.to_path_buf()],
         None => PLACES.map(PathBuf::from).into(),
@@ -149,21 +168,23 @@ fn boot_loader(named: Option<&Path>) -> Result<Vec<(&'static str, Vec<u8>)>, Fai
             ))
         })?;
         let bytes = codec::file::read(&path, LIMIT).map_err(report::read)?;
-        Ok((name, bytes))
+        Ok((path, (name, bytes)))
     };
     FILES.into_iter().map(find).collect()
 }
 
-/// A unified image, where there is a stub for it.
-fn efi_program(args: &PxeArgs, content: &Content) -> Result<Option<Vec<u8>>, Failure> {
+/// A unified image, where there is a stub for it, and the stub's file.
+fn efi_program(args: &PxeArgs, content: &Content) -> Result<Option<(Vec<u8>, PathBuf)>, Failure> {
     let stub = match find_stub(args.stub.as_deref()) {
         Err(UkiError::NotFound { .. }) => return Ok(None),
         result => result.map_err(failure)?,
     };
-    match content.uki(&stub, &args.content.append, None) {
+    match content.uki(&stub.bytes, &args.content.append, None) {
         // A kernel for a BIOS only still boots from there.
         Err(UkiError::Kernel(_)) => Ok(None),
-        result => result.map(Some).map_err(failure),
+        result => result
+            .map(|bytes| Some((bytes, stub.path)))
+            .map_err(failure),
     }
 }
 

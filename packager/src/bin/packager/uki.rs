@@ -7,7 +7,8 @@ use cli::Failure;
 use packager::disk::uki::{UkiError, find_stub};
 use packager::timing::Timings;
 
-use crate::content::ContentArgs;
+use crate::content::{Content, ContentArgs};
+use crate::depfile::DepfileArgs;
 use crate::progress::Progress;
 use crate::report;
 
@@ -33,6 +34,9 @@ pub(crate) struct UkiArgs {
     #[arg(long, value_name = "FILE")]
     os_release: Option<PathBuf>,
 
+    #[command(flatten)]
+    depfile: DepfileArgs,
+
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -44,20 +48,26 @@ pub(crate) struct UkiArgs {
 pub(crate) fn run(args: UkiArgs) -> Result<(), Failure> {
     let named = [&args.stub, &args.os_release].into_iter().flatten();
     let named = named.map(PathBuf::as_path).chain(args.content.named());
-    report::check_output(&args.output, named)?;
+    let named: Vec<_> = named.collect();
+    report::check_output(&args.output, named.iter().copied())?;
+    args.depfile.check(&args.output)?;
     let progress = Progress::new("making the EFI program");
     let stub = find_stub(args.stub.as_deref()).map_err(failure)?;
     let content = args.content.load(args.quiet, &mut Timings::default())?;
     content.check_output(&args.output)?;
+    let inputs = named.into_iter().chain([&*stub.path]);
+    let inputs: Vec<_> = inputs.chain(Content::inputs([&content])).collect();
+    args.depfile.check_inputs(inputs.iter().copied())?;
     let release = args.os_release.as_deref().map(read_release).transpose()?;
     let bytes = content
-        .uki(&stub, &args.content.append, release.as_deref())
+        .uki(&stub.bytes, &args.content.append, release.as_deref())
         .map_err(failure)?;
     drop(progress);
     if args.output == Path::new("-") {
         return cli::print(&bytes);
     }
     cli::write_atomically(&args.output, &bytes)?;
+    args.depfile.write(&[&args.output], inputs)?;
     if !args.quiet {
         report::notes(&content.notes);
         cli::tell!(

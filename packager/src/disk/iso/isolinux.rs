@@ -39,6 +39,8 @@ pub struct Isolinux {
     pub(super) loader: Vec<u8>,
     pub(super) core_module: Vec<u8>,
     mbr: Vec<u8>,
+    /// The files that all this is from.
+    pub files: Vec<PathBuf>,
 }
 
 /// Why there is no isolinux.
@@ -76,8 +78,11 @@ impl Isolinux {
     /// See [`IsolinuxError`].
     pub fn find(directory: Option<&Path>) -> Result<Self, IsolinuxError> {
         let folders = places(directory, &FOLDERS);
-        let read = |name: &'static str, is_right: fn(&[u8]) -> bool, reason| {
-            let bytes = codec::file::read(&first(&folders, name)?, LIMIT)?;
+        let mut files = Vec::new();
+        let mut read = |name: &'static str, is_right: fn(&[u8]) -> bool, reason| {
+            let path = first(&folders, name)?;
+            let bytes = codec::file::read(&path, LIMIT)?;
+            files.push(path);
             match is_right(&bytes) {
                 true => Ok(bytes),
                 false => Err(IsolinuxError::Damaged { name, reason }),
@@ -95,6 +100,7 @@ impl Isolinux {
                 |it| (1..=MBR_MAX).contains(&it.len()) && memmem::find(it, BOOT_CODE).is_some(),
                 "boot code in front of an ISO has 1 to 432 bytes, and looks for isolinux",
             )?,
+            files,
         })
     }
 

@@ -55,8 +55,8 @@ pub struct Pieces {
     pub mbr: Vec<u8>,
     /// The boot code of a disk with a GUID partition table, where it was found.
     pub gpt_mbr: Option<Vec<u8>>,
-    /// The program, or the directory, that they are from.
-    pub source: PathBuf,
+    /// The files that they are from.
+    pub files: Vec<PathBuf>,
 }
 
 /// Why there is no syslinux to install.
@@ -114,7 +114,8 @@ impl Pieces {
         let boot_record = find_boot_record(&bytes).ok_or(damaged("it holds no boot record"))?;
         let (loader, behind) = find_loader(&bytes)
             .ok_or(damaged("it holds no ldlinux.sys in front of ldlinux.c32"))?;
-        Self::new(boot_record, loader, behind, folders, program)
+        let files = vec![program.clone()];
+        Self::new(boot_record, loader, behind, folders, files)
     }
 
     fn from_files(directory: &Path) -> Result<Self, PiecesError> {
@@ -138,7 +139,9 @@ impl Pieces {
             ));
         }
         let folders = [directory.to_path_buf()];
-        Self::new(boot_record, &loader, &module, &folders, directory)
+        let files = ["ldlinux.bss", "ldlinux.sys", "ldlinux.c32"];
+        let files = files.map(|name| directory.join(name)).to_vec();
+        Self::new(boot_record, &loader, &module, &folders, files)
     }
 
     fn new(
@@ -146,10 +149,10 @@ impl Pieces {
         loader: &[u8],
         core_module: &[u8],
         folders: &[PathBuf],
-        source: &Path,
+        mut files: Vec<PathBuf>,
     ) -> Result<Self, PiecesError> {
-        let files = |name: &str| folders.iter().map(|dir| dir.join(name)).collect::<Vec<_>>();
-        let mbr_path = files("mbr.bin");
+        let places = |name: &str| folders.iter().map(|dir| dir.join(name)).collect::<Vec<_>>();
+        let mbr_path = places("mbr.bin");
         let mbr_path = first(&mbr_path, "the boot code mbr.bin")?;
         let mbr = codec::file::read(mbr_path, LIMIT)?;
         check_boot_code(
@@ -158,7 +161,9 @@ impl Pieces {
             MBR_CODE,
             "it is not syslinux's boot code for an MBR",
         )?;
-        let gpt_path = files("gptmbr.bin").into_iter().find(|path| path.is_file());
+        files.push(mbr_path.clone());
+        let gpt_path = places("gptmbr.bin").into_iter().find(|path| path.is_file());
+        files.extend(gpt_path.clone());
         let gpt_mbr = gpt_path.map(|path| -> Result<_, PiecesError> {
             let code = codec::file::read(&path, LIMIT)?;
             let other = "it is not syslinux's boot code for a GUID partition table";
@@ -172,7 +177,7 @@ impl Pieces {
             core_module: core_module.to_vec(),
             mbr,
             gpt_mbr,
-            source: source.to_path_buf(),
+            files,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! What UEFI starts: systemd's boot loader, or a program with kernel and initramfs in it.
 
+use std::path::PathBuf;
+
 use cli::Failure;
 use packager::disk::Uefi;
 use packager::disk::uki::{self, UkiError, find_boot_loader, find_stub};
@@ -9,25 +11,30 @@ use crate::content::Content;
 use crate::uki::failure;
 
 impl ImageArgs {
-    /// The program; `None` for a BIOS only.
-    pub(super) fn uefi(&self, content: Option<&Content>) -> Result<Option<Uefi>, Failure> {
+    /// The program, and the file that it is, or is made of; `None` for a BIOS only.
+    pub(super) fn uefi(
+        &self,
+        content: Option<&Content>,
+    ) -> Result<Option<(Uefi, PathBuf)>, Failure> {
         let made = match (self.firmware, &self.efi, content) {
             (Firmware::Bios, _, _) | (_, None, None) => return Ok(None),
-            (_, Some(path), _) => uki::read_program(path).map(Uefi::Unified),
+            (_, Some(path), _) => {
+                uki::read_program(path).map(|bytes| (Uefi::Unified(bytes), path.clone()))
+            }
             (_, None, Some(content)) => self.uefi_program(content),
         };
         made.map(Some).map_err(failure)
     }
 
-    fn uefi_program(&self, content: &Content) -> Result<Uefi, UkiError> {
+    fn uefi_program(&self, content: &Content) -> Result<(Uefi, PathBuf), UkiError> {
         if !self.uki {
             let loader = find_boot_loader(self.systemd_boot.as_deref())?;
-            uki::check_kernel(&content.kernel, &loader)?;
-            return Ok(Uefi::BootLoader(loader));
+            uki::check_kernel(&content.kernel, &loader.bytes)?;
+            return Ok((Uefi::BootLoader(loader.bytes), loader.path));
         }
         let stub = find_stub(self.stub.as_deref())?;
-        let program = content.uki(&stub, &self.content.append, None)?;
-        Ok(Uefi::Unified(program))
+        let program = content.uki(&stub.bytes, &self.content.append, None)?;
+        Ok((Uefi::Unified(program), stub.path))
     }
 
     /// Which kernels the image starts. The program of --efi has one of its own.

@@ -1,0 +1,29 @@
+//! What make(1), ninja and Bazel read about what an output is made of.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A path as a rule of make has it: blanks, `#`, `:`, `\` and `$` escaped. A line feed cannot be written there at all.
+pub fn escaped_for_make(path: &Path) -> Vec<u8> {
+    let mut out = Vec::new();
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b' ' | b'\t' | b'#' | b':' | b'\\' => out.push(b'\\'),
+            b'$' => out.push(b'$'),
+            _ => {}
+        }
+        out.push(if byte == b'\n' { b'?' } else { byte });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_make_would_take_for_something_else_is_escaped() {
+        let escaped = escaped_for_make(Path::new("a b:c#d$e\\f\ng"));
+        assert_eq!(escaped, b"a\\ b\\:c\\#d$$e\\\\f?g");
+    }
+}
