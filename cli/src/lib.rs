@@ -12,7 +12,8 @@
 //!
 //! Before its arguments are looked at, [`describe`] answers shells that complete a line, and writes the manual pages.
 //!
-//! What people read goes to standard error by [`tell!`], which does not panic where nobody listens any more.
+//! What people read goes to standard error by [`tell!`], which does not panic where nobody listens any more; what they need not know,
+//! by [`note!`] and [`warning!`], which heed [`Quiet`].
 #![forbid(unsafe_code)]
 
 mod bash;
@@ -22,6 +23,7 @@ mod describe;
 mod failure;
 mod manual;
 mod output;
+mod quiet;
 mod tell;
 
 pub use depfile::escaped_for_make;
@@ -31,4 +33,5 @@ pub use output::{
     Room, Staged, Staging, commit, directory, input_at, is_same_file, print, print_part,
     write_atomically, write_atomically_with,
 };
+pub use quiet::{Quiet, is_talkative};
 pub use tell::to_stderr;

@@ -218,6 +218,9 @@ fn a_big_endian_keymap_is_told_as_one() {
         let arguments = [question, &["big.bmap"], behind].concat();
         let outcome = bench.run(&arguments, b"");
         assert_eq!((outcome.code, &*outcome.stderr), (0, note), "{question:?}");
+        let quiet = bench.run(&[&arguments[..], &["-q"]].concat(), b"");
+        assert_eq!((quiet.code, quiet.stdout), (0, outcome.stdout.clone()));
+        assert_eq!(quiet.stderr, "", "{question:?}");
         let asked = bench.run(&[&arguments[..], &["--endian", "big"]].concat(), b"");
         let same = question[0] != "diff";
         assert_eq!(asked.stdout == outcome.stdout, same, "{question:?}");

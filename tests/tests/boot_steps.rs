@@ -117,7 +117,7 @@ fn what_never_comes_is_exit_code_1_and_the_transcript_is_kept() {
     let (json, stderr) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(
-        stderr.starts_with("error: nothing like `no such text` within"),
+        stderr.starts_with("error: nothing like `no such text` within 1 s on the console"),
         "{stderr}"
     );
     assert!(json.contains("\"passes\": false"), "{json}");

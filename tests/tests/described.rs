@@ -64,6 +64,10 @@ fn modules_of_the_kernel_on_the_line_are_completed() {
     );
     let line = ["packager", "plan", "--root", root, "--modules", "vfat,isof"];
     assert_eq!(completed(&line), set(&["vfat,isofs"]));
+    for option in ["-b", "--basedir"] {
+        let line = ["packager", "plan", option, root, "--modules", "vfat,isof"];
+        assert_eq!(completed(&line), set(&["vfat,isofs"]), "{option}");
+    }
 }
 
 #[test]

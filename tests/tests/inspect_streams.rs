@@ -176,3 +176,38 @@ fn an_image_goes_to_standard_output_and_nothing_else_does() {
     );
     assert!(!Path::new("-").exists());
 }
+
+#[test]
+fn quiet_looks_are_without_notes() {
+    let Some((_root, folder, path)) = packed() else {
+        return;
+    };
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.extend(b"what is no archive");
+    fs::write(&path, bytes).unwrap();
+    let image = path.to_str().unwrap();
+    let [loud, quiet] = ["loud", "quiet"].map(|name| folder.path().join(name));
+    let [loud, quiet] = [&loud, &quiet].map(|it| it.to_str().unwrap());
+    for (arguments, quiet_arguments) in [
+        (vec!["list", image], None),
+        (vec!["cat", image, "init"], None),
+        (vec!["size", image], None),
+        (vec!["why", image, "init"], None),
+        (vec!["diff", image, image], None),
+        (
+            vec!["extract", image, loud],
+            Some(vec!["extract", image, quiet]),
+        ),
+    ] {
+        let output = packager(&arguments).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {stderr}");
+        assert!(stderr.starts_with("note: "), "{arguments:?}: {stderr}");
+        let arguments = quiet_arguments.unwrap_or(arguments);
+        let silent = packager(&arguments).arg("-q").output().unwrap();
+        let stderr = String::from_utf8_lossy(&silent.stderr);
+        assert!(silent.status.success(), "{arguments:?}: {stderr}");
+        assert_eq!(stderr, "", "{arguments:?}");
+        assert!(silent.stdout == output.stdout, "{arguments:?}");
+    }
+}

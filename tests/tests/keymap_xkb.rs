@@ -257,6 +257,7 @@ fn a_slip_in_a_name_is_an_error_and_a_layout_without_a_way_to_it_is_told() {
             "{warning}"
         );
         assert_eq!(warning.lines().count(), 1, "{warning}");
+        assert_eq!(run(layouts, &["-q"]), (Some(0), String::new()));
     }
 }
 

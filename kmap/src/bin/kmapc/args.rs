@@ -160,6 +160,9 @@ pub(crate) struct Decompile {
 
     #[command(flatten)]
     pub(crate) reading: Reading,
+
+    #[command(flatten)]
+    pub(crate) quiet: cli::Quiet,
 }
 
 #[derive(Debug, Group)]
@@ -179,6 +182,9 @@ pub(crate) struct Diff {
 
     #[command(flatten)]
     pub(crate) reading: Reading,
+
+    #[command(flatten)]
+    pub(crate) quiet: cli::Quiet,
 }
 
 #[derive(Debug, Group)]
@@ -206,6 +212,9 @@ pub(crate) struct Show {
 
     #[command(flatten)]
     pub(crate) reading: Reading,
+
+    #[command(flatten)]
+    pub(crate) quiet: cli::Quiet,
 }
 
 #[derive(Debug, Group)]
@@ -226,16 +235,20 @@ pub(crate) struct Type {
 
     #[command(flatten)]
     pub(crate) reading: Reading,
+
+    #[command(flatten)]
+    pub(crate) quiet: cli::Quiet,
 }
 
 #[derive(Debug, Group)]
 #[command(after_help = help::XKB)]
 pub(crate) struct Xkb {
-    /// A layout of xkb-data, such as `es`; or two, such as `us,ru`
+    /// A layout of xkb-data, such as `es`; or two with a comma between them, such as `us,ru`
     #[arg(value_name = "LAYOUT", add = complete::layouts())]
     pub(crate) layout: String,
 
-    /// Its variant, such as `nodeadkeys`
+    /// Its variant, such as `nodeadkeys`; for two layouts, theirs with a comma between them: `us,ru ,phonetic` has none for
+    /// the first
     #[arg(value_name = "VARIANT", default_value = "")]
     pub(crate) variant: String,
 
@@ -258,6 +271,9 @@ pub(crate) struct Xkb {
     /// The byte order of the machine that will load the keymap
     #[arg(long, value_enum, default_value_t = Endian::Little)]
     pub(crate) endian: Endian,
+
+    #[command(flatten)]
+    pub(crate) quiet: cli::Quiet,
 }
 
 /// `--endian`.

@@ -122,7 +122,9 @@ impl<'a> Input<'a> {
         let search = viewer.reading.search();
         let mut source = FileSource::new(search.clone());
         let text = text(&mut source, name).map_err(|report| viewer.failure(name, &report))?;
-        if let Some(note) = passed_over(&search, name, &text) {
+        if let Some(note) = passed_over(&search, name, &text)
+            && cli::is_talkative()
+        {
             viewer.screen.show(&note);
         }
         Ok(Self {
@@ -180,8 +182,8 @@ fn binary(file: &SourceText, asked: Option<Endian>) -> Result<(Keymap, Endian), 
     };
     let read = read.map_err(|error| Report::damaged(&file.path, error))?;
     if asked.is_none() && read.1 != Endian::default() {
-        cli::tell!(
-            "note: `{}` is read as a big-endian keymap, since it makes sense only so; `--endian` says which it is",
+        cli::note!(
+            "`{}` is read as a big-endian keymap, since it makes sense only so; `--endian` says which it is",
             kmap::shown_path(&file.path)
         );
     }

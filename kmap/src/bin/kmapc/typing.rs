@@ -25,6 +25,7 @@ pub(crate) struct Answer {
 }
 
 pub(crate) fn run(args: &Type, screen: Screen) -> Result<(), Failure> {
+    args.quiet.heed();
     let viewer = Viewer {
         reading: &args.reading,
         screen,
@@ -77,8 +78,8 @@ fn wanted(args: &Type) -> Result<Cow<'_, str>, Failure> {
         return Ok(Cow::Borrowed(&args.text));
     }
     if io::stdin().is_terminal() {
-        cli::tell!(
-            "note: the text is read from the keyboard, where it can be seen, up to Control-D on a line of its own"
+        cli::note!(
+            "the text is read from the keyboard, where it can be seen, up to Control-D on a line of its own"
         );
     }
     let mut bytes = Vec::new();

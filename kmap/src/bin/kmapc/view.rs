@@ -13,6 +13,7 @@ use crate::json;
 use crate::screen::Screen;
 
 pub(crate) fn decompile(args: &Decompile, screen: Screen) -> Result<(), Failure> {
+    args.quiet.heed();
     if let Some(output) = &args.output {
         check_output(&args.input, output)?;
     }
@@ -26,6 +27,7 @@ pub(crate) fn decompile(args: &Decompile, screen: Screen) -> Result<(), Failure>
 }
 
 pub(crate) fn show(args: &Show, screen: Screen) -> Result<(), Failure> {
+    args.quiet.heed();
     for output in args.svg.iter().chain(&args.html) {
         check_output(&args.input, output)?;
     }
@@ -35,7 +37,7 @@ pub(crate) fn show(args: &Show, screen: Screen) -> Result<(), Failure> {
     }
     let (shape, title) = (args.shape.into(), kmap::shown_path(&args.input));
     if let Some(note) = not_drawn(&keymap) {
-        cli::tell!("note: {note}");
+        cli::note!("{note}");
     }
     match (&args.svg, &args.html) {
         (Some(path), _) => write(Some(path), layout::svg(&keymap, shape, &title)),
@@ -80,6 +82,7 @@ fn write(path: Option<&Path>, text: String) -> Result<(), Failure> {
 
 /// Exit code 1 says that the keymaps differ, as diff's does, so what is wrong with a keymap becomes 2.
 pub(crate) fn diff(args: &Diff, screen: Screen) -> Result<(), Failure> {
+    args.quiet.heed();
     let differ = || {
         check_standard_input([&*args.old, &*args.new].into_iter())?;
         let read = |path: &Path| viewer(&args.reading, screen, args.json).keymap(path);

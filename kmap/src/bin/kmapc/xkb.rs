@@ -11,6 +11,7 @@ use crate::args::Xkb;
 use crate::input;
 
 pub(crate) fn run(args: &Xkb) -> Result<(), Failure> {
+    args.quiet.heed();
     let layout = Layout {
         layout: args.layout.clone(),
         variant: args.variant.clone(),
@@ -24,12 +25,12 @@ pub(crate) fn run(args: &Xkb) -> Result<(), Failure> {
     let has_switch = converted.has_switch();
     converted.keymap.prune();
     if args.layout.contains(',') && !has_switch {
-        cli::tell!(
-            "warning: no key switches to the second layout; ask for one, for example with --options grp:alt_shift_toggle"
+        cli::warning!(
+            "no key switches to the second layout; ask for one, for example with --options grp:alt_shift_toggle"
         );
     } else if let Some(missing) = Typing::new(&converted.keymap).missing_letters() {
-        cli::tell!(
-            "warning: the keymap has no key for {missing} of the letters a to z, so that no command can be typed; {}",
+        cli::warning!(
+            "the keymap has no key for {missing} of the letters a to z, so that no command can be typed; {}",
             with_latin(args)
         );
     }
@@ -39,8 +40,8 @@ pub(crate) fn run(args: &Xkb) -> Result<(), Failure> {
             .iter()
             .map(|char| format!("U+{:04X}", u32::from(*char)))
             .collect();
-        cli::tell!(
-            "warning: left out, because the console cannot have them on a key: {}",
+        cli::warning!(
+            "left out, because the console cannot have them on a key: {}",
             list.join(", ")
         );
     }

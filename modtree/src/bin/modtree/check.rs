@@ -41,12 +41,15 @@ pub(crate) struct CheckArgs {
     /// One JSON document, with all hints
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    quiet: cli::Quiet,
 }
 
 /// So many hints of a kind are printed; a kernel without its firmware has thousands.
 const HINTS: usize = 5;
 
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     let tree = open(&args.tree)?;
     // A kernel's package has none of its firmware.
     let default = match args.tree.deb {
@@ -62,7 +65,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     };
     let checked = check(&tree, &options).map_err(tree_failure)?;
     for note in &checked.notes {
-        cli::tell!("note: {note}");
+        cli::note!("{note}");
     }
     let found = checked.findings;
     let errors = found

@@ -51,9 +51,12 @@ pub(crate) struct WhyArgs {
     to: String,
     #[command(flatten)]
     answer: AnswerArgs,
+    #[command(flatten)]
+    quiet: cli::Quiet,
 }
 
 pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     let tree = open(&args.answer.tree)?;
     let options = ClosureOptions {
         runtime: true,
@@ -108,7 +111,7 @@ pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
         }
         // What was not known may be the reason.
         for note in &found.notes {
-            cli::tell!("note: {note}");
+            cli::note!("{note}");
         }
         return Err(Failure::input(format_args!(
             "{} does not need {to}, neither to be loaded nor while running",
@@ -146,9 +149,12 @@ pub(crate) struct UsersArgs {
     module: String,
     #[command(flatten)]
     answer: AnswerArgs,
+    #[command(flatten)]
+    quiet: cli::Quiet,
 }
 
 pub(crate) fn run_users(args: &UsersArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     let tree = open(&args.answer.tree)?;
     let name = ModuleName::new(&args.module);
     if !has(&tree, &name)? {
@@ -156,7 +162,7 @@ pub(crate) fn run_users(args: &UsersArgs) -> Result<(), Failure> {
     }
     let found = users(&tree, &name).map_err(tree_failure)?;
     if found.is_empty() {
-        cli::tell!("note: no module needs {name}");
+        cli::note!("no module needs {name}");
     }
     args.answer.print(
         found,
@@ -183,9 +189,12 @@ pub(crate) struct ProvidersArgs {
     exports: Vec<String>,
     #[command(flatten)]
     answer: AnswerArgs,
+    #[command(flatten)]
+    quiet: cli::Quiet,
 }
 
 pub(crate) fn run_providers(args: &ProvidersArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     let tree = open(&args.answer.tree)?;
     let traces = Traces {
         imports: args.imports.clone(),
@@ -195,8 +204,8 @@ pub(crate) fn run_providers(args: &ProvidersArgs) -> Result<(), Failure> {
     let found = providers(&tree, &traces).map_err(tree_failure)?;
     if found.is_empty() {
         let (exports, imports) = (traces.exports.join(", "), traces.imports.join(", "));
-        cli::tell!(
-            "note: no module of {} {}",
+        cli::note!(
+            "no module of {} {}",
             tree.version(),
             match (exports.as_str(), imports.as_str()) {
                 (exports, "") => format!("exports {exports}"),
@@ -257,15 +266,18 @@ pub(crate) struct RequestsArgs {
     module: String,
     #[command(flatten)]
     answer: AnswerArgs,
+    #[command(flatten)]
+    quiet: cli::Quiet,
 }
 
 pub(crate) fn requests(args: &RequestsArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     let (path, bytes) = module_bytes(&args.module, &args.answer.tree)?;
     let name = ModuleName::of_file(path.file_name().unwrap_or_default());
     let found = call_sites(&bytes)
         .map_err(|source| tree_failure(modtree::TreeError::Elf { path, source }))?;
     if found.is_empty() {
-        cli::tell!("note: the code of {name} asks for no module");
+        cli::note!("the code of {name} asks for no module");
     }
     let is_rare = |asked: &String| is_rare_request(&name, asked);
     let kind = |site: &CallSite| match &site.string {

@@ -75,7 +75,7 @@ pub(crate) fn open(args: &TreeArgs) -> Result<Tree, Failure> {
 
 /// Unpacks a kernel's package, which takes seconds: who waits at a terminal is told what for.
 pub(crate) fn open_package(path: &Path, kernel: Option<&str>) -> Result<Tree, Failure> {
-    let at_terminal = std::io::stderr().is_terminal();
+    let at_terminal = std::io::stderr().is_terminal() && cli::is_talkative();
     if at_terminal {
         cli::tell_part!("unpacking `{}` ...", path.display());
     }

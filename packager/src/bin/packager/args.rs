@@ -138,7 +138,7 @@ pub(crate) struct KernelArgs {
     kernel: Option<OsString>,
 
     /// The root that holds boot/ and lib/modules/, or a modules directory [default: /]
-    #[arg(long, value_name = "DIR")]
+    #[arg(short = 'b', long, visible_alias = "basedir", value_name = "DIR")]
     root: Option<PathBuf>,
 
     /// Take the kernel from a Debian package instead
@@ -199,4 +199,7 @@ pub(crate) struct ListArgs {
     /// Print JSON: a list of objects, one a line
     #[arg(long, conflicts_with = "names")]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) quiet: cli::Quiet,
 }

@@ -68,6 +68,9 @@ pub(crate) struct BootArgs {
     accel: Accel,
 
     #[command(flatten)]
+    quiet: cli::Quiet,
+
+    #[command(flatten)]
     watch: WatchArgs,
 
     #[command(flatten, next_help_heading = "An initramfs's kernel")]
@@ -137,6 +140,7 @@ enum Accel {
 }
 
 pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     for file in &args.usb {
         codec::file::open(file).map_err(report::read)?;
     }
@@ -198,10 +202,12 @@ impl BootArgs {
 }
 
 fn interact(machine: &Machine, longest: Option<Duration>) -> Result<(), Failure> {
-    cli::tell!(
-        "booting in QEMU ({}); `poweroff` ends it, Ctrl-A X at once",
-        machine.accelerator.argument()
-    );
+    if cli::is_talkative() {
+        cli::tell!(
+            "booting in QEMU ({}); `poweroff` ends it, Ctrl-A X at once",
+            machine.accelerator.argument()
+        );
+    }
     let ending = machine.interactive(longest).map_err(report::qemu)?;
     match ending.panic {
         _ if ending.timed_out => Err(Failure::input(format_args!(
@@ -254,8 +260,8 @@ fn kernel(args: &BootArgs) -> Result<(PathBuf, Option<Kernel>), Failure> {
             if version.is_none()
                 && let Some(damage) = damage().or(end.filter(|end| !end.is_junk()))
             {
-                cli::tell!(
-                    "note: `{}`: {damage}; the kernel is chosen without its modules",
+                cli::note!(
+                    "`{}`: {damage}; the kernel is chosen without its modules",
                     args.image.display()
                 );
             }

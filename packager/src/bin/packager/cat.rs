@@ -20,9 +20,13 @@ pub(crate) struct CatArgs {
     /// The file's path in it; links are followed
     #[arg(add = complete::paths())]
     path: OsString,
+
+    #[command(flatten)]
+    quiet: cli::Quiet,
 }
 
 pub(crate) fn run(args: &CatArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     let wanted = text(args.path.as_bytes());
     input::with_files(&args.image, |_, files| match files.follow(&wanted) {
         Some((_, file)) if file.attributes.kind == Kind::File => cli::print(file.data),

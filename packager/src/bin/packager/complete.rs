@@ -120,5 +120,5 @@ pub(crate) fn findings() -> ArgValueCompleter {
 }
 
 fn root() -> PathBuf {
-    option(&["--root"]).unwrap_or_else(|| "/".into())
+    option(&["-b", "--root", "--basedir"]).unwrap_or_else(|| "/".into())
 }

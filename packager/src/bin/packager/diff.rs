@@ -26,9 +26,13 @@ pub(crate) struct DiffArgs {
     /// Print the differences as JSON, all of them
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    quiet: cli::Quiet,
 }
 
 pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     if [&args.old, &args.new]
         .iter()
         .all(|path| *path == Path::new("-"))

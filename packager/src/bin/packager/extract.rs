@@ -16,9 +16,13 @@ pub(crate) struct ExtractArgs {
 
     /// The folder to make, or an empty one
     folder: PathBuf,
+
+    #[command(flatten)]
+    quiet: cli::Quiet,
 }
 
 pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     pool::share();
     input::with_files(&args.image, |segments, files| {
         let done = extract(files, &args.folder).map_err(|error| match error {
@@ -26,30 +30,30 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<(), Failure> {
             ExtractError::Io { .. } => Failure::machine(error),
         })?;
         if done.devices_skipped > 0 {
-            cli::tell!(
-                "note: {} device nodes are left out; only root may make them",
+            cli::note!(
+                "{} device nodes are left out; only root may make them",
                 done.devices_skipped
             );
         }
         if done.links_skipped > 0 {
-            cli::tell!(
-                "note: {} symbolic links without a target are left out; only the kernel makes them",
+            cli::note!(
+                "{} symbolic links without a target are left out; only the kernel makes them",
                 done.links_skipped
             );
         }
         if done.owners_skipped > 0 {
-            cli::tell!(
-                "note: {} files do not have the owner that the image names, which this user namespace does not have",
+            cli::note!(
+                "{} files do not have the owner that the image names, which this user namespace does not have",
                 done.owners_skipped
             );
         }
         let left_out = |names: &[String], why: &str| {
             for name in names {
                 match &*shown(name) {
-                    "" => cli::tell!(
-                        "note: an entry without a name, or with one that is too long, is left out, as the kernel does"
+                    "" => cli::note!(
+                        "an entry without a name, or with one that is too long, is left out, as the kernel does"
                     ),
-                    name => cli::tell!("note: /{name} is left out, as the kernel does: {why}"),
+                    name => cli::note!("/{name} is left out, as the kernel does: {why}"),
                 }
             }
         };

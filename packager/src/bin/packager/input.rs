@@ -141,16 +141,13 @@ pub(crate) fn segments<'a>(path: &Path, image: &'a [u8]) -> Result<Vec<Segment<'
 
 /// The kernel says so, and goes on with what it has.
 pub(crate) fn tell_junk(path: &Path, junk: &InspectError) {
-    cli::tell!(
-        "note: `{}`: {junk}; the kernel reads no further",
-        path.display()
-    );
+    cli::note!("`{}`: {junk}; the kernel reads no further", path.display());
 }
 
 /// The kernel takes an archive without its end, and cannot know whether something is missing.
 pub(crate) fn tell_no_trailer(path: &Path) {
-    cli::tell!(
-        "note: `{}` ends without a trailer: it may have been cut off between two files",
+    cli::note!(
+        "`{}` ends without a trailer: it may have been cut off between two files",
         path.display()
     );
 }

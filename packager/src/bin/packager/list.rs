@@ -17,6 +17,7 @@ use crate::{input, report};
 const PORTION: usize = 64 << 10;
 
 pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     let image = Image::open(&args.image)?;
     let mut out = Printer::new(args);
     let result = image.skim(|entry, length, place| {
@@ -37,15 +38,13 @@ pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
     }
     cli::print(&out.text)?;
     if let passed_over @ 1.. = out.passed_over {
-        cli::tell!(
-            "note: entries without a name, with one that is too long, or of a type that Linux does not know, which the kernel leaves out: {passed_over}"
+        cli::note!(
+            "entries without a name, with one that is too long, or of a type that Linux does not know, which the kernel leaves out: {passed_over}"
         );
     }
     if let Some(Range { start, end }) = inspect::boot_configuration(&image) {
         let length = end - start;
-        cli::tell!(
-            "note: the kernel's boot configuration (bootconfig), {length} bytes, is at {start}"
-        );
+        cli::note!("the kernel's boot configuration (bootconfig), {length} bytes, is at {start}");
     }
     match result {
         Err(junk) if junk.is_junk() => input::tell_junk(&args.image, &junk),

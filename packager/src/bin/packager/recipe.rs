@@ -115,7 +115,7 @@ pub(crate) struct RecipeArgs {
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 
-    /// The cache's largest size, in bytes or with K, M or G
+    /// The cache's largest size, in bytes or with K, M, G or T
     #[arg(long, value_name = "SIZE", requires = "cache", default_value = "1G", value_parser = parse_size)]
     cache_limit: u64,
 }

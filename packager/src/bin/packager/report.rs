@@ -149,7 +149,7 @@ pub(crate) fn timings(timings: &Timings) {
 /// What the user should know, on stderr.
 pub(crate) fn notes(notes: &[String]) {
     for note in notes {
-        cli::tell!("note: {note}");
+        cli::note!("{note}");
     }
 }
 

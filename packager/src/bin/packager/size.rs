@@ -29,9 +29,13 @@ pub(crate) struct SizeArgs {
     /// Print every file and folder as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    quiet: cli::Quiet,
 }
 
 pub(crate) fn run(args: &SizeArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     let image = Image::open(&args.image)?;
     let segments = input::segments(&args.image, &image)?;
     let tree = sizes(&image, &segments).map_err(|error| input::at_fault(&args.image, error))?;

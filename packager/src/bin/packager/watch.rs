@@ -105,7 +105,7 @@ pub(crate) fn watch(machine: &Machine, args: &WatchArgs) -> Result<(), Failure> 
     } else if args.transcript.is_none()
         && matches!(&result, Err(error) if error.fault() == Fault::Input)
     {
-        cli::tell!("note: --transcript FILE keeps all that was on the serial console");
+        cli::note!("--transcript FILE keeps all that was on the serial console");
     }
     result
 }
@@ -134,15 +134,17 @@ impl Watched {
 
     fn carry_out(&mut self, step: &Step) -> Result<(), Failure> {
         let left = self.deadline.saturating_duration_since(Instant::now());
+        let longest = self.deadline.duration_since(self.start).as_secs();
         let session = &mut self.session;
         match step {
-            Step::Expect(text) => session.expect(text, left).map_err(failure),
+            Step::Expect(text) => session
+                .expect(text, left)
+                .map_err(|error| failure(of_all(error, longest))),
             Step::Wait(time) if *time > left => {
                 session.run_on(left).map_err(failure)?;
-                let seconds = self.deadline.duration_since(self.start).as_secs();
                 let wait = time.as_secs_f64();
                 Err(Failure::input(format_args!(
-                    "--wait {wait} does not end within the {seconds} s of --timeout"
+                    "--wait {wait} does not end within the {longest} s of --timeout"
                 )))
             }
             Step::Wait(time) => session.run_on(*time).map_err(failure),
@@ -179,6 +181,18 @@ fn screenshot(session: &mut Session, path: &Path) -> Result<(), Failure> {
     };
     let picture = session.screenshot(format).map_err(failure)?;
     cli::write_atomically(path, &picture)
+}
+
+/// A step has the time that those before it have left, and the user knows the time of all, in seconds.
+fn of_all(error: QemuError, longest: u64) -> QemuError {
+    match error {
+        QemuError::Timeout { expected, tail, .. } => QemuError::Timeout {
+            expected,
+            seconds: longest,
+            tail,
+        },
+        error => error,
+    }
 }
 
 /// A machine that does not do what was expected of it is the image's fault.

@@ -33,9 +33,13 @@ pub(crate) struct WhyArgs {
     /// Print JSON: a list of the files of the chain, each with its reason
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    quiet: cli::Quiet,
 }
 
 pub(crate) fn run(args: &WhyArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     let wanted = names::text(args.path.as_bytes());
     let image = input::Image::open(&args.image)?;
     input::with_files_of(&args.image, &image, |segments, files| {
