@@ -4,12 +4,14 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+use std::fs;
 use std::process::Command;
 
 use modtree::{Tree, call_sites};
 use rayon::prelude::*;
 use tests::environment::{command, kernel};
 use tests::modules::{modtree_depmod, run, runtime, shadow};
+use tests::root::small_root;
 
 fn asked(root: &std::path::Path, arguments: &[&str]) -> String {
     let mut command: Command = command("modtree");
@@ -209,6 +211,75 @@ fn a_symbol_is_asked_for_by_its_name_alone() {
     assert!(nobody.stdout.is_empty());
     let stderr = String::from_utf8(nobody.stderr).unwrap();
     assert!(stderr.ends_with(" exports crc32d\n"), "{stderr}");
+}
+
+#[test]
+fn quiet_answers_are_without_notes() {
+    let Some(root) = small_root() else { return };
+    for question in [
+        &["users", "vfat"][..],
+        &["providers", "no_such_symbol"],
+        &["requests", "fat"],
+    ] {
+        let ask = |quiet: &[&str]| {
+            let mut asked = command("modtree");
+            asked.args(question).args(quiet).arg("-b").arg(root.path());
+            let output = asked.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            (output.stdout, String::from_utf8(output.stderr).unwrap())
+        };
+        let (answer, notes) = ask(&[]);
+        let none = match question[0] {
+            "requests" => "",
+            _ => "note: no module ",
+        };
+        assert!(notes.starts_with(none), "{question:?}: {notes}");
+        assert_eq!(ask(&["--quiet"]), (answer, String::new()), "{question:?}");
+    }
+}
+
+/// What is damaged in one of the kernels is neither new nor gone.
+#[test]
+fn a_damaged_module_is_told_and_the_others_are_compared() {
+    let (Some(old), Some(new)) = (small_root(), small_root()) else {
+        return;
+    };
+    let vfat = new.module("fs/fat/vfat.ko");
+    let bytes = fs::read(&vfat).unwrap();
+    fs::write(&vfat, &bytes[..100]).unwrap();
+    let fat = old.module("fs/fat/fat.ko");
+    fs::write(&fat, b"").unwrap();
+    let diff = |options: &[&str]| {
+        let mut diff = command("modtree");
+        diff.arg("diff")
+            .args([old.path(), new.path()])
+            .args(options);
+        let output = diff.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, found, warnings) = diff(&[]);
+    assert_eq!((code, &*found), (Some(2), ""), "{warnings}");
+    let [first, second] = warnings.lines().collect::<Vec<_>>()[..] else {
+        panic!("{warnings}");
+    };
+    for (line, path, why) in [(first, &fat, "it is empty"), (second, &vfat, "truncated")] {
+        let begin = format!("warning: module `{}`: ", path.display());
+        assert!(line.starts_with(&begin) && line.contains(why), "{line}");
+    }
+    let (code, found, warnings) = diff(&["--json", "-q"]);
+    assert_eq!((code, &*warnings), (Some(2), ""));
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(found["damaged"].as_array().unwrap().len(), 2);
+    // What differs besides is told all the same.
+    fs::remove_file(new.module("drivers/hid/usbhid/usbhid.ko")).unwrap();
+    let (code, found, _) = diff(&[]);
+    assert_eq!(code, Some(2));
+    assert!(found.starts_with("gone: usbhid\n"), "{found}");
 }
 
 #[test]

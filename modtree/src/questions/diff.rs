@@ -24,6 +24,8 @@ pub struct Difference {
     pub aliases: BTreeMap<ModuleName, Changes>,
     /// Exported symbols that are new, and gone, in all modules together.
     pub symbols: Changes,
+    /// What is wrong with modules of either tree that cannot be read, with their paths. Nothing else is said of these.
+    pub damaged: Vec<String>,
 }
 
 /// What is new and what is gone.
@@ -49,7 +51,11 @@ impl Changes {
     }
 }
 
-struct Summary {
+/// What is compared of a module; what is wrong where it cannot be read.
+type Summary = Result<Content, String>;
+
+#[derive(Default)]
+struct Content {
     depends: BTreeSet<String>,
     aliases: BTreeSet<String>,
     exports: Vec<String>,
@@ -57,7 +63,7 @@ struct Summary {
 
 type Summaries = BTreeMap<ModuleName, Summary>;
 
-/// Compares two trees. Damaged modules count as there, with nothing in them.
+/// Compares two trees. Damaged modules count as there, and what is in them is not compared.
 ///
 /// # Errors
 /// [`TreeError`], where a listing cannot be read or the machine is at fault.
@@ -67,6 +73,9 @@ pub fn diff(old: &Tree, new: &Tree) -> Result<Difference, TreeError> {
     for (name, of_new) in &after {
         match before.get(name) {
             Some(of_old) => {
+                let (Ok(of_old), Ok(of_new)) = (of_old, of_new) else {
+                    continue;
+                };
                 let depends = Changes::between(&of_old.depends, &of_new.depends);
                 let aliases = Changes::between(&of_old.aliases, &of_new.aliases);
                 if !depends.is_empty() {
@@ -86,10 +95,19 @@ pub fn diff(old: &Tree, new: &Tree) -> Result<Difference, TreeError> {
             false => difference.removed.push(name.clone()),
         }
     }
+    let is_damaged = |all: &Summaries, name: &ModuleName| matches!(all.get(name), Some(Err(_)));
+    // What one of them does not tell is neither new nor gone.
+    let is_told = |name: &ModuleName| !is_damaged(&before, name) && !is_damaged(&after, name);
     let exports = |all: &Summaries| -> BTreeSet<String> {
-        all.values().flat_map(|one| one.exports.clone()).collect()
+        let told = all.iter().filter(|(name, _)| is_told(name));
+        let told = told.filter_map(|(_, summary)| summary.as_ref().ok());
+        told.flat_map(|one| one.exports.clone()).collect()
     };
     difference.symbols = Changes::between(&exports(&before), &exports(&after));
+    let summaries = before.values().chain(after.values());
+    difference.damaged = summaries
+        .filter_map(|one| one.as_ref().err().cloned())
+        .collect();
     Ok(difference)
 }
 
@@ -98,10 +116,12 @@ fn summaries(tree: &Tree) -> Result<Summaries, TreeError> {
         let entry: &crate::Entry = entry;
         let module = match tree.module(entry) {
             Ok(module) => module,
-            Err(error) if error.is_input() => crate::Module::default(),
+            Err(error) if error.is_input() => {
+                return Ok((entry.name.clone(), Err(error.to_string())));
+            }
             Err(error) => return Err(error),
         };
-        let summary = Summary {
+        let summary = Content {
             depends: module.info.depends().map(ToString::to_string).collect(),
             aliases: module
                 .info
@@ -110,7 +130,7 @@ fn summaries(tree: &Tree) -> Result<Summaries, TreeError> {
                 .collect(),
             exports: module.exports,
         };
-        Ok((entry.name.clone(), summary))
+        Ok((entry.name.clone(), Ok(summary)))
     };
     tree.modules()?.par_iter().map(of_one).collect()
 }

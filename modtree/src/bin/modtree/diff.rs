@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cli::{Failure, print};
+use cli::{Failure, Fault, print};
 use modtree::{Difference, Tree, diff};
 use serde_json::json;
 
@@ -13,7 +13,8 @@ use crate::run::{choice_failure, open_package, tree_failure};
 
 /// Print what changed between two kernels: modules, dependencies, aliases, symbols
 ///
-/// The exit code is 0 where nothing did, 1 where something did, and 2 where one of the kernels is at fault.
+/// The exit code is 0 where nothing did, 1 where something did, and 2 where one of the kernels is at fault: a damaged module is told,
+/// and the others are compared.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     /// The old modules directory, a root with one kernel, or a kernel's Debian package
@@ -25,9 +26,12 @@ pub(crate) struct DiffArgs {
     /// One JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    quiet: cli::Quiet,
 }
 
 pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
+    args.quiet.heed();
     let differ = || {
         let found = diff(&open_any(&args.old)?, &open_any(&args.new)?).map_err(tree_failure)?;
         let text = as_text(&found);
@@ -35,7 +39,14 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
             true => print_json(&json!(found))?,
             false => print(text.as_bytes())?,
         }
-        Ok(!text.is_empty())
+        for damage in &found.damaged {
+            cli::warning!("{damage}; this module is not compared");
+        }
+        match found.damaged.is_empty() {
+            true => Ok(!text.is_empty()),
+            // What is at fault has been told.
+            false => Err(Failure::reported(Fault::Input)),
+        }
     };
     cli::compared(differ())
 }
