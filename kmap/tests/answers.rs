@@ -321,3 +321,27 @@ fn a_line_without_effect_is_told() {
         assert_eq!(found, expected, "{text}");
     }
 }
+
+/// Each name with the file that `kmapc NAME` would compile; one that a command hides is told.
+#[test]
+fn keymaps_are_listed_with_their_files() {
+    let text = b"keycode 30 = a A\n";
+    let bench = Bench::new(&[
+        ("maps/i386/es.kmap", text),
+        ("maps/mac/es.kmap", text),
+        ("maps/mac/list.map", text),
+    ]);
+    let all = ["list", "--search-path", "maps*"];
+    let outcome = bench.run(&all, b"");
+    let listed = "es    maps/i386/es.kmap\nlist  maps/mac/list.map\n";
+    assert_eq!(String::from_utf8(outcome.stdout).unwrap(), listed);
+    let note = "note: `list` is a keymap, too; `kmapc maps/mac/list.map` compiles it\n";
+    assert_eq!((outcome.code, &*outcome.stderr), (0, note));
+    let one = bench.run(&[&all[..], &["-q", "ES"]].concat(), b"");
+    assert_eq!((one.code, &*one.stderr), (0, ""));
+    assert_eq!(one.stdout, b"es  maps/i386/es.kmap\n");
+    let none = bench.run(&[&all[..], &["-q", "--json", "fr"]].concat(), b"");
+    assert_eq!((none.code, &*none.stdout), (1, &b"[]\n"[..]));
+    assert_eq!(none.stderr, "error: no keymap has `fr` in its name\n");
+    bench.error(&["list", "--search-path", "none"], 3);
+}

@@ -77,6 +77,14 @@ fn every_command_prints_what_is_documented() {
         differences.as_array().unwrap().contains(&semicolon),
         "{differences}"
     );
+    let listed = filled("list", &["list", "--search-path", out], &["/0/name"]);
+    assert_eq!(
+        listed,
+        json!(
+            ["bad", "es", "us"]
+                .map(|name| { json!({ "name": name, "path": file(&format!("{name}.kmap")) }) })
+        )
+    );
     let shown = filled("show", &["show", "-u", &es], &["/0"]);
     let euro = json!({
         "keycode": 18, "map": 2, "key": "key E (18)", "modifiers": "AltGr", "does": "€",

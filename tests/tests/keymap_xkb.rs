@@ -249,6 +249,14 @@ fn a_slip_in_a_name_is_an_error_and_a_layout_without_a_way_to_it_is_told() {
         ]),
         (Some(0), String::new())
     );
+    let variant = |variant| run("us", &[variant]);
+    for (wrong, words) in [
+        ("colemk", "did you mean `colemak`?"),
+        ("nosuchthing", "`kmapc list --xkb us` shows what there is"),
+    ] {
+        let error = format!("error: the XKB layout `us` has no variant `{wrong}`; {words}\n");
+        assert_eq!(variant(wrong), (Some(1), error));
+    }
     for layouts in ["us,ru", "ru,us"] {
         let (code, warning) = run(layouts, &[]);
         assert_eq!(code, Some(0));
@@ -413,4 +421,41 @@ fn every_layout_has_the_characters_that_ckbcomp_gives() {
         "{} levels: {unexplained:?}",
         unexplained.len()
     );
+}
+
+/// What is listed is what `kmapc xkb` takes, in the words that it takes.
+#[test]
+fn layouts_are_listed_with_their_variants_and_descriptions() {
+    if kmap::xkb::layouts().is_empty() {
+        return;
+    }
+    let list = |arguments: &[&str]| {
+        let output = command("kmapc").arg("list").args(arguments).output();
+        let output = output.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, all, stderr) = list(&["--xkb"]);
+    assert_eq!((code, &*stderr), (Some(0), ""));
+    let mut words = all.lines().map(|line| line.split("  ").next().unwrap());
+    assert!(words.clone().any(|it| it == "es nodeadkeys"), "{all}");
+    assert!(words.all(|it| it.split(' ').count() <= 2), "{all}");
+    let (_, spanish, _) = list(&["--xkb", "SPANISH (dvorak"]);
+    let [line] = spanish.lines().collect::<Vec<_>>()[..] else {
+        panic!("{spanish}");
+    };
+    assert!(line.starts_with("es dvorak"), "{line}");
+    assert!(line.ends_with("  Spanish (Dvorak)"), "{line}");
+    let (code, none, error) = list(&["--xkb", "no such thing"]);
+    assert_eq!((code, &*none), (Some(1), ""));
+    assert!(
+        error.contains("no XKB layout has `no such thing`"),
+        "{error}"
+    );
+    let document = tests::schema::conforms("kmapc", "layouts", &["list", "--xkb", "es"]);
+    assert!(tests::schema::is_filled(&document, "/0/variants/0/variant"));
 }

@@ -128,6 +128,16 @@ impl SearchPath {
         names
     }
 
+    /// The keymaps that plain names find, in byte order of the names: the names, and the files.
+    pub fn keymaps(&self) -> Vec<(String, PathBuf)> {
+        let names = self.names().into_iter();
+        let found = names.filter_map(|name| {
+            let path = self.find_keymap(Path::new(&name))?;
+            Some((name, path))
+        });
+        found.collect()
+    }
+
     pub(super) fn not_found(&self, name: &Path) -> SourceError {
         let names = self.names();
         let wanted = name.to_string_lossy();
@@ -386,6 +396,12 @@ mod tests {
         assert_eq!(found("us").as_deref(), Some("us.map"));
         assert_eq!(found("fr"), None);
         assert_eq!(find(root.path(), "", "es"), None);
+        let search = SearchPath::standard().with_keymaps([root.path().join("**")]);
+        let listed = ["es", "us"].map(|name| {
+            let path = root.path().join(found(name).unwrap());
+            (name.to_owned(), path)
+        });
+        assert_eq!(search.keymaps(), listed);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 mod codes;
 mod converter;
+mod listed;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -24,6 +25,9 @@ use kbvm::xkb::rmlvo::Group;
 use crate::Keymap;
 use codes::{GROUP_LATCH, GROUP_LOCK, GROUP_SHIFT};
 use converter::Converter;
+use listed::{list, listed, names, variants};
+
+pub use listed::{ListedLayout, ListedVariant, layouts, listed_layouts, options};
 
 /// Where XKB's data is, unless `XKB_CONFIG_ROOT` says otherwise.
 const ROOT: &str = "/usr/share/X11/xkb";
@@ -60,6 +64,8 @@ pub enum XkbError {
         layout: String,
         /// The variant.
         variant: String,
+        /// One that is listed, with nearly the same name.
+        suggestion: Option<String>,
     },
     /// There is no such option.
     NoOption {
@@ -96,11 +102,19 @@ impl fmt::Display for XkbError {
                         write!(f, "a variant of `{layout}` is a word of its own behind it")
                     }
                     (None, Some(suggestion)) => write!(f, "did you mean `{suggestion}`?"),
-                    (None, None) => f.write_str("the file rules/evdev.lst of xkb-data lists them"),
+                    (None, None) => f.write_str("`kmapc list --xkb` shows what there is"),
                 }
             }
-            XkbError::NoVariant { layout, variant } => {
-                write!(f, "the XKB layout `{layout}` has no variant `{variant}`")
+            XkbError::NoVariant {
+                layout,
+                variant,
+                suggestion,
+            } => {
+                write!(f, "the XKB layout `{layout}` has no variant `{variant}`; ")?;
+                match suggestion {
+                    Some(suggestion) => write!(f, "did you mean `{suggestion}`?"),
+                    None => write!(f, "`kmapc list --xkb {layout}` shows what there is"),
+                }
             }
             XkbError::NoOption { option, suggestion } => {
                 write!(f, "there is no XKB option `{option}`; ")?;
@@ -196,28 +210,9 @@ pub fn convert(layout: &Layout) -> Result<Converted, XkbError> {
     Ok(Converter::new(&keymap, layouts.len()).convert())
 }
 
-/// The layouts that the installed xkb-data lists; none where it is not installed.
-pub fn layouts() -> Vec<String> {
-    names(&list(&root()), "! layout")
-        .map(str::to_owned)
-        .collect()
-}
-
-/// The options that the installed xkb-data lists, headings of groups (`ctrl`) among them; none where it is not installed.
-pub fn options() -> Vec<String> {
-    names(&list(&root()), "! option")
-        .map(str::to_owned)
-        .collect()
-}
-
 /// The data's directory, as every program with XKB finds it.
 fn root() -> PathBuf {
     std::env::var_os("XKB_CONFIG_ROOT").map_or_else(|| ROOT.into(), PathBuf::from)
-}
-
-/// The list of layouts, variants and options for people.
-fn list(root: &Path) -> String {
-    std::fs::read_to_string(root.join("rules/evdev.lst")).unwrap_or_default()
 }
 
 /// Whether the symbols files have this layout and variant. kbvm would go on without them.
@@ -244,6 +239,11 @@ fn check(root: &Path, layout: &str, variant: &str) -> Result<(), XkbError> {
         false => Err(XkbError::NoVariant {
             layout: layout.to_owned(),
             variant: variant.to_owned(),
+            suggestion: suggest::nearest(
+                variant,
+                variants(&list(root), layout).map(|(variant, _)| variant),
+            )
+            .map(str::to_owned),
         }),
     }
 }
@@ -291,26 +291,6 @@ fn check_options(root: &Path, options: &[String]) -> Result<(), XkbError> {
             suggestion: suggest::nearest(option, names(&list, "! option")).map(str::to_owned),
         }),
     }
-}
-
-/// The first words of the lines behind a heading.
-fn names<'a>(list: &'a str, heading: &str) -> impl Iterator<Item = &'a str> {
-    let lines = list
-        .lines()
-        .skip_while(move |line| *line != heading)
-        .skip(1);
-    lines
-        .take_while(|line| !line.starts_with('!'))
-        .filter_map(|line| line.split_whitespace().next())
-}
-
-/// Whether the rules list the variant: a few are in another layout's file.
-fn listed(root: &Path, layout: &str, variant: &str) -> bool {
-    list(root).lines().any(|line| {
-        let mut words = line.split_whitespace();
-        words.next() == Some(variant)
-            && words.next().and_then(|word| word.strip_suffix(':')) == Some(layout)
-    })
 }
 
 /// Keeps the first thing that kbvm has to say.

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Decompile(Decompile),
     /// Show which keys differ between two keymaps
     Diff(Diff),
+    /// List the keymaps that names find, or XKB layouts
+    List(List),
     /// Draw the layout
     Show(Show),
     /// Say which keys type a text
@@ -188,6 +190,29 @@ pub(crate) struct Diff {
 }
 
 #[derive(Debug, Group)]
+#[command(after_help = help::LIST)]
+pub(crate) struct List {
+    /// Only those with TEXT in their names, or in what they are; capitals do not matter
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+
+    /// List the layouts and variants that `kmapc xkb` takes, and what they are
+    #[arg(long, conflicts_with = "search_path")]
+    pub(crate) xkb: bool,
+
+    /// Print JSON: a list
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Look for keymaps in DIR, with as many levels of directories as stars follow (`maps**`); may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) search_path: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) quiet: cli::Quiet,
+}
+
+#[derive(Debug, Group)]
 #[command(after_help = help::SHOW)]
 pub(crate) struct Show {
     /// A keymap, text or binary
@@ -326,11 +351,16 @@ impl Reading {
     }
 
     pub(crate) fn search(&self) -> SearchPath {
-        let search = SearchPath::from_env();
-        match self.search_path.is_empty() {
-            true => search,
-            false => search.with_keymaps(&self.search_path),
-        }
+        search(&self.search_path)
+    }
+}
+
+/// `--search-path`, and where it is not given, what the environment says.
+pub(crate) fn search(directories: &[PathBuf]) -> SearchPath {
+    let search = SearchPath::from_env();
+    match directories.is_empty() {
+        true => search,
+        false => search.with_keymaps(directories),
     }
 }
 

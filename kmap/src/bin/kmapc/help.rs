@@ -8,6 +8,7 @@ Examples:
   kmapc -u ro -o /tmp/ro.bmap  for a console in Unicode mode
   kmapc - < my.map | loadkmap  load it at once, in busybox
   kmapc show es                what is on the keys
+  kmapc list                   which keymaps there are
   kmapc type es 'contraseña'   can I type my passphrase with this keymap, and how
 
 Names are searched under /usr/share/keymaps and its like; LOADKEYS_KEYMAP_PATH names another
@@ -48,6 +49,17 @@ Examples:
 
 Exit codes: 0 the same, 1 keys differ, 2 wrong usage, or a keymap has errors, 3 the machine is at
 fault";
+
+pub(crate) const LIST: &str = "\
+Examples:
+  kmapc list                             every keymap, and its file
+  kmapc list dvorak                      those with dvorak in their names
+  kmapc list --xkb spanish               XKB layouts and variants, as words for `kmapc xkb`
+
+A file in the current directory that has the very name of a keymap goes before it.
+
+Exit codes: 0 done, 1 there is nothing with this text, 2 wrong usage, 3 there are no keymaps, or no
+XKB layouts";
 
 pub(crate) const SHOW: &str = "\
 Examples:

@@ -7,6 +7,7 @@ mod help;
 mod input;
 mod job;
 mod json;
+mod list;
 mod output;
 mod run;
 mod screen;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Some(Command::Check(args)) => check::run(args, screen),
         Some(Command::Decompile(args)) => view::decompile(args, screen),
         Some(Command::Diff(args)) => view::diff(args, screen),
+        Some(Command::List(args)) => list::run(args),
         Some(Command::Show(args)) => view::show(args, screen),
         Some(Command::Type(args)) => typing::run(args, screen),
         Some(Command::Xkb(args)) => xkb::run(args),

@@ -1,0 +1,124 @@
+//! `kmapc list`: the keymaps that names find, and the layouts of XKB.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use cli::Failure;
+use kmap::xkb::{ListedLayout, listed_layouts};
+use serde_json::{Value, json};
+
+use crate::args::{List, search};
+use crate::json;
+
+pub(crate) fn run(args: &List) -> Result<(), Failure> {
+    args.quiet.heed();
+    match args.xkb {
+        true => list_layouts(args),
+        false => list_keymaps(args),
+    }
+}
+
+fn list_keymaps(args: &List) -> Result<(), Failure> {
+    let mut keymaps = search(&args.search_path).keymaps();
+    if keymaps.is_empty() {
+        return Err(Failure::machine(
+            "there are no keymaps where they are looked for; on Debian and Ubuntu they are in the package console-data, elsewhere in kbd, and --search-path names another directory",
+        ));
+    }
+    if let Some((name, path)) = keymaps.iter().find(|(name, _)| name == "list") {
+        cli::note!(
+            "`{name}` is a keymap, too; `kmapc {}` compiles it",
+            kmap::shown_path(path)
+        );
+    }
+    keymaps.retain(|(name, _)| has(args, [name]));
+    print(args, keymaps_text(&keymaps), keymaps.iter().map(keymap))
+}
+
+fn list_layouts(args: &List) -> Result<(), Failure> {
+    let mut layouts = listed_layouts().map_err(Failure::machine)?;
+    // Of a layout that is meant itself, all variants are.
+    layouts.retain_mut(|one| {
+        let is_meant = has(args, [&one.layout, &one.description]);
+        one.variants
+            .retain(|it| is_meant || has(args, [&it.variant, &it.description]));
+        is_meant || !one.variants.is_empty()
+    });
+    print(
+        args,
+        layouts_text(args, &layouts),
+        layouts.iter().map(layout),
+    )
+}
+
+/// Whether one of the words has the text that is looked for.
+fn has<'a>(args: &List, words: impl IntoIterator<Item = &'a String>) -> bool {
+    let Some(text) = &args.text else { return true };
+    let text = text.to_lowercase();
+    let mut words = words.into_iter();
+    words.any(|word| word.to_lowercase().contains(&text))
+}
+
+/// Prints the text or the objects; that there are none is an error.
+fn print(args: &List, text: String, objects: impl Iterator<Item = Value>) -> Result<(), Failure> {
+    match args.json {
+        true => json::print(&objects.collect())?,
+        false => cli::print(text.as_bytes())?,
+    }
+    match (&args.text, text.is_empty()) {
+        (Some(wanted), true) => {
+            let what = if args.xkb { "XKB layout" } else { "keymap" };
+            Err(Failure::input(format_args!(
+                "no {what} has `{wanted}` in its name"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A keymap a line.
+fn keymaps_text(keymaps: &[(String, PathBuf)]) -> String {
+    let rows = keymaps.iter();
+    columns(rows.map(|(name, path)| (kmap::shown_path(Path::new(name)), kmap::shown_path(path))))
+}
+
+/// A layout or a variant a line, as words for `kmapc xkb`.
+fn layouts_text(args: &List, layouts: &[ListedLayout]) -> String {
+    let rows = layouts.iter().flat_map(|one| {
+        let is_meant = has(args, [&one.layout, &one.description]);
+        let itself = is_meant.then(|| (one.layout.clone(), one.description.clone()));
+        let variants = one.variants.iter().map(|it| {
+            let words = format!("{} {}", one.layout, it.variant);
+            (words, it.description.clone())
+        });
+        itself.into_iter().chain(variants)
+    });
+    columns(rows)
+}
+
+/// Two columns, the first as wide as its longest entry.
+fn columns(rows: impl Iterator<Item = (String, String)>) -> String {
+    let rows: Vec<_> = rows.collect();
+    let widths = rows.iter().map(|(first, _)| first.chars().count());
+    let width = widths.max().unwrap_or_default();
+    let mut out = String::new();
+    for (first, second) in rows {
+        let _ = writeln!(out, "{first:width$}  {second}");
+    }
+    out
+}
+
+fn keymap((name, path): &(String, PathBuf)) -> Value {
+    json!({ "name": name, "path": json::path(path) })
+}
+
+fn layout(listed: &ListedLayout) -> Value {
+    let variants = listed.variants.iter();
+    let variants =
+        variants.map(|it| json!({ "variant": it.variant, "description": it.description }));
+    json!({
+        "layout": listed.layout,
+        "description": listed.description,
+        "variants": variants.collect::<Value>(),
+    })
+}
