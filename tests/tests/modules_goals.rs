@@ -234,7 +234,7 @@ fn the_command_lists_shows_and_refuses() {
     for (arguments, code, message) in [
         (
             vec!["--for", "nvm"],
-            2,
+            1,
             "error: no goal `nvm`; did you mean `lvm` or `nvme`?\n",
         ),
         (

@@ -73,15 +73,7 @@ impl GoalError {
         }
     }
 
-    /// Whether what was asked for is at fault, and not a file.
-    pub fn is_usage(&self) -> bool {
-        !matches!(
-            self,
-            GoalError::Malformed { .. } | GoalError::Directory { .. } | GoalError::Read(_)
-        )
-    }
-
-    /// Whether a file is at fault, and not the machine.
+    /// Whether what was asked for is at fault, or a goal's file, and not the machine.
     pub fn is_input(&self) -> bool {
         match self {
             GoalError::Read(ReadError::Io { .. }) => false,

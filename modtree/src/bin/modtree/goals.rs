@@ -82,7 +82,6 @@ fn open(files: &GoalFileArgs) -> Result<Goals, Failure> {
 
 fn failure(error: GoalError) -> Failure {
     let fault = match &error {
-        error if error.is_usage() => Fault::Usage,
         error if error.is_input() => Fault::Input,
         _ => Fault::Machine,
     };
