@@ -61,6 +61,13 @@ impl Failure {
         }
     }
 
+    /// The same, told behind a place: `PLACE: MESSAGE`.
+    #[must_use]
+    pub fn behind(self, place: impl fmt::Display) -> Self {
+        let message = self.message.map(|message| format!("{place}: {message}"));
+        Self { message, ..self }
+    }
+
     /// Who is at fault.
     pub fn fault(&self) -> Fault {
         self.fault

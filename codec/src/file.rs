@@ -55,6 +55,16 @@ impl ReadError {
         }
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            ReadError::Io { path, .. }
+            | ReadError::NotRegular { path, .. }
+            | ReadError::TooLarge { path, .. }
+            | ReadError::Decode { path, .. } => path,
+        }
+    }
+
     /// Whether the file's contents are at fault; otherwise its path or the machine is.
     pub fn is_content(&self) -> bool {
         matches!(self, ReadError::Decode { .. })

@@ -5,6 +5,7 @@ mod entries;
 mod error;
 mod file;
 mod path;
+mod place;
 mod size;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ pub use choice::Choice;
 pub use error::RecipeError;
 pub use file::{TEMPLATE, schema};
 pub(crate) use path::clean;
+pub use place::Place;
 pub use size::parse_size;
 
 /// What files' data is aligned to where that is asked for, in bytes: the blocks of most file systems.

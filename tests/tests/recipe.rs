@@ -548,3 +548,67 @@ fn entries_that_take_each_others_place_are_refused() {
         kitchen.packed(&[]);
     }
 }
+
+/// What is wrong is known when it is looked for; where it stands is told all the same, and not of what an option says.
+#[test]
+fn mistakes_that_are_found_late_are_told_with_their_places() {
+    for (recipe, place, words) in [
+        (
+            "modules = [\n  \"vfat\",\n  \"vaft\",\n  \"nosuch\",\n]\n",
+            "3:3",
+            "`vaft` (did you mean `vfat`?), `nosuch`",
+        ),
+        ("goals = [\"nvm\"]\n", "1:10", "no goal `nvm`"),
+        ("goals = [\"rootfs\"]\n", "1:10", "the goal is rootfs:FS"),
+        (
+            "keymaps = [\"es\", \"klingon\"]\n",
+            "1:18",
+            "cannot find a keymap `klingon`",
+        ),
+        (
+            "keymaps = [\"./klingon\"]\n",
+            "1:12",
+            "cannot find a keymap",
+        ),
+        (
+            "programs = [\"/bin/nosuch\"]\n",
+            "1:13",
+            "there is no `/bin/nosuch` below",
+        ),
+        (
+            "[[file]]\npath = \"/etc/a\"\nsource = \"gone\"\n",
+            "3:10",
+            "cannot make `/etc/a` in the image: cannot read",
+        ),
+        (
+            "[[file]]\npath = \"/etc/a\"\ntext = \"\"\n[[file]]\npath = \"/etc/a\"\ntext = \"\"\n",
+            "5:8",
+            "cannot make `/etc/a` in the image: the recipe names it twice",
+        ),
+    ] {
+        let Some(kitchen) = Kitchen::new(recipe) else {
+            return;
+        };
+        let told = |options: &[&str]| {
+            let output = kitchen.pack(options);
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{recipe}: {stderr}");
+            stderr
+        };
+        let file = kitchen.folder.path().join("packager.toml");
+        let begin = format!("error: {}:{place}: ", file.display());
+        let error = told(&[]);
+        assert!(error.starts_with(&begin), "{recipe}: {error}");
+        assert!(error.contains(words), "{recipe}: {error}");
+        if recipe.starts_with("modules") {
+            let error = told(&["--modules", "vaft,nosuch"]);
+            assert!(
+                error.starts_with("error: no module and no alias"),
+                "{error}"
+            );
+            assert!(error.contains(words), "{error}");
+            let error = told(&["--for", "nvm"]);
+            assert!(error.starts_with("error: no goal `nvm`"), "{error}");
+        }
+    }
+}

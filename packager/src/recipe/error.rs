@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::Place;
+
 /// Why a recipe cannot be used: the TOML is wrong, or a key, or its value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{line}:{column}: {message}")]
@@ -40,13 +42,10 @@ impl RecipeError {
     }
 
     fn at(text: &str, start: usize, message: String) -> Self {
-        let before = text.get(..start).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        // A byte order mark is no character to whom an editor shows the line.
-        let characters = before[line_start..].trim_start_matches('\u{feff}').chars();
+        let Place { line, column } = Place::at(text, start);
         Self {
-            line: before.matches('\n').count() + 1,
-            column: characters.count() + 1,
+            line,
+            column,
             message: shown(&message),
         }
     }

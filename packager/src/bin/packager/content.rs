@@ -128,7 +128,8 @@ impl ContentArgs {
     fn pack(&self, time: u64, timings: &mut Timings) -> Result<Content, Failure> {
         let recipe = self.recipe.recipe(None)?;
         let cache = self.recipe.cache()?;
-        let mut plan = Plan::with_cache(&recipe, cache.as_ref()).map_err(report::plan)?;
+        let mut plan = Plan::with_cache(&recipe, cache.as_ref())
+            .map_err(|error| self.recipe.failure(error))?;
         *timings = std::mem::take(&mut plan.timings);
         let image = Initramfs::with_cache(&plan, &recipe, cache.as_ref(), timings)
             .map_err(report::initramfs)?;

@@ -69,7 +69,7 @@ fn may_suppose(recipe: &Recipe, cache: Option<&Cache>) -> bool {
 
 fn tell_plan(args: &InitramfsArgs, recipe: &Recipe, cache: Option<&Cache>) -> Result<(), Failure> {
     let progress = Progress::new("planning the initramfs");
-    let mut plan = Plan::with_cache(recipe, cache).map_err(report::plan)?;
+    let mut plan = Plan::with_cache(recipe, cache).map_err(|error| args.content.failure(error))?;
     drop(progress);
     let timings = std::mem::take(&mut plan.timings);
     plan::tell(&plan, &timings, args.quiet, args.timings);
@@ -89,7 +89,7 @@ fn pack(
         true => Plan::supposing_current(recipe),
         false => Plan::with_cache(recipe, cache),
     };
-    let mut plan = plan.map_err(report::plan)?;
+    let mut plan = plan.map_err(|error| args.content.failure(error))?;
     let mut timings = std::mem::take(&mut plan.timings);
     let output = args.output.clone().unwrap_or_else(|| default_output(&plan));
     // Most images are checked while they are made; what the check refuses never gets its name.

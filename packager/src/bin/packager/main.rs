@@ -1,6 +1,7 @@
 //! The command `packager`: initramfs images, what is in them, and the proof that they boot.
 
 mod args;
+mod blame;
 mod boot;
 mod cat;
 mod check;

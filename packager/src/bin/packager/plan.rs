@@ -42,7 +42,8 @@ pub(crate) fn run(args: &PlanArgs) -> Result<(), Failure> {
     let recipe = args.content.recipe(None)?;
     let progress = Progress::new("planning the initramfs");
     let cache = args.content.cache()?;
-    let plan = Plan::with_cache(&recipe, cache.as_ref()).map_err(report::plan)?;
+    let plan =
+        Plan::with_cache(&recipe, cache.as_ref()).map_err(|error| args.content.failure(error))?;
     drop(progress);
     tell(&plan, &plan.timings, args.quiet, args.timings);
     print(&plan, &recipe, args.json)

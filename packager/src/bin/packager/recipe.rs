@@ -33,11 +33,11 @@ pub(crate) struct RecipeArgs {
     /// Modules to load, with all that they need: names, aliases (fs-vfat) or modaliases
     /// [default: usb_storage,vfat,usbhid]
     #[arg(short, long, value_name = "NAME,…", value_delimiter = ',', add = complete::modules())]
-    modules: Option<Vec<String>>,
+    pub(crate) modules: Option<Vec<String>>,
 
     /// What the modules are for: usb-storage, keyboard, rootfs:ext4, … (`modtree goals` lists them)
     #[arg(long = "for", value_name = "GOAL,…", value_delimiter = ',', add = complete::goals())]
-    goals: Option<Vec<String>>,
+    pub(crate) goals: Option<Vec<String>>,
 
     /// Leave out these modules, whoever needs them; a note says what is missing then
     #[arg(short = 'x', long, value_name = "NAME,…", value_delimiter = ',', add = complete::modules())]
@@ -66,7 +66,7 @@ pub(crate) struct RecipeArgs {
     /// Keymaps of the console, names (es) or files; the first is loaded, unless the kernel is told keymap=NAME
     /// [default: the kernel's own, us]
     #[arg(long, value_name = "NAME|FILE,…", value_delimiter = ',', add = complete::keymaps())]
-    keymap: Option<Vec<OsString>>,
+    pub(crate) keymap: Option<Vec<OsString>>,
 
     /// A statically linked busybox [default: looked for under --root, then on this machine]
     #[arg(long, value_name = "FILE")]
@@ -225,14 +225,19 @@ impl RecipeArgs {
     }
 }
 
-fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
+/// A recipe's text.
+pub(crate) fn recipe_text(path: &Path) -> Result<String, Failure> {
     let bytes = codec::file::read(path, RECIPE_LIMIT).map_err(report::read)?;
-    let text = String::from_utf8(bytes).map_err(|_| {
+    String::from_utf8(bytes).map_err(|_| {
         Failure::input(format_args!(
             "`{}` is not UTF-8, which TOML is",
             path.display()
         ))
-    })?;
+    })
+}
+
+fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
+    let text = recipe_text(path)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     Recipe::from_toml(&text, folder)
         .map_err(|error| Failure::input(format_args!("{}:{error}", path.display())))
