@@ -15,7 +15,7 @@
 #   debug                show every command
 # A DEVICE may also be UUID=… or LABEL=… of a file system, PARTUUID=… or PARTLABEL=… of a partition.
 
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
+export PATH=/usr/local/sbin:/usr/local/bin:/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
 
 # step DESCRIPTION COMMAND…: runs the command; if it fails, its output goes to the console behind the description.
 # The output is kept in a file and not in $(…), which would wait for a daemon that keeps it open.

@@ -27,6 +27,17 @@ fn step(before: &str, name: &str, text: &str) -> Step {
     }
 }
 
+/// A program that says where it is.
+fn program(path: &str) -> Entry {
+    Entry {
+        path: path.into(),
+        contents: Contents::Text(format!("#!/bin/sh\necho this is {path}\n")),
+        permissions: Some(0o755),
+        uid: 0,
+        gid: 0,
+    }
+}
+
 /// The kernel and the image of a recipe, and the image's bytes.
 fn built(folder: &Path, recipe: &Recipe) -> (Machine, Plan, Vec<u8>) {
     let plan = Plan::new(recipe).unwrap();
@@ -66,6 +77,7 @@ fn modules_are_loaded_for_the_devices_that_are_there() {
             step("wait", "10-first", "echo first >>/run/steps"),
             step("init", "fails", "echo it is broken; exit 3"),
         ],
+        entries: vec![program("/usr/local/bin/hi"), program("/usr/local/sbin/id")],
         ..recipe(&root)
     };
     let refused = Plan::new(&recipe).unwrap_err();
@@ -93,6 +105,11 @@ fn modules_are_loaded_for_the_devices_that_are_there() {
         &mut session,
         "until [ -b /dev/sda1 ]; do usleep 50000; done",
     );
+    // A program of one's own is found by its name, before an applet that is called so.
+    for (name, path) in [("hi", "/usr/local/bin/hi"), ("id", "/usr/local/sbin/id")] {
+        let said = run(&mut session, name);
+        assert_eq!(said.trim(), format!("this is {path}"));
+    }
     let loaded = run(&mut session, "cut -d ' ' -f 1 /proc/modules");
     assert!(
         loaded.contains("usb_storage") && loaded.contains("xhci_pci"),
