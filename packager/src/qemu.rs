@@ -102,6 +102,8 @@ pub struct Machine {
     pub controller: UsbController,
     /// Raw disk images that are plugged in as USB sticks.
     pub sticks: Vec<PathBuf>,
+    /// Whether what the machine writes to the sticks is forgotten when it powers off.
+    pub snapshot: bool,
     /// Whether the sticks speak UAS, as fast disks do, instead of bulk-only transport; that needs an xHCI or EHCI controller.
     pub uas: bool,
     /// A VNC display for the screen, for example `:0`; without one there is a screen that nobody sees.
@@ -128,6 +130,7 @@ impl Machine {
             accelerator: Accelerator::Tcg,
             controller: UsbController::default(),
             sticks: Vec::new(),
+            snapshot: false,
             uas: false,
             vnc: None,
         }
@@ -225,9 +228,10 @@ impl Machine {
                 .arg("-append")
                 .arg(self.append.replace(PC.serial, emulated.serial)),
         };
+        let snapshot = if self.snapshot { "on" } else { "off" };
         for (number, stick) in self.sticks.iter().enumerate() {
             command.arg("-drive").arg(joined(&[
-                &format!("if=none,id=stick{number},format=raw,file=").into(),
+                &format!("if=none,id=stick{number},format=raw,snapshot={snapshot},file=").into(),
                 &escaped(stick),
             ]));
             if self.uas {
@@ -356,13 +360,14 @@ mod tests {
         let mut machine = Machine::new("vmlinuz", "simple.igz");
         machine.controller = UsbController::Ehci;
         machine.sticks = vec!["one.img".into(), "two.img".into()];
-        let arguments: Vec<_> = machine
-            .command()
-            .unwrap()
-            .get_args()
-            .map(|argument| argument.to_string_lossy().into_owned())
-            .collect();
-        assert!(arguments.contains(&"usb-ehci,id=usb".to_owned()));
-        assert!(arguments.contains(&"if=none,id=stick1,format=raw,file=./two.img".to_owned()));
+        for (is_forgotten, snapshot) in [(false, "off"), (true, "on")] {
+            machine.snapshot = is_forgotten;
+            let command = machine.command().unwrap();
+            let arguments = command.get_args().map(|it| it.to_string_lossy());
+            let arguments: Vec<_> = arguments.collect();
+            assert!(arguments.contains(&"usb-ehci,id=usb".into()));
+            let drive = format!("if=none,id=stick1,format=raw,snapshot={snapshot},file=./two.img");
+            assert!(arguments.contains(&drive.into()));
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::process::Output;
 use serde_json::Value;
 use tests::disks::{image, root};
 use tests::environment::{command, has};
+use tests::stick::Stick;
 
 fn boot(image: &Path, arguments: &[&str]) -> Output {
     command("packager")
@@ -322,4 +323,30 @@ fn a_kernel_that_gave_up_is_not_waited_for() {
         stderr.contains("error: the kernel gave up (VFS: Unable to mount root fs"),
         "{stderr}"
     );
+}
+
+/// With --snapshot the machine sees what it has written, and the stick's file does not.
+#[test]
+fn what_is_written_to_a_stick_is_forgotten_where_that_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((image, [option, root])) = initramfs(folder.path()).filter(|_| has(&["mformat"]))
+    else {
+        return;
+    };
+    let stick = Stick::create(&folder.path().join("stick.img")).unwrap();
+    let before = fs::read(stick.path()).unwrap();
+    let write = "until mount /dev/sda1 /mnt 2>/dev/null; do usleep 50000; done; echo new >/mnt/new; umount /mnt; mount /dev/sda1 /mnt && echo $(cat /mnt/new)-written; umount /mnt; poweroff";
+    for (snapshot, is_same) in [(&["--snapshot"][..], true), (&[], false)] {
+        let steps = ["--expect", "init: ready", "--expect", "# "];
+        let steps = [&steps[..], &["--type", write, "--expect", "new-written"]].concat();
+        let steps = [&steps[..], &["--expect", "Power down"]].concat();
+        let options = [&*option, &root, "--usb", stick.path().to_str().unwrap()];
+        let output = boot(&image, &[&options[..], snapshot, &steps].concat());
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
+        let is_left = fs::read(stick.path()).unwrap() == before;
+        assert_eq!(is_left, is_same, "{snapshot:?}");
+    }
+    let alone = boot(&image, &[&*option, &root, "--snapshot"]);
+    assert_eq!(alone.status.code(), Some(2), "{}", text(&alone.stderr));
 }

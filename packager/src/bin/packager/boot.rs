@@ -25,6 +25,8 @@ const MACHINE: &str = "The machine";
 Examples:
   packager boot simple.igz                      with the kernel whose modules are inside
   packager boot simple.igz --usb stick.img      with a USB stick plugged in
+  packager boot simple.igz --usb stick.img --snapshot
+                                                and what is written to it is forgotten
   packager boot simple.igz --vnc :0             with the screen on VNC port 5900
   packager boot simple.img --vnc :0             a disk image, as a USB stick, by BIOS
   packager boot simple.img --firmware uefi --bus ide
@@ -35,9 +37,13 @@ pub(crate) struct BootArgs {
     /// The image
     image: PathBuf,
 
-    /// Plug in a USB stick: a raw disk image, which the machine may write to
+    /// Plug in a USB stick: a raw disk image, which the machine may write to (--snapshot)
     #[arg(long, value_name = "STICK.img", help_heading = MACHINE)]
     usb: Vec<PathBuf>,
+
+    /// Forget at the end what the machine has written to the sticks, as always to a disk image that it boots from
+    #[arg(long, requires = "usb", help_heading = MACHINE)]
+    snapshot: bool,
 
     /// The USB host controller
     #[arg(long, value_name = "KIND", value_enum, default_value = "xhci", help_heading = MACHINE)]
@@ -160,6 +166,7 @@ pub(crate) fn run(args: &BootArgs) -> Result<(), Failure> {
     machine.memory = args.memory;
     machine.controller = args.controller.into();
     machine.sticks.clone_from(&args.usb);
+    machine.snapshot = args.snapshot;
     machine.vnc.clone_from(&args.vnc);
     machine.accelerator = match args.accel {
         Accel::Auto => Accelerator::detect(),
