@@ -343,5 +343,5 @@ fn keymaps_are_listed_with_their_files() {
     let none = bench.run(&[&all[..], &["-q", "--json", "fr"]].concat(), b"");
     assert_eq!((none.code, &*none.stdout), (1, &b"[]\n"[..]));
     assert_eq!(none.stderr, "error: no keymap has `fr` in its name\n");
-    bench.error(&["list", "--search-path", "none"], 3);
+    bench.error(&["list", "--search-path", "none"], 1);
 }

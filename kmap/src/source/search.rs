@@ -3,6 +3,7 @@
 //! `loadkeys` and keymaps(5) have the rules. Where 2.5.1 and later releases of kbd differ, or where the result would depend
 //! on the current directory, the more predictable rule was taken; each function says which.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -130,12 +131,20 @@ impl SearchPath {
 
     /// The keymaps that plain names find, in byte order of the names: the names, and the files.
     pub fn keymaps(&self) -> Vec<(String, PathBuf)> {
-        let names = self.names().into_iter();
-        let found = names.filter_map(|name| {
-            let path = self.find_keymap(Path::new(&name))?;
-            Some((name, path))
-        });
-        found.collect()
+        let mut wanted: BTreeSet<String> = self.names().into_iter().collect();
+        let mut found = BTreeMap::new();
+        // As `find_keymap` does for each: the current directory first, then one walk for all.
+        for name in &wanted {
+            if Path::new(name).is_file() {
+                found.insert(name.clone(), PathBuf::from(name));
+            }
+        }
+        wanted.retain(|name| !found.contains_key(name));
+        let suffixes = suffixes(&KEYMAP_SUFFIXES, &LISTED_COMPRESSION);
+        for (directory, depth) in &self.keymaps {
+            find_all_below(directory, *depth, &suffixes, &mut wanted, &mut found);
+        }
+        found.into_iter().collect()
     }
 
     pub(super) fn not_found(&self, name: &Path) -> SourceError {
@@ -317,6 +326,40 @@ fn find_below(directory: &Path, name: &Path, suffixes: &[String], depth: usize) 
     directories
         .iter()
         .find_map(|sub| find_below(&directory.join(sub), name, suffixes, depth))
+}
+
+/// As [`find_below`], for many names at once: what is found goes from `wanted` to `found`.
+fn find_all_below(
+    directory: &Path,
+    depth: usize,
+    suffixes: &[String],
+    wanted: &mut BTreeSet<String>,
+    found: &mut BTreeMap<String, PathBuf>,
+) {
+    let (entries, directories) = list(directory);
+    let mut ranked = Vec::new();
+    for entry in entries.iter().filter_map(|entry| entry.to_str()) {
+        for (rank, suffix) in suffixes.iter().enumerate() {
+            if let Some(name) = entry.strip_suffix(suffix.as_str())
+                && wanted.contains(name)
+            {
+                ranked.push((rank, entry, name));
+            }
+        }
+    }
+    ranked.sort_unstable();
+    for (_, entry, name) in ranked {
+        let path = directory.join(entry);
+        if wanted.contains(name) && path.is_file() {
+            wanted.remove(name);
+            found.insert(name.to_owned(), path);
+        }
+    }
+    if let Some(depth) = depth.checked_sub(1) {
+        for sub in directories {
+            find_all_below(&directory.join(sub), depth, suffixes, wanted, found);
+        }
+    }
 }
 
 /// The names of all keymaps under a directory, without suffixes.

@@ -1,10 +1,13 @@
 //! The functions of a module in which calls stand, and their names.
 
 use object::Endianness;
-use object::read::elf::{ElfFile, FileHeader};
+use object::read::elf::{ElfFile, ElfSymbol, FileHeader, Sym as _};
 use object::read::{Object, ObjectSection, ObjectSymbol, SectionIndex, SymbolIndex};
 
 use super::sites::{Caller, FARTHEST};
+
+/// The kernel's own limit for a symbol's name (`KSYM_NAME_LEN`, `linux/kallsyms.h`), with the NUL behind it.
+const LONGEST_NAME: usize = 512;
 
 /// A function: where it is, and the symbol that names it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,16 +66,29 @@ pub(super) fn name<'data, Elf: FileHeader>(
     functions: &[Function],
     function: Function,
 ) -> Option<&'data str> {
-    let same = |other: &&Function| {
-        Function {
-            symbol: function.symbol,
-            ..**other
-        } == function
-    };
-    let symbols = functions
-        .iter()
-        .filter(same)
-        .map(|same| SymbolIndex(same.symbol));
-    let names = symbols.filter_map(|symbol| file.symbol_by_index(symbol).ok()?.name().ok());
+    let place = |of: &Function| (of.section, of.start, of.end);
+    // They are sorted by it.
+    let first = functions.partition_point(|other| place(other) < place(&function));
+    let same = functions.get(first..)?.iter().take(FARTHEST);
+    let same = same.take_while(|other| place(other) == place(&function));
+    let names = same.filter_map(|same| {
+        let symbol = file.symbol_by_index(SymbolIndex(same.symbol)).ok()?;
+        let name = name_onwards(file, &symbol);
+        let name = name.get(..LONGEST_NAME).unwrap_or(name);
+        std::str::from_utf8(&name[..memchr::memchr(0, name)?]).ok()
+    });
     names.max()
+}
+
+/// The table of names from a symbol's name on: where that ends is not looked for, which may be far away in a file that was made
+/// to be slow.
+pub(super) fn name_onwards<'data, Elf: FileHeader>(
+    file: &ElfFile<'data, Elf>,
+    symbol: &ElfSymbol<'data, '_, Elf>,
+) -> &'data [u8] {
+    let names = file.elf_symbol_table().string_section();
+    let names = file.section_by_index(names);
+    let names = names.and_then(|names| names.data()).unwrap_or_default();
+    let start = symbol.elf_symbol().st_name(file.endian()) as usize;
+    names.get(start..).unwrap_or_default()
 }

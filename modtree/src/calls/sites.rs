@@ -4,7 +4,7 @@ use object::read::elf::{ElfFile, ElfSection, FileHeader};
 use object::read::{Object, ObjectSection, ObjectSymbol, SectionIndex};
 use object::{Architecture, Endianness, SectionKind, elf};
 
-use super::functions::{enclosing, functions_around, name};
+use super::functions::{enclosing, functions_around, name, name_onwards};
 use super::spots::{Calling, Spot, Spots};
 use super::{Call, CallSite, asks, calls};
 use crate::fast_hash::FastSet;
@@ -32,6 +32,7 @@ pub(super) fn sites<Elf: FileHeader<Endian = Endianness>>(
     let mut found = Vec::new();
     for caller in &callers {
         let section = caller.section.name().unwrap_or_default();
+        let section = section.get(..LONGEST).unwrap_or(section);
         for calling in &caller.calls {
             let function = enclosing(&functions, caller.section.index(), calling.offset);
             let start = function.map_or(0, |function| function.start);
@@ -173,7 +174,8 @@ fn own_names<Elf: FileHeader>(file: &ElfFile<'_, Elf>, places: FastSet<Place>) -
         |name: &[u8]| name.starts_with(b"__func__") || name.starts_with(b"__PRETTY_FUNCTION__");
     let found = file.symbols().filter_map(|symbol| {
         let place = (symbol.section_index()?, symbol.address());
-        (places.contains(&place) && symbol.name_bytes().is_ok_and(is_own)).then_some(place)
+        let is_wanted = places.contains(&place) && is_own(name_onwards(file, &symbol));
+        is_wanted.then_some(place)
     });
     found.collect()
 }

@@ -6,6 +6,9 @@ use object::{Endianness, RelocationFlags};
 
 use super::Call;
 
+/// No section of a module has so many calls: this bounds the memory for a file made to fill it.
+const MOST_CALLS: usize = 1 << 14;
+
 /// A relocation in a section of code.
 #[derive(Clone, Copy)]
 pub(super) struct Spot {
@@ -85,7 +88,9 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Spots<'data, Elf> {
         for at in 0..self.len() {
             if let Some(spot) = self.get(at) {
                 is_sorted &= spot.offset >= std::mem::replace(&mut last, spot.offset);
-                if let Some(call) = called_by(&spot) {
+                if let Some(call) = called_by(&spot)
+                    && calls.len() < MOST_CALLS
+                {
                     calls.push(Calling {
                         at,
                         call,

@@ -203,6 +203,7 @@ where
         } else {
             section.sh_info(self.endian).max(1)
         };
+        let are_ended = names.last() == Some(&0);
         let mut exports = false;
         for (index, symbol) in self.symbols_from(section, first)? {
             let undefined = symbol.st_shndx(self.endian) == elf::SHN_UNDEF;
@@ -212,7 +213,7 @@ where
             let start = symbol.st_name(self.endian);
             let rest = names.get(start as usize..).unwrap_or_default();
             // The names of most symbols of a module that exports some are of no concern.
-            if !undefined && !rest.is_empty() && !rest.starts_with(CRC) {
+            if !undefined && are_ended && !rest.is_empty() && !rest.starts_with(CRC) {
                 continue;
             }
             let name = until_nul(rest, 0).ok_or(ElfError::SymbolName {

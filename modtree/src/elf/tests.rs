@@ -46,6 +46,34 @@ fn every_class_and_byte_order() {
 }
 
 #[test]
+fn a_table_of_names_that_has_no_end_is_told() {
+    use object::{Object, ObjectSection, ObjectSymbol};
+    let mut bytes = sample().bytes();
+    let file = object::File::parse(&*bytes).unwrap();
+    let names = file.section_by_name(".strtab").unwrap();
+    let (offset, size) = names.file_range().unwrap();
+    let data = names.data().unwrap();
+    let last = data[..data.len() - 1]
+        .rsplit(|&byte| byte == 0)
+        .next()
+        .unwrap();
+    let mut symbols = file.symbols();
+    let symbol = symbols.find(|symbol| symbol.name_bytes() == Ok(last));
+    assert!(!symbol.unwrap().is_undefined());
+    let end = (offset + size) as usize - 1;
+    let start = end - last.len();
+    // The name is that of a symbol now which is of no concern to other modules.
+    bytes[start] = b'x';
+    assert!(Module::parse(&bytes).is_ok());
+    bytes[end] = b'x';
+    let found = Module::parse(&bytes);
+    assert!(
+        matches!(found, Err(ElfError::SymbolName { .. })),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn an_address_that_is_not_aligned_makes_no_difference() {
     let mut bytes = vec![0];
     bytes.extend(sample().bytes());

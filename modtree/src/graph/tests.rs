@@ -129,7 +129,8 @@ proptest::proptest! {
     #[test]
     fn every_order_can_be_loaded(edges in proptest::collection::vec((0_u8..20, 0_u8..20, 0_u8..4), 0..60)) {
         let kinds = [Hard, SoftPre, SoftPost, Runtime];
-        let names: Vec<String> = (0..20).map(|n| format!("m{n}")).collect();
+        // Names sort as their numbers do.
+        let names: Vec<String> = (0..20).map(|n| format!("m{n:02}")).collect();
         let edges: Vec<_> = edges
             .into_iter()
             .filter(|(from, to, _)| from != to)

@@ -287,7 +287,9 @@ fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(string)
 }
 
-/// Whether a pattern that begins with `start` may match `text`: up to the first wildcard they have to be equal.
+/// Whether a pattern that begins with `start` may match `text`. Up to the first wildcard they have to be equal, and behind it the
+/// text has to match as far as the beginning goes; a bracket or a backslash in that may not be complete, so that nothing is said
+/// there.
 fn may_match(start: &[u8], text: &[u8]) -> bool {
     let literal = start.iter().take_while(|byte| !b"*?[\\".contains(byte));
     let (literal, rest) = start.split_at(literal.count());

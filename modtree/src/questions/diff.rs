@@ -98,12 +98,17 @@ pub fn diff(old: &Tree, new: &Tree) -> Result<Difference, TreeError> {
     let is_damaged = |all: &Summaries, name: &ModuleName| matches!(all.get(name), Some(Err(_)));
     // What one of them does not tell is neither new nor gone.
     let is_told = |name: &ModuleName| !is_damaged(&before, name) && !is_damaged(&after, name);
-    let exports = |all: &Summaries| -> BTreeSet<String> {
-        let told = all.iter().filter(|(name, _)| is_told(name));
-        let told = told.filter_map(|(_, summary)| summary.as_ref().ok());
-        told.flat_map(|one| one.exports.clone()).collect()
+    let exports = |all: &Summaries, of_told: bool| -> BTreeSet<String> {
+        let modules = all.iter().filter(|(name, _)| is_told(name) == of_told);
+        let modules = modules.filter_map(|(_, summary)| summary.as_ref().ok());
+        modules.flat_map(|one| one.exports.clone()).collect()
     };
-    difference.symbols = Changes::between(&exports(&before), &exports(&after));
+    let mut symbols = Changes::between(&exports(&before, true), &exports(&after, true));
+    // One that has moved from such a module, or to it, is neither.
+    let (had, has) = (exports(&before, false), exports(&after, false));
+    symbols.added.retain(|symbol| !had.contains(symbol));
+    symbols.removed.retain(|symbol| !has.contains(symbol));
+    difference.symbols = symbols;
     let summaries = before.values().chain(after.values());
     difference.damaged = summaries
         .filter_map(|one| one.as_ref().err().cloned())

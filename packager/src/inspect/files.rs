@@ -144,6 +144,7 @@ impl<'image> Files<'image> {
             let is_at_top = name.len() == path.len();
             let is_there = is_at_top || last == Some(above) || is_folder(above);
             let is_plain = is_there
+                && names::text(path.as_bytes()) == path
                 && !matches!(name, "" | "." | "..")
                 && !matches!(item.kind(), Kind::Unknown(_))
                 && !is_impossible(path, &file);

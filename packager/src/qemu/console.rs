@@ -101,13 +101,19 @@ pub(super) fn after_line_break(text: &str) -> String {
     }
 }
 
-/// The first place of a text in what a console has shown: as it stands there, or else as programs have written it, where the
-/// kernel's messages have come between its bytes. (The kernel writes past the terminal's queue, at once: a message may stand
+/// The first place of a text in what a console has shown: as it stands there, or as programs have written it, where the kernel's
+/// messages have come between its bytes. (The kernel writes past the terminal's queue, at once: a message may stand
 /// in the middle of a program's line.)
 pub(super) fn find(console: &[u8], text: &[u8]) -> Option<Range<usize>> {
-    if let Some(start) = memmem::find(console, text) {
-        return Some(start..start + text.len());
-    }
+    let whole = memmem::find(console, text).map(|start| start..start + text.len());
+    let before = whole
+        .as_ref()
+        .map_or(console, |place| &console[..place.end]);
+    find_parted(before, text).or(whole)
+}
+
+/// The first place of a text that programs have written.
+fn find_parted(console: &[u8], text: &[u8]) -> Option<Range<usize>> {
     let pieces = between_messages(console);
     let joined: Vec<u8> = pieces
         .iter()
@@ -226,6 +232,9 @@ mod tests {
         assert_eq!(find(console, b"tsc: Refined"), Some(23..35));
         assert_eq!(find(console, b"readyx"), None);
         assert_eq!(find(console, b""), Some(0..0));
+        // The first of two is the one that is parted.
+        let twice = b"o[    1.000001] x\r\nk\r\nok";
+        assert_eq!(find(twice, b"ok"), Some(0..19));
         for none in [
             &b"[1.25] "[..],
             b"[ x",

@@ -232,9 +232,15 @@ impl Session {
         self.expect("<begin>", timeout)?;
         let start = self.position;
         let (_, mark) = self.find_any(&[END_MARK], timeout)?;
-        self.expect(">", timeout)?;
+        // One in a message of the kernel is not it.
+        let code = loop {
+            self.expect(">", timeout)?;
+            let code = without_messages(&self.console.lock().bytes[mark.end..self.position]);
+            if let Some(code) = code.strip_suffix(b">") {
+                break code.to_vec();
+            }
+        };
         let state = self.console.lock();
-        let code = without_messages(&state.bytes[mark.end..self.position - 1]);
         let text = &state.bytes[start..mark.start];
         Ok(Output {
             text: guest_text(text).trim_start_matches('\n').to_owned(),

@@ -20,6 +20,12 @@ pub(crate) fn run(args: &List) -> Result<(), Failure> {
 
 fn list_keymaps(args: &List) -> Result<(), Failure> {
     let mut keymaps = search(&args.search_path).keymaps();
+    if let (true, [directory, ..]) = (keymaps.is_empty(), &*args.search_path) {
+        return Err(Failure::input(format_args!(
+            "there is no keymap in `{}`; stars behind it let a search go deeper, a level each (`maps**`)",
+            kmap::shown_path(directory)
+        )));
+    }
     if keymaps.is_empty() {
         return Err(Failure::machine(
             "there are no keymaps where they are looked for; on Debian and Ubuntu they are in the package console-data, elsewhere in kbd, and --search-path names another directory",
@@ -67,9 +73,12 @@ fn print(args: &List, text: String, objects: impl Iterator<Item = Value>) -> Res
     }
     match (&args.text, text.is_empty()) {
         (Some(wanted), true) => {
-            let what = if args.xkb { "XKB layout" } else { "keymap" };
+            let (what, more) = match args.xkb {
+                true => ("XKB layout or variant", " or description"),
+                false => ("keymap", ""),
+            };
             Err(Failure::input(format_args!(
-                "no {what} has `{wanted}` in its name"
+                "no {what} has `{wanted}` in its name{more}"
             )))
         }
         _ => Ok(()),

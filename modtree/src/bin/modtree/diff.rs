@@ -39,8 +39,9 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
             true => print_json(&json!(found))?,
             false => print(text.as_bytes())?,
         }
+        // It is why the command fails, which is said in any case.
         for damage in &found.damaged {
-            cli::warning!("{damage}; this module is not compared");
+            cli::tell!("error: {damage}; this module is not compared");
         }
         match found.damaged.is_empty() {
             true => Ok(!text.is_empty()),

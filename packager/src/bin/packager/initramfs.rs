@@ -18,6 +18,7 @@ use crate::{plan, report};
 
 pub(crate) fn run(args: InitramfsArgs) -> Result<(), Failure> {
     let is_standard = args.output.as_deref().is_some_and(is_standard);
+    // Where none is named, it is known with the kernel's version.
     if let Some(output) = &args.output {
         args.depfile.check(output)?;
     }
@@ -138,6 +139,7 @@ fn pack(
 
 /// Refuses outputs in the place of inputs.
 fn check_outputs(args: &InitramfsArgs, image: &Path, plan: &Plan) -> Result<(), Failure> {
+    args.depfile.check(image)?;
     args.depfile.check_inputs(inputs(args, plan))?;
     match is_standard(image) {
         true => Ok(()),

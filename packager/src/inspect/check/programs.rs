@@ -5,7 +5,7 @@ mod parsed;
 
 use object::elf::Machine as Number;
 
-use super::scripts::FOLDERS;
+use super::scripts::search_path;
 use super::{Booted, codes};
 use crate::cpio::Kind;
 use crate::elf;
@@ -203,7 +203,7 @@ fn check_script<'image>(
     if program.rsplit('/').next() == Some("env")
         && let Some(name) = called_by_env(words)
         && !name.contains('/')
-        && !FOLDERS
+        && !search_path(files)
             .iter()
             .any(|folder| files.follow(&format!("{folder}/{name}")).is_some())
     {

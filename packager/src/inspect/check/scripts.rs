@@ -28,7 +28,7 @@ const BUILT_IN: &str = ". : [ [[ alias bg break cd chdir command continue echo e
     unalias unset wait if then elif else fi for while until do done case esac in function time ! { } ";
 
 /// Where a shell looks for programs in an initramfs.
-pub(super) const FOLDERS: [&str; 4] = ["bin", "sbin", "usr/bin", "usr/sbin"];
+const FOLDERS: [&str; 4] = ["bin", "sbin", "usr/bin", "usr/sbin"];
 
 /// Files that name the program which the kernel starts for each device.
 const HELPERS: [&str; 2] = ["/proc/sys/kernel/hotplug", "/sys/kernel/uevent_helper"];
@@ -54,6 +54,13 @@ pub(super) fn check(files: &Files<'_>, config: Option<&KernelConfig>, report: &m
     for (path, script) in image.steps() {
         image.check_script(path, script, config, report);
     }
+}
+
+/// Where programs are looked for: in the usual folders, and in those that `/init` names.
+pub(super) fn search_path<'image>(files: &Files<'image>) -> Vec<&'image str> {
+    let init = files.follow("init").and_then(|(_, file)| script(file));
+    let named = init.map_or_else(Vec::new, names::search_path);
+    FOLDERS.into_iter().chain(named).collect()
 }
 
 /// The image, and what several scripts ask of it.
