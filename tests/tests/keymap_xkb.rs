@@ -453,7 +453,7 @@ fn layouts_are_listed_with_their_variants_and_descriptions() {
     let (code, none, error) = list(&["--xkb", "no such thing"]);
     assert_eq!((code, &*none), (Some(1), ""));
     assert!(
-        error.contains("no XKB layout has `no such thing`"),
+        error.contains("no XKB layout or variant has `no such thing`"),
         "{error}"
     );
     let document = tests::schema::conforms("kmapc", "layouts", &["list", "--xkb", "es"]);

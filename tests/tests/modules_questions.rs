@@ -262,17 +262,18 @@ fn a_damaged_module_is_told_and_the_others_are_compared() {
             text(output.stderr),
         )
     };
-    let (code, found, warnings) = diff(&[]);
-    assert_eq!((code, &*found), (Some(2), ""), "{warnings}");
-    let [first, second] = warnings.lines().collect::<Vec<_>>()[..] else {
-        panic!("{warnings}");
+    let (code, found, errors) = diff(&[]);
+    assert_eq!((code, &*found), (Some(2), ""), "{errors}");
+    let [first, second] = errors.lines().collect::<Vec<_>>()[..] else {
+        panic!("{errors}");
     };
     for (line, path, why) in [(first, &fat, "it is empty"), (second, &vfat, "truncated")] {
-        let begin = format!("warning: module `{}`: ", path.display());
+        let begin = format!("error: module `{}`: ", path.display());
         assert!(line.starts_with(&begin) && line.contains(why), "{line}");
     }
-    let (code, found, warnings) = diff(&["--json", "-q"]);
-    assert_eq!((code, &*warnings), (Some(2), ""));
+    // Silence is for notes.
+    let (code, found, quiet) = diff(&["--json", "-q"]);
+    assert_eq!((code, quiet), (Some(2), errors));
     let found: serde_json::Value = serde_json::from_str(&found).unwrap();
     assert_eq!(found["damaged"].as_array().unwrap().len(), 2);
     // What differs besides is told all the same.

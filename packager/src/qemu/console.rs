@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(find(console, b""), Some(0..0));
         // The first of two is the one that is parted.
         let twice = b"o[    1.000001] x\r\nk\r\nok";
-        assert_eq!(find(twice, b"ok"), Some(0..19));
+        assert_eq!(find(twice, b"ok"), Some(0..20));
         for none in [
             &b"[1.25] "[..],
             b"[ x",
