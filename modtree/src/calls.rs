@@ -182,6 +182,58 @@ mod tests {
         }
     }
 
+    /// Bytes that pack to almost nothing must not become gigabytes.
+    #[test]
+    fn names_and_numbers_of_calls_are_bounded() {
+        use object::write::{Object, Relocation, Symbol, SymbolSection};
+        use object::{
+            Architecture, BinaryFormat, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
+            SymbolScope,
+        };
+        let symbol = |name: &[u8], size, section, kind| Symbol {
+            name: name.to_vec(),
+            value: 0,
+            size,
+            kind,
+            scope: SymbolScope::Linkage,
+            weak: false,
+            section,
+            flags: SymbolFlags::None,
+        };
+        for (length, is_named) in [(511, true), (512, false), (1 << 20, false)] {
+            let endian = object::Endianness::Little;
+            let mut module = Object::new(BinaryFormat::Elf, Architecture::X86_64, endian);
+            let info = module.add_section(Vec::new(), b".modinfo".to_vec(), SectionKind::Data);
+            module.append_section_data(info, b"name=x\0", 1);
+            let text = module.add_section(Vec::new(), b".text".to_vec(), SectionKind::Text);
+            module.append_section_data(text, &[0; 64], 1);
+            let name = vec![b'f'; length];
+            let place = SymbolSection::Section(text);
+            module.add_symbol(symbol(&name, 64, place, SymbolKind::Text));
+            let asked = symbol(
+                b"__request_module",
+                0,
+                SymbolSection::Undefined,
+                SymbolKind::Unknown,
+            );
+            let asked = module.add_symbol(asked);
+            for _ in 0..20_000 {
+                let relocation = Relocation {
+                    offset: 8,
+                    symbol: asked,
+                    addend: -4,
+                    flags: RelocationFlags::Elf {
+                        r_type: elf::R_X86_64_PLT32,
+                    },
+                };
+                module.add_relocation(text, relocation).unwrap();
+            }
+            let sites = call_sites(&module.write().unwrap()).unwrap();
+            assert_eq!(sites.len(), 1 << 14);
+            assert_eq!(sites[0].function.is_some(), is_named, "{length}");
+        }
+    }
+
     #[test]
     fn the_calls_are_well_formed() {
         assert!(toml::from_str::<Calls>(CALLS).unwrap().call.len() > 5);
