@@ -26,7 +26,7 @@ mod output;
 mod quiet;
 mod tell;
 
-pub use depfile::escaped_for_make;
+pub use depfile::make_rule;
 pub use describe::describe;
 pub use failure::{Failure, Fault, compared, finish};
 pub use output::{

@@ -3,7 +3,8 @@
 //! `loadkeys` and keymaps(5) have the rules. Where 2.5.1 and later releases of kbd differ, or where the result would depend
 //! on the current directory, the more predictable rule was taken; each function says which.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod listing;
+
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -116,35 +117,6 @@ impl SearchPath {
             _ => true,
         };
         (!is_same).then_some(local)
-    }
-
-    /// The names of the keymaps on the search path, in byte order, each once.
-    pub fn names(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        for (directory, depth) in &self.keymaps {
-            list_below(directory, *depth, &mut names);
-        }
-        names.sort();
-        names.dedup();
-        names
-    }
-
-    /// The keymaps that plain names find, in byte order of the names: the names, and the files.
-    pub fn keymaps(&self) -> Vec<(String, PathBuf)> {
-        let mut wanted: BTreeSet<String> = self.names().into_iter().collect();
-        let mut found = BTreeMap::new();
-        // As `find_keymap` does for each: the current directory first, then one walk for all.
-        for name in &wanted {
-            if Path::new(name).is_file() {
-                found.insert(name.clone(), PathBuf::from(name));
-            }
-        }
-        wanted.retain(|name| !found.contains_key(name));
-        let suffixes = suffixes(&KEYMAP_SUFFIXES, &LISTED_COMPRESSION);
-        for (directory, depth) in &self.keymaps {
-            find_all_below(directory, *depth, &suffixes, &mut wanted, &mut found);
-        }
-        found.into_iter().collect()
     }
 
     pub(super) fn not_found(&self, name: &Path) -> SourceError {
@@ -326,61 +298,6 @@ fn find_below(directory: &Path, name: &Path, suffixes: &[String], depth: usize) 
     directories
         .iter()
         .find_map(|sub| find_below(&directory.join(sub), name, suffixes, depth))
-}
-
-/// As [`find_below`], for many names at once: what is found goes from `wanted` to `found`.
-fn find_all_below(
-    directory: &Path,
-    depth: usize,
-    suffixes: &[String],
-    wanted: &mut BTreeSet<String>,
-    found: &mut BTreeMap<String, PathBuf>,
-) {
-    let (entries, directories) = list(directory);
-    let mut ranked = Vec::new();
-    for entry in entries.iter().filter_map(|entry| entry.to_str()) {
-        for (rank, suffix) in suffixes.iter().enumerate() {
-            if let Some(name) = entry.strip_suffix(suffix.as_str())
-                && wanted.contains(name)
-            {
-                ranked.push((rank, entry, name));
-            }
-        }
-    }
-    ranked.sort_unstable();
-    for (_, entry, name) in ranked {
-        let path = directory.join(entry);
-        if wanted.contains(name) && path.is_file() {
-            wanted.remove(name);
-            found.insert(name.to_owned(), path);
-        }
-    }
-    if let Some(depth) = depth.checked_sub(1) {
-        for sub in directories {
-            find_all_below(&directory.join(sub), depth, suffixes, wanted, found);
-        }
-    }
-}
-
-/// The names of all keymaps under a directory, without suffixes.
-fn list_below(directory: &Path, depth: usize, names: &mut Vec<String>) {
-    let (entries, directories) = list(directory);
-    let suffixes = suffixes(&KEYMAP_SUFFIXES, &COMPRESSION);
-    for entry in entries {
-        let stem = suffixes
-            .iter()
-            .rev()
-            .filter(|suffix| suffix.contains("map"));
-        let stem = stem
-            .filter_map(|suffix| entry.as_bytes().strip_suffix(suffix.as_bytes()))
-            .next();
-        names.extend(stem.and_then(|stem| String::from_utf8(stem.to_vec()).ok()));
-    }
-    if let Some(depth) = depth.checked_sub(1) {
-        for sub in directories {
-            list_below(&directory.join(sub), depth, names);
-        }
-    }
 }
 
 /// What is in a directory: everything else, and the directories in byte order. Nothing where it cannot be read.

@@ -54,7 +54,6 @@ impl Changes {
 /// What is compared of a module; what is wrong where it cannot be read.
 type Summary = Result<Content, String>;
 
-#[derive(Default)]
 struct Content {
     depends: BTreeSet<String>,
     aliases: BTreeSet<String>,

@@ -115,11 +115,7 @@ pub(super) fn find(console: &[u8], text: &[u8]) -> Option<Range<usize>> {
 /// The first place of a text that programs have written.
 fn find_parted(console: &[u8], text: &[u8]) -> Option<Range<usize>> {
     let pieces = between_messages(console);
-    let joined: Vec<u8> = pieces
-        .iter()
-        .flat_map(|piece| &console[piece.clone()])
-        .copied()
-        .collect();
+    let joined = joined(console, &pieces);
     let start = memmem::find(&joined, text)?;
     let Some(last) = (start + text.len()).checked_sub(1) else {
         return Some(0..0);
@@ -138,8 +134,12 @@ fn find_parted(console: &[u8], text: &[u8]) -> Option<Range<usize>> {
 
 /// What programs have written: all but the kernel's messages.
 pub(super) fn without_messages(console: &[u8]) -> Vec<u8> {
-    let pieces = between_messages(console).into_iter();
-    pieces.flat_map(|piece| &console[piece]).copied().collect()
+    joined(console, &between_messages(console))
+}
+
+fn joined(console: &[u8], pieces: &[Range<usize>]) -> Vec<u8> {
+    let pieces = pieces.iter().map(|piece| &console[piece.clone()]);
+    pieces.collect::<Vec<_>>().concat()
 }
 
 /// The places of a console without the kernel's messages: from their time stamps to the ends of their lines.

@@ -37,32 +37,47 @@ fn list_keymaps(args: &List) -> Result<(), Failure> {
             kmap::shown_path(path)
         );
     }
-    keymaps.retain(|(name, _)| has(args, [name]));
+    let filter = Filter::of(args);
+    keymaps.retain(|(name, _)| filter.takes([name]));
     print(args, keymaps_text(&keymaps), keymaps.iter().map(keymap))
 }
 
 fn list_layouts(args: &List) -> Result<(), Failure> {
     let mut layouts = listed_layouts().map_err(Failure::machine)?;
-    // Of a layout that is meant itself, all variants are.
+    let filter = Filter::of(args);
+    // As words for `kmapc xkb`, with what they are.
+    let mut rows = Vec::new();
     layouts.retain_mut(|one| {
-        let is_meant = has(args, [&one.layout, &one.description]);
+        let is_meant = filter.takes([&one.layout, &one.description]);
+        if is_meant {
+            rows.push((one.layout.clone(), one.description.clone()));
+        }
+        // Of a layout that is meant itself, all variants are.
         one.variants
-            .retain(|it| is_meant || has(args, [&it.variant, &it.description]));
+            .retain(|it| is_meant || filter.takes([&it.variant, &it.description]));
+        rows.extend(one.variants.iter().map(|it| {
+            let words = format!("{} {}", one.layout, it.variant);
+            (words, it.description.clone())
+        }));
         is_meant || !one.variants.is_empty()
     });
-    print(
-        args,
-        layouts_text(args, &layouts),
-        layouts.iter().map(layout),
-    )
+    print(args, columns(rows), layouts.iter().map(layout))
 }
 
-/// Whether one of the words has the text that is looked for.
-fn has<'a>(args: &List, words: impl IntoIterator<Item = &'a String>) -> bool {
-    let Some(text) = &args.text else { return true };
-    let text = text.to_lowercase();
-    let mut words = words.into_iter();
-    words.any(|word| word.to_lowercase().contains(&text))
+/// The text that is looked for, in small letters.
+struct Filter(Option<String>);
+
+impl Filter {
+    fn of(args: &List) -> Self {
+        Self(args.text.as_ref().map(|text| text.to_lowercase()))
+    }
+
+    /// Whether one of the words has the text.
+    fn takes<'a>(&self, words: impl IntoIterator<Item = &'a String>) -> bool {
+        let Some(text) = &self.0 else { return true };
+        let mut words = words.into_iter();
+        words.any(|word| word.to_lowercase().contains(text))
+    }
 }
 
 /// Prints the text or the objects; that there are none is an error.
@@ -88,26 +103,12 @@ fn print(args: &List, text: String, objects: impl Iterator<Item = Value>) -> Res
 /// A keymap a line.
 fn keymaps_text(keymaps: &[(String, PathBuf)]) -> String {
     let rows = keymaps.iter();
-    columns(rows.map(|(name, path)| (kmap::shown_path(Path::new(name)), kmap::shown_path(path))))
-}
-
-/// A layout or a variant a line, as words for `kmapc xkb`.
-fn layouts_text(args: &List, layouts: &[ListedLayout]) -> String {
-    let rows = layouts.iter().flat_map(|one| {
-        let is_meant = has(args, [&one.layout, &one.description]);
-        let itself = is_meant.then(|| (one.layout.clone(), one.description.clone()));
-        let variants = one.variants.iter().map(|it| {
-            let words = format!("{} {}", one.layout, it.variant);
-            (words, it.description.clone())
-        });
-        itself.into_iter().chain(variants)
-    });
-    columns(rows)
+    let rows = rows.map(|(name, path)| (kmap::shown_path(Path::new(name)), kmap::shown_path(path)));
+    columns(rows.collect())
 }
 
 /// Two columns, the first as wide as its longest entry.
-fn columns(rows: impl Iterator<Item = (String, String)>) -> String {
-    let rows: Vec<_> = rows.collect();
+fn columns(rows: Vec<(String, String)>) -> String {
     let widths = rows.iter().map(|(first, _)| first.chars().count());
     let width = widths.max().unwrap_or_default();
     let mut out = String::new();

@@ -1,7 +1,7 @@
 //! Compiling: all keymaps first, then what is to be said of them, and only then do the new files take their places.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::CommandFactory as _;
 use cli::{Failure, Fault, Staged};
@@ -192,25 +192,15 @@ fn finish(args: &Compile, jobs: &[Job<'_>], done: &[Done], staged: Staging) -> R
             cli::print(bytes)?;
         }
         if let Target::File(path) = &job.target {
-            rules.extend(rule(path, &done.made.inputs));
+            // As `cc -MD` writes it.
+            let inputs = done.made.inputs.iter().map(PathBuf::as_path);
+            rules.extend(cli::make_rule(&[path.as_path()], inputs, " "));
         }
     }
     if let Some(path) = &args.depfile {
         staged.push(Staged::new(path, &rules)?);
     }
     cli::commit(staged)
-}
-
-/// `OUTPUT: INPUT…`, as `cc -MD` writes it.
-fn rule(output: &Path, inputs: &[PathBuf]) -> Vec<u8> {
-    let mut line = cli::escaped_for_make(output);
-    line.push(b':');
-    for input in inputs {
-        line.push(b' ');
-        line.extend(cli::escaped_for_make(input));
-    }
-    line.push(b'\n');
-    line
 }
 
 fn mode(made: &Made) -> &'static str {

@@ -67,15 +67,7 @@ fn is_same_place(one: &Path, two: &Path) -> bool {
 fn rule(outputs: &[&Path], mut inputs: Vec<&Path>) -> Vec<u8> {
     inputs.sort_unstable();
     inputs.dedup();
-    let outputs: Vec<_> = outputs.iter().copied().map(cli::escaped_for_make).collect();
-    let mut out = outputs.join(&b' ');
-    out.push(b':');
-    for input in inputs {
-        out.extend(b" \\\n  ");
-        out.extend(cli::escaped_for_make(input));
-    }
-    out.push(b'\n');
-    out
+    cli::make_rule(outputs, inputs, " \\\n  ")
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(super) fn check(files: &Files<'_>, kernel: Booted<'_>, report: &mut Report) 
         match file.attributes.kind {
             Kind::Symlink => {
                 // Most links are busybox's applets, which all lead to it.
-                let place = neighbour(path, file);
+                let place = in_own_folder(path, file);
                 let is_known = place.is_some() && last == place;
                 if !is_known && check_link(path, file, files, report) {
                     last = place;
@@ -141,7 +141,7 @@ impl<'a, 'image> Machine<'a, 'image> {
 
 /// Where a link leads to a name in its own directory, and not to itself: the directory and the name. Whether something is there
 /// does not depend on the link.
-fn neighbour<'files>(
+fn in_own_folder<'files>(
     path: &'files str,
     file: &File<'files>,
 ) -> Option<(&'files str, &'files [u8])> {
